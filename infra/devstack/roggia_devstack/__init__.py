@@ -1,0 +1,1 @@
+"""A Kafka-protocol broker and a schema registry for one machine: development and tests only."""
