@@ -1,0 +1,61 @@
+# Everything that a checkout can do. Needs Python 3.11 or newer with pip, and make.
+#
+#   make setup    environment in .venv (once; quick when up to date)
+#   make demo     documents in, a cited answer out, on this machine
+#   make test     every test but the long ones     make chaos   the long ones
+#   make lint     style, types, boundaries, drift  make bench   measurements
+#   make docs     regenerate the reference pages   make clean   remove caches and the environment
+#
+# PYTHON=python3.12      the interpreter that .venv is made from
+# TORCH_INDEX=URL        where torch comes from (default: a CPU build where one can be had; `plain`: what pip takes)
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/roggia-setup
+CODE := schemas services infra tests
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint bench chaos docs lock clean
+
+help:
+	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt infra/setup/install.py
+	@$(PYTHON) infra/setup/install.py --venv $(VENV)
+
+demo: setup
+	@$(BIN)/roggia demo $(DEMO_ARGS)
+
+test: setup
+	$(BIN)/python -m pytest -m "not chaos and not bench" $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m roggia_schemas.generate --check
+	$(BIN)/python -m roggia.reference --check
+	$(BIN)/python infra/docs/links.py
+
+bench: setup
+	$(BIN)/python -m tests.bench.run
+
+chaos: setup
+	$(BIN)/python -m pytest -m chaos --timeout 1800 $(PYTEST_ARGS)
+
+docs: setup
+	$(BIN)/python -m roggia_schemas.generate
+	$(BIN)/python -m roggia.reference
+	$(BIN)/python infra/docs/links.py
+
+lock: setup
+	$(BIN)/python infra/setup/lock.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
