@@ -1,0 +1,1 @@
+"""Tests of the whole repository. Run from its root: `pytest tests/…`."""
