@@ -1,0 +1,44 @@
+"""Everything the embedder raises. All of it derives from the runtime's `RoggiaError`."""
+
+from __future__ import annotations
+
+from roggia_runtime.errors import ConfigurationError, RoggiaError, UnavailableError
+
+
+class EmbedderError(RoggiaError):
+    """Root of the embedder's own errors."""
+
+
+class ChunkTooLongError(EmbedderError):
+    """A text has more tokens than the model's window. It is refused, never silently cut."""
+
+    def __init__(self, tokens: int, window: int) -> None:
+        super().__init__(f"a text of {tokens} tokens does not fit the model's window of {window}")
+        self.tokens = tokens
+        self.window = window
+
+
+class ModelMismatchError(EmbedderError):
+    """Vectors of one model were about to enter, or be asked from, a collection of another."""
+
+    def __init__(self, collection: str, holds: str, offered: str) -> None:
+        super().__init__(f"collection {collection} holds vectors of model {holds}, not of {offered}")
+        self.collection = collection
+        self.holds = holds
+        self.offered = offered
+
+
+class UnknownCollectionError(EmbedderError):
+    """A physical collection or alias does not exist (yet): nothing was indexed under this name."""
+
+
+class StoreUnavailableError(EmbedderError, UnavailableError):
+    """The vector store does not answer now; the caller may try again."""
+
+
+class ModelUnavailableError(EmbedderError, UnavailableError):
+    """The model server does not answer now; the caller may try again."""
+
+
+class StoreLockedError(EmbedderError, ConfigurationError):
+    """Another process holds the embedded store, which admits one. Stop it, or use a server."""

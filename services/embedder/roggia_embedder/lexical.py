@@ -1,0 +1,77 @@
+"""BM25 as sparse vectors: Unicode words, stemmed by language, weighted for passages, plain for queries.
+
+The store multiplies by the inverse document frequency (Qdrant's `modifier: idf`), so a passage's weight is the term
+frequency part of BM25 (Robertson and Zaragoza, 2009) and a query's weight is 1.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from roggia_embedder.ports.values import SparseVector
+
+K1 = 1.2
+B = 0.75
+AVERAGE_WORDS = 256
+"""Fixed, not measured: a weight must not depend on what else is in the index."""
+
+_WORD = re.compile(r"\w+")
+_LONGEST_WORD = 64
+_STEMMERS = {
+    "ar": "arabic", "ca": "catalan", "da": "danish", "de": "german", "el": "greek", "en": "english", "es": "spanish",
+    "et": "estonian", "eu": "basque", "fi": "finnish", "fr": "french", "ga": "irish", "hi": "hindi", "hu": "hungarian",
+    "hy": "armenian", "id": "indonesian", "it": "italian", "lt": "lithuanian", "ne": "nepali", "nl": "dutch",
+    "no": "norwegian", "nb": "norwegian", "nn": "norwegian", "pt": "portuguese", "ro": "romanian", "ru": "russian",
+    "sr": "serbian", "sv": "swedish", "ta": "tamil", "tr": "turkish", "yi": "yiddish",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _stemmer(language: str | None) -> Callable[[str], str]:
+    algorithm = _STEMMERS.get(language or "")
+    if algorithm is None:
+        return lambda word: word
+    import Stemmer
+
+    stem: Callable[[str], str] = Stemmer.Stemmer(algorithm).stemWord
+    return stem
+
+
+@lru_cache(maxsize=200_000)
+def _term(word: str, language: str | None) -> int:
+    return zlib.crc32(_stemmer(language)(word).encode("utf-8", "surrogatepass"))
+
+
+def words(text: str) -> list[str]:
+    """Case-folded Unicode words of at most 64 characters, in order; longer runs (encoded data) are no words."""
+    return [word for word in _WORD.findall(text.casefold()) if len(word) <= _LONGEST_WORD]
+
+
+def encode_passage(text: str, language: str | None) -> SparseVector:
+    """Weights of a passage's terms. `language` is its ISO 639-1 code; an unknown one means no stemming."""
+    found = words(text)
+    counts = Counter([_term(word, language) for word in found])
+    indices = np.fromiter(counts.keys(), dtype=np.uint32, count=len(counts))
+    frequency = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
+    values = frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * len(found) / AVERAGE_WORDS))
+    return SparseVector(indices, values.astype(np.float32))
+
+
+def encode_query(text: str, languages: Sequence[str | None]) -> SparseVector:
+    """Terms of a query, each with weight 1: as written, and stemmed in every language given.
+
+    The language of a passage decides how its words were stemmed, so pass the languages that the index may hold; a
+    term that it does not hold costs nothing. An empty result means that the query has no word.
+    """
+    terms = _distinct(_term(word, language) for word in words(text) for language in (None, *languages))
+    return SparseVector(np.asarray(terms, dtype=np.uint32), np.ones(len(terms), dtype=np.float32))
+
+
+def _distinct(terms: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(terms))

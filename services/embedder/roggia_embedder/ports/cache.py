@@ -1,0 +1,37 @@
+"""The cache of vectors, as domain code sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from roggia_embedder.ports.model import Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """Which texts one document uses from now on: the whole set, replacing what it used before. Empty erases."""
+
+    doc_id: str
+    text_hashes: frozenset[str]
+
+
+class VectorCache(Protocol):
+    """Vectors per tenant, keyed by (model fingerprint, text sha256), counted by the documents that use them.
+
+    A vector whose last using document is gone is erased, so that erasing a document erases what was computed from it.
+    One tenant never reads another's vectors: a hit would tell that somebody else holds the same text.
+    """
+
+    async def get(self, tenant_id: str, model: str, text_hashes: Sequence[str]) -> dict[str, Matrix]:
+        """Vectors (1-D) that are there, by text hash."""
+        ...
+
+    async def put(self, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]) -> None:
+        """Store new vectors and what each document uses now, in one transaction; vectors without users are erased."""
+        ...
+
+    async def close(self) -> None:
+        """Flush and release."""
+        ...

@@ -1,0 +1,38 @@
+"""Which physical collection answers for a knowledge base, and which model its vectors are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBinding:
+    """One alias, resolved: everything that must be consistent within one request.
+
+    `alias` is `kb_<tenant>_<domain>`, `collection` is `…__g<generation>`, `model` is the fingerprint of the vectors in
+    it. A query is encoded by that model and sent to that collection, never to the alias.
+    """
+
+    alias: str
+    collection: str
+    generation: int
+    model: str
+    dimension: int
+
+
+class IndexCatalogue(Protocol):
+    """Aliases. Written by the upsert role, resolved by the query role once per request."""
+
+    async def resolve(self, tenant_id: str, domain: str) -> IndexBinding | None:
+        """What answers for (tenant, domain) now, or None when nothing was ever indexed there."""
+        ...
+
+    async def bind(self, binding: IndexBinding) -> None:
+        """Point the alias at an existing collection, atomically; an alias that points elsewhere is switched."""
+        ...
+
+    async def bindings(self) -> Sequence[IndexBinding]:
+        """Every alias, ordered by name."""
+        ...

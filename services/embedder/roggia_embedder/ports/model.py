@@ -1,0 +1,51 @@
+"""The embedding model, as domain code sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix: TypeAlias = NDArray[np.float32]
+TextKind: TypeAlias = Literal["passage", "query"]
+
+
+class EmbeddingModel(Protocol):
+    """Texts in, unit vectors out. Used by the embed role for passages and by the query role for queries.
+
+    Calls are synchronous and may take seconds: callers run them in a thread. An implementation is safe to call from
+    several threads, one call at a time being computed.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Name, weights' hash, window, pooling, prefixes, dimension, backend and quantization. Equal fingerprints mean
+        vectors that may share one collection."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Columns of `encode`'s result."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Most tokens of one text, special tokens and prefix included."""
+        ...
+
+    def encode(self, texts: Sequence[str], kind: TextKind = "passage") -> Matrix:
+        """One row per text, in the order given: float32, C-contiguous, shape (len(texts), dimension), rows of length 1.
+
+        Raises `ChunkTooLongError` for a text beyond the window, `ModelUnavailableError` when a remote model is down.
+        """
+        ...
+
+    def count_tokens(self, texts: Sequence[str], kind: TextKind = "passage") -> list[int]:
+        """Tokens of each text as `encode` would see it, special tokens and prefix included, nothing cut."""
+        ...
+
+    def warm_up(self) -> None:
+        """Load what `encode` needs, so that the first request is not slow. Readiness waits for it."""
+        ...

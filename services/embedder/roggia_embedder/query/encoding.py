@@ -1,0 +1,102 @@
+"""Encodes queries for many requests at once: one model, one thread, batches that form while the thread is busy.
+
+A lone request never waits for company. Under load the requests that arrive during one encoding share the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roggia_embedder.query.errors import OverloadedError
+
+Vectors = NDArray[np.float32]
+
+
+class Encodes(Protocol):
+    """The part of an embedding model that this module needs. `encode` is called from one thread only."""
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """One row of float32 per text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    texts: tuple[str, ...]
+    answer: asyncio.Future[Vectors]
+
+
+class BatchingEncoder:
+    """Encodes on behalf of concurrent requests. Bound to the event loop that first calls it.
+
+    `max_texts` bounds one call of the model, `max_waiting` the requests in the queue: beyond it `encode` raises
+    `OverloadedError` at once instead of letting every client wait.
+    """
+
+    def __init__(self, model: Encodes, *, max_texts: int = 32, max_waiting: int = 256) -> None:
+        self._model = model
+        self._max_texts = max_texts
+        self._max_waiting = max_waiting
+        self._jobs: deque[_Job] = deque()
+        self._worker: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="roggia-query-encode")
+
+    async def encode(self, texts: Sequence[str]) -> Vectors:
+        """One row per text, in order. Raises `OverloadedError`, or what the model raises."""
+        if len(self._jobs) >= self._max_waiting:
+            raise OverloadedError(f"{self._max_waiting} queries already wait for the model; try again in a moment")
+        job = _Job(tuple(texts), asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work(), name="roggia-query-encode")
+        return await job.answer
+
+    async def close(self) -> None:
+        """Finish what is queued and end the thread. Nothing may be encoded afterwards."""
+        if self._worker is not None:
+            await self._worker
+        self._thread.shutdown(wait=True)
+
+    async def _work(self) -> None:
+        try:
+            while self._jobs:
+                await self._encode(self._next_batch())
+        finally:
+            self._worker = None
+
+    def _next_batch(self) -> list[_Job]:
+        batch = [self._jobs.popleft()]
+        texts = len(batch[0].texts)
+        while self._jobs and texts + len(self._jobs[0].texts) <= self._max_texts:
+            batch.append(self._jobs.popleft())
+            texts += len(batch[-1].texts)
+        return batch
+
+    async def _encode(self, batch: Sequence[_Job]) -> None:
+        texts = [text for job in batch for text in job.texts]
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._model.encode, texts)
+        await asyncio.wait([future])
+        error = future.exception()
+        if error is None:
+            _deliver(batch, np.asarray(future.result(), dtype=np.float32))
+            return
+        for job in batch:
+            if not job.answer.done():
+                job.answer.set_exception(error)
+
+
+def _deliver(batch: Sequence[_Job], rows: Vectors) -> None:
+    start = 0
+    for job in batch:
+        end = start + len(job.texts)
+        if not job.answer.done():
+            job.answer.set_result(rows[start:end])
+        start = end
