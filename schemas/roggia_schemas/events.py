@@ -1,0 +1,357 @@
+"""Typed events, one frozen class per Avro record.
+
+Generated from schemas/roggia_schemas/avro by roggia_schemas.generate: do not edit.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import ClassVar
+
+import msgspec
+
+from roggia_schemas.wiretypes import Event, Int, Long, Millis, Uuid, Vector, no_vector, same_fields
+
+
+class Operation(str, Enum):
+    """What happened. UNKNOWN is what an old reader sees of a newer symbol; it is refused, never guessed."""
+
+    UNKNOWN = "UNKNOWN"
+    UPSERT = "UPSERT"
+    DELETE = "DELETE"
+
+
+class ContentRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Where large content lies (claim check)."""
+
+    uri: str
+    """Fetched only from schemes and hosts that ingest allows."""
+    sha256: str
+    """Lower-case hex SHA-256 of the content; checked after the fetch."""
+    size: Long
+    """Bytes; checked before and after the fetch."""
+
+
+class DocChanged(Event, frozen=True, kw_only=True):
+    """A document was created, replaced or deleted upstream. Published by upstream systems, consumed by ingest. A Kafka
+    null under the same key means the same as DELETE.
+    """
+
+    EVENT: ClassVar[str] = "doc.changed"
+
+    event_id: Uuid
+    """UUIDv7 chosen by the publisher; a retry repeats it."""
+    occurred_at: Millis
+    """When the document changed upstream, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Owner of the document: [a-z0-9][a-z0-9-]{0,62}; equals the key up to the first slash."""
+    domain: str
+    """Knowledge base inside the tenant: [a-z0-9][a-z0-9-]{0,62}."""
+    doc_id: str
+    """The publisher's own identifier, stable over revisions, 1 to 1,024 UTF-8 bytes without control characters; equals
+    the key after the first slash.
+    """
+    revision: Long
+    """Monotonic per document, 0 <= revision < 2^53. The publisher's version counter or a clock in microseconds;
+    nanoseconds do not fit.
+    """
+    operation: Operation
+    """UPSERT carries the whole new content, DELETE carries none."""
+    content_type: str | None = None
+    """Media type with optional charset: text/plain, text/markdown, text/html, application/pdf, text/csv. Needed for
+    UPSERT.
+    """
+    content: bytes | None = None
+    """The document itself. Exactly one of content and content_ref for UPSERT."""
+    content_ref: ContentRef | None = None
+    """Content by reference, for documents above about 256 KiB."""
+    title: str | None = None
+    """Shown in citations; taken from the content when null."""
+    source: str | None = None
+    """Where a reader finds the document (URL or path); shown in citations, never fetched."""
+    language: str | None = None
+    """ISO 639-1 code when the publisher knows it; detected when null."""
+    acl: tuple[str, ...] = ()
+    """Groups that may see the document; ["*"] is the whole tenant. Empty is refused for UPSERT: nothing becomes public
+    by omission.
+    """
+    created_at: Millis | None = None
+    """When the document was first written upstream."""
+    expires_at: Millis | None = None
+    """From then on the document is never returned and is deleted by ingest's timer."""
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    """Free labels, copied to the index payload; at most 32 entries of 1 KiB."""
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """One passage."""
+
+    chunk_id: Uuid
+    """UUIDv5 over tenant, domain, doc_id, text_sha256 and occurrence: unchanged text keeps its id when text above it
+    moves.
+    """
+    ordinal: Int
+    """Position in the document, from 0."""
+    text: str
+    """The passage, normalised, in NFC."""
+    text_sha256: str
+    """Lower-case hex SHA-256 of text in UTF-8."""
+    occurrence: Int = 0
+    """How many earlier chunks of the document have the same text."""
+    heading_path: tuple[str, ...] = ()
+    """Headings above the passage, outermost first."""
+    tokens: Int
+    """Tokens of text by the chunker's tokenizer, special tokens not counted."""
+    start: Long = 0
+    """Offset of the first character in the normalised text, in code points."""
+    end: Long = 0
+    """Offset after the last character."""
+
+
+class DocChunked(Event, frozen=True, kw_only=True):
+    """The whole chunk set of one document revision. Written by ingest alone, in revision order, on a compacted topic:
+    the newest record per key is the corpus. deleted=true with no chunks is a deletion.
+    """
+
+    EVENT: ClassVar[str] = "doc.chunked"
+
+    event_id: Uuid
+    """UUIDv5 over parent event, stage and fingerprint: the same input gives the same bytes."""
+    parent_event_id: Uuid
+    """event_id of the doc.changed this came from."""
+    occurred_at: Millis
+    """Copied from doc.changed; for a deletion by expiry, the expiry."""
+    tenant_id: str
+    """Owner of the document; equals the key up to the first slash."""
+    domain: str
+    """Knowledge base inside the tenant."""
+    doc_id: str
+    """The publisher's identifier of the document; equals the key after the first slash."""
+    revision: Long
+    """The publisher's revision."""
+    epoch: Int
+    """Raised by ingest when the same revision is processed again (expiry, repair, Kafka null). Order of versions:
+    (revision, epoch).
+    """
+    deleted: bool
+    """True: the document is gone; chunks is empty."""
+    left_domains: tuple[str, ...] = ()
+    """Other domains of this tenant that held earlier revisions: deleted there by this same event."""
+    content_type: str | None = None
+    """Media type of the content as published; null for a deletion."""
+    content_sha256: str | None = None
+    """Lower-case hex of the content as received."""
+    title: str | None = None
+    """Shown in citations; null when the document has none."""
+    source: str | None = None
+    """Where a reader finds the document (URL or path); shown in citations."""
+    language: str | None = None
+    """ISO 639-1, given or detected; null when undecided."""
+    acl: tuple[str, ...] = ()
+    """Groups that may see the document; ["*"] is the whole tenant. Empty only for a deletion."""
+    created_at: Millis | None = None
+    """When the document was first written upstream; null when unknown."""
+    expires_at: Millis | None = None
+    """From then on the document is never returned; null: it does not expire."""
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    """Free labels of the publisher, copied to the index payload."""
+    normalizer: str = ""
+    """Fingerprint of the normaliser (name and version)."""
+    chunker: str = ""
+    """Fingerprint of the chunker: name, version, sizes, tokenizer."""
+    max_chunk_tokens: Int = 0
+    """The chunker's upper bound; a model whose window is smaller refuses the event."""
+    total_tokens: Long = 0
+    """Sum of tokens over chunks, overlap included."""
+    chunks: tuple[Chunk, ...] = ()
+    """The passages, in order; empty for a deletion."""
+
+
+class EmbeddedChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """One passage of this part; its vector is the row of the same index in vectors."""
+
+    chunk_id: Uuid
+    """Id of the chunk, as in doc.chunked."""
+    ordinal: Int
+    """Position in the document, from 0."""
+    text: str
+    """The passage, normalised, in NFC."""
+    heading_path: tuple[str, ...] = ()
+    """Headings above the passage, outermost first."""
+    tokens: Int
+    """Tokens of text by the chunker's tokenizer, special tokens not counted."""
+    cached: bool = False
+    """True: the vector came from the cache, nothing was computed."""
+
+
+class DocEmbedded(Event, frozen=True, kw_only=True, eq=False):
+    """Chunks of one document revision with their vectors, for one index generation. Written by the embed role, consumed
+    by the upsert role. A revision may be split in parts.
+    """
+
+    EVENT: ClassVar[str] = "doc.embedded"
+
+    event_id: Uuid
+    """UUIDv5 over parent event, stage, model fingerprint and part."""
+    parent_event_id: Uuid
+    """event_id of the doc.chunked this came from."""
+    occurred_at: Millis
+    """When the document changed upstream, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Owner of the document; equals the key up to the first slash."""
+    domain: str
+    """Knowledge base inside the tenant."""
+    doc_id: str
+    """The publisher's identifier of the document; equals the key after the first slash."""
+    revision: Long
+    """The publisher's revision, 0 <= revision < 2^53."""
+    epoch: Int
+    """Raised by ingest when the same revision is processed again. Order of versions: (revision, epoch)."""
+    deleted: bool
+    """True: the document is gone; there are no chunks."""
+    left_domains: tuple[str, ...] = ()
+    """Other domains of this tenant that held earlier revisions: deleted there by this same event."""
+    content_type: str | None = None
+    """Media type of the content as published; null for a deletion."""
+    title: str | None = None
+    """Shown in citations; null when the document has none."""
+    source: str | None = None
+    """Where a reader finds the document (URL or path); shown in citations."""
+    language: str | None = None
+    """ISO 639-1, given or detected; null when undecided."""
+    acl: tuple[str, ...] = ()
+    """Groups that may see the document; ["*"] is the whole tenant. Empty only for a deletion."""
+    created_at: Millis | None = None
+    """When the document was first written upstream; null when unknown."""
+    expires_at: Millis | None = None
+    """From then on the document is never returned; null: it does not expire."""
+    metadata: dict[str, str] = msgspec.field(default_factory=dict)
+    """Free labels of the publisher, copied to the index payload."""
+    generation: Int
+    """Index generation, from 1."""
+    model: str
+    """Model fingerprint: name, weights' hash, window, pooling, prefixes, dimension, backend, quantization."""
+    chunker: str = ""
+    """Fingerprint of the chunker that made the chunks."""
+    part: Int = 0
+    """Number of this part, from 0."""
+    parts: Int = 1
+    """Number of parts of this revision."""
+    chunk_ids: tuple[Uuid, ...] = ()
+    """Ids of all chunks of the revision, in order, repeated in every part."""
+    chunks: tuple[EmbeddedChunk, ...] = ()
+    """The passages of this part; empty for a deletion."""
+    dimension: Int = 0
+    """Columns of vectors; 0 for a deletion."""
+    vectors: Vector = msgspec.field(default_factory=no_vector)
+    """len(chunks) x dimension float32, row by row."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return same_fields(self, other)
+
+
+class DocUpserted(Event, frozen=True, kw_only=True):
+    """A document revision is searchable (or gone) in one index generation, and what that changed."""
+
+    EVENT: ClassVar[str] = "doc.upserted"
+
+    event_id: Uuid
+    """UUIDv5 over parent event, stage and collection; a redelivery repeats it."""
+    parent_event_id: Uuid
+    """event_id of the doc.chunked (not of one part) this came from."""
+    occurred_at: Millis
+    """When the document changed upstream."""
+    indexed_at: Millis
+    """When the index had acknowledged the last write of the revision."""
+    tenant_id: str
+    """Owner of the document; equals the key up to the first slash."""
+    domain: str
+    """Knowledge base inside the tenant."""
+    doc_id: str
+    """The publisher's identifier of the document; equals the key after the first slash."""
+    revision: Long
+    """The publisher's revision, 0 <= revision < 2^53."""
+    epoch: Int
+    """Raised by ingest when the same revision is processed again. Order of versions: (revision, epoch)."""
+    deleted: bool
+    """True: the document is gone from the index."""
+    generation: Int
+    """Index generation, from 1."""
+    collection: str
+    """Physical collection that was written."""
+    model: str
+    """Fingerprint of the model whose vectors were written."""
+    chunks: Int
+    """Chunks of the revision now in the index."""
+    added: Int
+    """Points inserted."""
+    kept: Int
+    """Points whose text stayed: only their payload moved to this revision."""
+    removed: Int
+    """Points deleted."""
+    embedded: Int
+    """Vectors computed for this revision."""
+    cached: Int
+    """Vectors taken from the cache."""
+
+
+class RetrievedPassage(msgspec.Struct, frozen=True, kw_only=True):
+    """One passage of the answer."""
+
+    doc_id: str
+    """Document of the passage."""
+    chunk_id: Uuid
+    """Chunk that was returned."""
+    revision: Long
+    """Revision of the document that was returned."""
+    score: float
+    """Score of the engine in this mode; comparable within one answer only."""
+
+
+class RetrievalServed(Event, frozen=True, kw_only=True):
+    """One search was answered. Document ids and scores; no query text unless the tenant opted in."""
+
+    EVENT: ClassVar[str] = "retrieval.served"
+
+    event_id: Uuid
+    """UUIDv7; also the query_id given to the client."""
+    occurred_at: Millis
+    """When the answer was complete, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant that searched; equals the key."""
+    domain: str
+    """Knowledge base that was searched."""
+    generation: Int
+    """Index generation that answered, from 1."""
+    collection: str
+    """Physical collection that answered."""
+    model: str
+    """Model fingerprint that encoded the query."""
+    mode: str
+    """hybrid, dense or lexical."""
+    k: Int
+    """Results asked for."""
+    latency_ms: float
+    """From request to complete answer, milliseconds."""
+    query_text: str | None = None
+    """What was asked; null unless the tenant opted in."""
+    results: tuple[RetrievedPassage, ...] = ()
+    """What was returned, best first."""
+
+
+EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocUpserted, RetrievalServed)
+__all__ = [
+    "EVENTS",
+    "Chunk",
+    "ContentRef",
+    "DocChanged",
+    "DocChunked",
+    "DocEmbedded",
+    "DocUpserted",
+    "EmbeddedChunk",
+    "Operation",
+    "RetrievalServed",
+    "RetrievedPassage",
+]
