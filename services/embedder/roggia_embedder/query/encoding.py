@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,8 @@ from roggia_embedder.query.errors import OverloadedError
 Vectors = NDArray[np.float32]
 
 
-class Encodes(Protocol):
-    """The part of an embedding model that this module needs. `encode` is called from one thread only."""
-
-    def encode(self, texts: Sequence[str]) -> Any:
-        """One row of float32 per text."""
-        ...
+Encode: TypeAlias = Callable[[Sequence[str]], Vectors]
+"""Texts to one row each; blocking. Called from one thread only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +31,14 @@ class _Job:
 
 
 class BatchingEncoder:
-    """Encodes on behalf of concurrent requests. Bound to the event loop that first calls it.
+    """Calls a model's `encode` on behalf of concurrent requests. Bound to the event loop that first uses it.
 
     `max_texts` bounds one call of the model, `max_waiting` the requests in the queue: beyond it `encode` raises
     `OverloadedError` at once instead of letting every client wait.
     """
 
-    def __init__(self, model: Encodes, *, max_texts: int = 32, max_waiting: int = 256) -> None:
-        self._model = model
+    def __init__(self, encode: Encode, *, max_texts: int = 32, max_waiting: int = 256) -> None:
+        self._encode = encode
         self._max_texts = max_texts
         self._max_waiting = max_waiting
         self._jobs: deque[_Job] = deque()
@@ -68,7 +64,7 @@ class BatchingEncoder:
     async def _work(self) -> None:
         try:
             while self._jobs:
-                await self._encode(self._next_batch())
+                await self._run(self._next_batch())
         finally:
             self._worker = None
 
@@ -80,9 +76,9 @@ class BatchingEncoder:
             texts += len(batch[-1].texts)
         return batch
 
-    async def _encode(self, batch: Sequence[_Job]) -> None:
+    async def _run(self, batch: Sequence[_Job]) -> None:
         texts = [text for job in batch for text in job.texts]
-        future = asyncio.get_running_loop().run_in_executor(self._thread, self._model.encode, texts)
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._encode, texts)
         await asyncio.wait([future])
         error = future.exception()
         if error is None:

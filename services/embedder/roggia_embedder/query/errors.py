@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from roggia_runtime.errors import RoggiaError
+from roggia_embedder.errors import EmbedderError
 
 
-class QueryError(RoggiaError):
+class QueryError(EmbedderError):
     """Root of the query role's refusals; the HTTP layer turns it into a status and an error body."""
 
     status = 500
@@ -44,7 +44,7 @@ class UnknownIndexError(QueryError):
     code = "unknown_index"
 
 
-class ModelMismatchError(QueryError):
+class ModelNotLoadedError(QueryError):
     """The index was built by a model that this process has not loaded; no other model may encode its queries."""
 
     status = 503
@@ -63,3 +63,10 @@ class OverloadedError(QueryError):
 
     status = 503
     code = "overloaded"
+
+
+class TimedOutError(QueryError):
+    """The answer was not complete within the server's deadline."""
+
+    status = 503
+    code = "timed_out"

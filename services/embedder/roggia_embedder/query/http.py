@@ -1,0 +1,88 @@
+"""HTTP routes of the query role: parse, call, write JSON. Every refusal is JSON too: code, message and field."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import msgspec
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from roggia_embedder.query import api, metrics, validate
+from roggia_embedder.query.errors import BodyTooLargeError, QueryError
+from roggia_embedder.query.service import QueryService
+
+_Answer: TypeAlias = Callable[[api.SearchRequest], Awaitable[msgspec.Struct]]
+_Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+_log = structlog.get_logger()
+
+
+def application(service: QueryService) -> Starlette:
+    """The ASGI application: `POST /v1/search` and `POST /v1/ask`. Starting and stopping the service is the caller's."""
+    return Starlette(
+        routes=[
+            Route(api.SEARCH_PATH, _endpoint("search", service.search), methods=["POST"]),
+            Route(api.ASK_PATH, _endpoint("ask", service.ask), methods=["POST"]),
+        ],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+    )
+
+
+def _endpoint(route: str, answer: _Answer) -> _Endpoint:
+    async def endpoint(request: Request) -> Response:
+        started = time.perf_counter()
+        try:
+            response = _json(200, await answer(validate.parse(await _body(request))))
+            outcome = "ok"
+        except QueryError as error:
+            outcome = error.code
+            response = _error(error.status, error.code, error.message, error.field)
+        metrics.requests.labels(route, outcome).inc()
+        metrics.seconds.labels(route).observe(time.perf_counter() - started)
+        return response
+
+    return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    """The whole body, read no further than the limit."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        parts.append(part)
+        size += len(part)
+        if size > api.MAX_BODY_BYTES:
+            raise BodyTooLargeError(f"body: more than {api.MAX_BODY_BYTES} bytes; shorten the request", "body")
+    return b"".join(parts)
+
+
+def _json(status: int, content: msgspec.Struct) -> Response:
+    return Response(api.encode(content), status_code=status, media_type="application/json")
+
+
+def _error(status: int, code: str, message: str, field: str = "") -> Response:
+    response = _json(status, api.ErrorResponse(error=api.ErrorDetail(code=code, message=message, field=field)))
+    if status == 503:
+        response.headers["retry-after"] = "1"
+    return response
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Routes and methods that do not exist."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    known = f"POST {api.SEARCH_PATH} and POST {api.ASK_PATH}"
+    code = "method_not_allowed" if status == 405 else "unknown_path"
+    return _error(status, code, f"{request.method} {request.url.path} does not exist here; use {known}")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A bug: logged with its trace, told to the client without details."""
+    _log.error("request failed", path=request.url.path, exc_info=error)
+    return _error(500, "internal", "the server failed to answer; its log says why")

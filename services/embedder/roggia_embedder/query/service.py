@@ -1,0 +1,129 @@
+"""What the HTTP layer calls: search and ask, timed, counted and reported to the log. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypedDict
+
+from roggia_runtime.clock import now_ms
+from roggia_runtime.ids import uuid7
+
+from roggia_embedder.query import answer, api
+from roggia_embedder.query.errors import TimedOutError
+from roggia_embedder.query.events import ServedEvents, served
+from roggia_embedder.query.search import Found, Searcher
+
+
+@dataclass(frozen=True, slots=True)
+class QueryLimits:
+    """`deadline_s` bounds one request. `threshold` is the least cosine of question and best sentence that counts as an
+    answer; it belongs to the model (measured in the search design page)."""
+
+    deadline_s: float = 30.0
+    threshold: float = 0.40
+
+
+class _Served(TypedDict):
+    query_id: str
+    generation: int
+    collection: str
+    model: str
+    latency_ms: float
+
+
+class QueryService:
+    """Search and ask over one searcher. `with_text` names the tenants whose query text may enter events."""
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        events: ServedEvents,
+        *,
+        limits: QueryLimits = QueryLimits(),
+        with_text: Collection[str] = (),
+        clock_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._searcher = searcher
+        self._events = events
+        self._limits = limits
+        self._with_text = frozenset(with_text)
+        self._clock_ms = clock_ms
+
+    async def search(self, request: api.SearchRequest) -> api.SearchResponse:
+        """Passages for a checked request. Raises `QueryError`."""
+        started = time.perf_counter()
+        async with _deadline(self._limits.deadline_s):
+            found = await self._searcher.search(request)
+        return api.SearchResponse(**self._report(request, found, started), results=found.passages)
+
+    async def ask(self, request: api.SearchRequest) -> api.AskResponse:
+        """An extractive answer to a checked request. Raises `QueryError`."""
+        started = time.perf_counter()
+        async with _deadline(self._limits.deadline_s):
+            found = await self._searcher.search(request)
+            draft = await self._draft(request.query, found)
+        return api.AskResponse(
+            **self._report(request, found, started),
+            answer=draft.text,
+            found=bool(draft.cited),
+            relevance=draft.relevance,
+            threshold=self._limits.threshold,
+            citations=tuple(_citation(n, found.passages[i]) for n, i in enumerate(draft.cited, start=1)),
+        )
+
+    async def _draft(self, question: str, found: Found) -> answer.Draft:
+        pool = answer.candidates(question, found.passages)
+        if not pool:
+            return answer.Draft(answer.NOTHING_FOUND, (), 0.0)
+        vector = found.vector if found.vector is not None else await self._searcher.encode(found.binding, question)
+        rows = await self._searcher.encode_sentences(found.binding, tuple(sentence.text for sentence in pool))
+        return answer.compose(pool, vector, rows, self._limits.threshold)
+
+    def _report(self, request: api.SearchRequest, found: Found, started: float) -> _Served:
+        facts = _Served(
+            query_id=uuid7(),
+            generation=found.binding.generation,
+            collection=found.binding.collection,
+            model=found.binding.model,
+            latency_ms=round((time.perf_counter() - started) * 1_000, 3),
+        )
+        self._events.offer(
+            served(
+                request,
+                found,
+                query_id=facts["query_id"],
+                now_ms=self._clock_ms(),
+                latency_ms=facts["latency_ms"],
+                with_text=self._with_text,
+            )
+        )
+        return facts
+
+
+@asynccontextmanager
+async def _deadline(seconds: float) -> AsyncIterator[None]:
+    scope = asyncio.timeout(seconds)
+    try:
+        async with scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise TimedOutError(f"no answer within {seconds:g} s; try again, or ask for fewer passages") from None
+
+
+def _citation(n: int, found: api.Passage) -> api.Citation:
+    return api.Citation(
+        n=n,
+        doc_id=found.doc_id,
+        chunk_id=found.chunk_id,
+        score=found.score,
+        text=found.text,
+        title=found.title,
+        heading_path=found.heading_path,
+        source=found.source,
+    )
