@@ -73,10 +73,6 @@ class VectorStore(Protocol):
         """Delete the passages (never the head) of each document whose version is lower than its cutoff."""
         ...
 
-    async def delete_version(self, collection: str, document: Document, version: Version) -> None:
-        """Delete the passages of the document at exactly this version."""
-        ...
-
     async def sweep_heads(self, collection: str, written_before: int) -> int:
         """Delete heads that are `deleted`, indexed, and were written before that time (ms). Returns how many."""
         ...
