@@ -1,0 +1,62 @@
+"""Everything ingest raises. All of it derives from the runtime's `RoggiaError`."""
+
+from __future__ import annotations
+
+from roggia_runtime.errors import ConfigurationError, RoggiaError, UnavailableError
+
+
+class IngestError(RoggiaError):
+    """Root of ingest's own errors."""
+
+
+class RefusedError(IngestError):
+    """An event can never be processed: it becomes a dead letter of this kind, field and message."""
+
+    def __init__(self, kind: str, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.kind = kind
+        self.field = field
+
+
+class InvalidChangeError(RefusedError):
+    """A field of `doc.changed` breaks its rule."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__("invalid", field, message)
+
+
+class ContentError(RefusedError):
+    """The content cannot be turned into text, or is not what its reference says."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__("content", field, message)
+
+
+class PolicyError(RefusedError):
+    """The event asks for something that this installation does not allow (scheme, host, path)."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__("policy", field, message)
+
+
+class OversizeError(RefusedError):
+    """The event, the content or the chunk set is larger than its setting."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__("oversize", field, message)
+
+
+class TokenizerError(IngestError, ConfigurationError):
+    """The tokenizer cannot be read, or its counts do not add up."""
+
+
+class CatalogueError(IngestError):
+    """The catalogue holds what this version cannot read. Not transient: the service stops."""
+
+
+class CatalogueUnavailableError(IngestError, UnavailableError):
+    """The catalogue's database does not answer now; the loop tries again."""
+
+
+class ContentUnavailableError(IngestError, UnavailableError):
+    """The server of a content reference does not answer now; the loop tries again."""
