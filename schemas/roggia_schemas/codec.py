@@ -12,7 +12,8 @@ from typing import TypeVar
 from roggia_schemas import bundled, framing, topics
 from roggia_schemas.errors import DecodeError, EncodeError, SchemaError, UnknownSchemaError
 from roggia_schemas.events import EVENTS
-from roggia_schemas.layout import canonical, loads
+from roggia_schemas.foreign import check_foreign
+from roggia_schemas.layout import loads
 from roggia_schemas.reading import Reader, reader
 from roggia_schemas.wiretypes import Event, Headers
 from roggia_schemas.writing import Writer, writer
@@ -69,16 +70,17 @@ class Codec:
         return event
 
     def _remember(self, key: int | str, schema_json: str) -> None:
-        loads(schema_json)
-        if len(self._known) >= MAX_KNOWN:
+        check_foreign(loads(schema_json))
+        if key not in self._known and len(self._known) >= MAX_KNOWN:
             raise SchemaError(f"more than {MAX_KNOWN} schemas were learnt; a registry of events has a few per topic")
         self._known[key] = schema_json
+        self._readers = {pair: made for pair, made in self._readers.items() if pair[1] != key}
 
     def _reader(self, cls: type[E], schema: int | str) -> Reader:
         text = self._known.get(schema)
         if text is None:
             raise UnknownSchemaError(schema_id=schema) if isinstance(schema, int) else UnknownSchemaError(guid=schema)
-        made = self._readers[cls, schema] = reader(cls, canonical(loads(text)), text)
+        made = self._readers[cls, schema] = reader(cls, text)
         return made
 
     def _plan(self, event: Event) -> tuple[bytes, Writer]:

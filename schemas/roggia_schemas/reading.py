@@ -13,6 +13,7 @@ import numpy as np
 
 from roggia_schemas import bundled, vectors
 from roggia_schemas.errors import DecodeError, SchemaError
+from roggia_schemas.foreign import check_units
 from roggia_schemas.layout import Layout, canonical, is_float_array, layout, loads, parsed, without_logical_types
 from roggia_schemas.shape import check_shape
 from roggia_schemas.wiretypes import Event, freeze, path_of
@@ -47,6 +48,7 @@ class DirectReader:
 
     cls: type[Event]
     layout: Layout
+    enums: tuple[tuple[str, tuple[str, ...]], ...]
 
     def decode(self, value: bytes, start: int) -> Event:
         """See `Reader`."""
@@ -59,6 +61,8 @@ class DirectReader:
                 stream.seek(end)
             if self.layout.after is not None:
                 fields |= fastavro.schemaless_reader(stream, self.layout.after, None)
+            for name, symbols in self.enums:
+                fields[name] = _symbol(name, symbols, fields[name])
         except _BROKEN as error:
             raise _unreadable(self.cls, error) from error
         _check_end(self.cls, value, stream)
@@ -88,18 +92,41 @@ class ResolvingReader:
         return _typed(self.cls, fields)
 
 
-def reader(cls: type[Event], form: str, schema_json: str) -> Reader:
-    """The reader of `cls` for values written with `schema_json`, whose canonical form is `form`."""
-    if form == _own_form(cls):
-        return DirectReader(cls, layout(bundled.schema(cls.EVENT)))
+def reader(cls: type[Event], schema_json: str) -> Reader:
+    """The reader of `cls` for values written with `schema_json`.
+
+    Raises `SchemaError` when that is another record, or has other units than the event.
+    """
     own = bundled.schema(cls.EVENT)
     written = loads(schema_json)
+    check_units(written, own)
+    if canonical(written) == _own_form(cls):
+        return _direct(cls)
     if written.get("name", "").rpartition(".")[2] != own["name"]:
         raise SchemaError(
             f"{cls.EVENT}: written as {written.get('name')!r}; publish {own['name']} events on this topic"
         )
     arrays = tuple(field["name"] for field in own["fields"] if is_float_array(field["type"]))
     return ResolvingReader(cls, parsed(without_logical_types(written)), parsed(without_logical_types(own)), arrays)
+
+
+@cache
+def _direct(cls: type[Event]) -> DirectReader:
+    """Top-level enums are read as their index: fastavro would take a negative one for a symbol from the end."""
+    own = bundled.schema(cls.EVENT)
+    enums = tuple((f["name"], tuple(f["type"]["symbols"])) for f in own["fields"] if _is_enum(f["type"]))
+    fields = [field | {"type": "int"} if _is_enum(field["type"]) else field for field in own["fields"]]
+    return DirectReader(cls, layout(own | {"fields": fields}), enums)
+
+
+def _is_enum(schema: object) -> bool:
+    return isinstance(schema, dict) and schema.get("type") == "enum"
+
+
+def _symbol(field: str, symbols: tuple[str, ...], index: int) -> str:
+    if not 0 <= index < len(symbols):
+        raise ValueError(f"{field}: {index} is not the index of a symbol; there are {len(symbols)}")
+    return symbols[index]
 
 
 @cache

@@ -120,15 +120,7 @@ def _default(field: Schema) -> str:
         return "msgspec.field(default_factory=dict)"
     if value == []:
         return "()"
-    return (
-        {None: "None", True: "True", False: "False"}.get(value, json.dumps(value))
-        if not _number(value)
-        else repr(value)
-    )
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _is_vector(schema: object) -> bool:
