@@ -13,3 +13,23 @@ class UnavailableError(RoggiaError):
 
 class ConfigurationError(RoggiaError):
     """A setting is wrong. The message names the setting, the value and the remedy; the process exits with status 2."""
+
+
+class ProduceError(RoggiaError):
+    """Kafka did not take a record, and trying again will not help: says which topic and why."""
+
+
+class ConsumeError(RoggiaError):
+    """The consumer loop cannot go on: Kafka refuses it, or a topic does not exist."""
+
+
+class HandlerContractError(RoggiaError):
+    """A handler broke its contract (a verdict per record). A bug: the service stops and commits nothing."""
+
+
+class DlqLimitError(RoggiaError):
+    """Too many records in a short time would go to the dead-letter topic. The loop stops before producing them."""
+
+
+class RegistryError(RoggiaError):
+    """The schema registry refused a request: says which and why."""

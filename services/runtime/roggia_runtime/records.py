@@ -34,10 +34,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One record to produce. The partition follows from the key (murmur2)."""
+    """One record to produce. The partition follows from the key (murmur2).
+
+    `key` is None only for a dead letter whose source record had none.
+    """
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes | None
     headers: Headers = ()
 

@@ -1,0 +1,79 @@
+"""The one place that knows aiokafka's settings: what is unsafe by default is set here, for every client."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+from roggia_runtime.settings import KafkaSettings
+
+_PRODUCER_BATCH_BYTES = 256 << 10
+
+
+def connection(settings: KafkaSettings) -> dict[str, Any]:
+    """Options of every client: address, identity, encryption."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.bootstrap,
+        "request_timeout_ms": settings.request_timeout_ms,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = _ssl_context(settings)
+    if settings.security_protocol.startswith("SASL") and settings.sasl_password:
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_username
+        options["sasl_plain_password"] = settings.sasl_password.get_secret_value()
+    return options
+
+
+def producer(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
+    """Options of a producer that loses and doubles nothing within its lifetime: idempotent, acknowledged by all."""
+    return connection(settings) | {
+        "client_id": client_id,
+        "acks": "all",
+        "enable_idempotence": True,
+        "compression_type": None if settings.compression == "none" else settings.compression,
+        "max_request_size": settings.max_request_bytes,
+        "max_batch_size": _PRODUCER_BATCH_BYTES,
+    }
+
+
+def transactional_producer(settings: KafkaSettings, transactional_id: str) -> dict[str, Any]:
+    """Options of the producer that owns one source partition."""
+    return producer(settings, transactional_id) | {
+        "transactional_id": transactional_id,
+        "transaction_timeout_ms": settings.transaction_timeout_ms,
+    }
+
+
+def group_consumer(settings: KafkaSettings, group: str) -> dict[str, Any]:
+    """Options of a group member that never commits by itself and never chooses an offset by itself."""
+    return connection(settings) | {
+        "client_id": group,
+        "group_id": group,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+        "session_timeout_ms": settings.session_timeout_ms,
+        "heartbeat_interval_ms": settings.heartbeat_interval_ms,
+        "max_poll_interval_ms": settings.max_poll_interval_ms,
+        "rebalance_timeout_ms": settings.max_poll_interval_ms,
+        "fetch_max_bytes": settings.max_fetch_bytes,
+    }
+
+
+def reader(settings: KafkaSettings) -> dict[str, Any]:
+    """Options of a consumer without a group, for tools that look at a topic."""
+    return connection(settings) | {
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+    }
+
+
+def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ssl_ca_file)
+    if settings.ssl_cert_file:
+        password = settings.ssl_key_password.get_secret_value() if settings.ssl_key_password else None
+        context.load_cert_chain(settings.ssl_cert_file, settings.ssl_key_file, password)
+    return context

@@ -1,0 +1,122 @@
+"""Membership in a consumer group: the one lock, the rebalance callbacks, and polls that cannot block them.
+
+What aiokafka 0.14 does, and this module answers: rebalances run in a background task, so a poll may return records of
+partitions that are about to be revoked; a poll that wakes during a rebalance waits for the next assignment while it
+holds our lock, which the callbacks need; an exception in a callback is logged and forgotten; and the client chooses a
+position by itself before the assignment callback has run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+
+from roggia_runtime.records import Partition
+
+log = structlog.get_logger()
+
+Callback = Callable[[set[Partition]], Awaitable[None]]
+
+
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Owns the group consumer. Between a revocation and the end of the next assignment, nothing may poll.
+
+    `lock` is held around poll, process and commit, and by both callbacks. `ready` is set while the assignment is
+    complete and every position has been set.
+    """
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, topics: Sequence[str], assigned: Callback, revoked: Callback
+    ) -> None:
+        self.consumer = consumer
+        self.lock = asyncio.Lock()
+        self.ready = asyncio.Event()
+        self.rebalancing = asyncio.Event()
+        self.failure: BaseException | None = None
+        self._topics = tuple(topics)
+        self._assigned = assigned
+        self._revoked = revoked
+        self._poll: asyncio.Task[Any] | None = None
+        self._leaving = False
+
+    async def join(self) -> None:
+        """Connect and join the group. Raises `KafkaError`."""
+        self.consumer.subscribe(self._topics, listener=self)
+        await self.consumer.start()
+
+    def rejoin(self) -> None:
+        """Ask for a new assignment: what this member owns is in doubt (a fenced producer)."""
+        self._suspend()
+        self.consumer.subscribe(self._topics, listener=self)
+
+    async def leave(self) -> None:
+        """Leave the group and disconnect. The lock must be free."""
+        self._leaving = True
+        self._suspend()
+        await self.consumer.stop()
+
+    @property
+    def partitions(self) -> list[TopicPartition]:
+        """Partitions assigned now."""
+        return list(self.consumer.assignment())
+
+    async def poll(self, timeout_ms: int, max_records: int | None) -> dict[TopicPartition, list[Any]]:
+        """Records fetched so far, waiting for at most `timeout_ms`. Empty when a rebalance begins meanwhile.
+
+        Call it with the lock held and `ready` set. Raises `KafkaError`.
+        """
+        poll = asyncio.ensure_future(self.consumer.getmany(timeout_ms=timeout_ms, max_records=max_records))
+        self._poll = poll
+        try:
+            polled: dict[TopicPartition, list[Any]] = await poll
+        except asyncio.CancelledError:
+            if _cancelled_from_outside():
+                raise
+            return {}
+        finally:
+            self._poll = None
+        return polled
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Called by the client: wait for the batch in hand, then give the partitions up."""
+        self._suspend()
+        async with self.lock:
+            await self._call(self._revoked, revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Called by the client: take the partitions over and set every position, then allow polls again."""
+        async with self.lock:
+            if not self._leaving:
+                await self._call(self._assigned, assigned)
+                measures_assigned(self.consumer, assigned)
+            self.rebalancing.clear()
+            self.ready.set()
+
+    def _suspend(self) -> None:
+        self.ready.clear()
+        self.rebalancing.set()
+        if self._poll is not None:
+            self._poll.cancel()
+
+    async def _call(self, callback: Callback, partitions: Iterable[TopicPartition]) -> None:
+        try:
+            await callback({Partition(p.topic, p.partition) for p in partitions})
+        except BaseException as error:
+            self.failure = error
+            self.ready.set()
+            raise
+
+
+def measures_assigned(consumer: AIOKafkaConsumer, assigned: Iterable[TopicPartition]) -> None:
+    """Count an assignment."""
+    log.info("assigned", partitions=sorted(f"{p.topic}/{p.partition}" for p in assigned))
+
+
+def _cancelled_from_outside() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

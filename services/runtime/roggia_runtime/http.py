@@ -1,0 +1,82 @@
+"""The small HTTP server in every service: health, metrics, and a service's own routes."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from roggia_runtime.errors import ConfigurationError
+from roggia_runtime.settings import HttpSettings
+
+Health = Callable[[], list[str]]
+_UNAVAILABLE = 503
+
+
+def application(health: Health, routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """ASGI application with `/health/live`, `/health/ready`, `/metrics` and `routes`. `health` names what is not ready."""
+
+    async def live(_request: Request) -> Response:
+        return JSONResponse({"status": "live"})
+
+    async def ready(_request: Request) -> Response:
+        missing = health()
+        body = {"status": "not ready" if missing else "ready", "not_ready": missing}
+        return JSONResponse(body, _UNAVAILABLE if missing else 200)
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    own = [Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)]
+    return Starlette(routes=[*own, *routes])
+
+
+class HttpServer:
+    """uvicorn inside the service's own event loop. Signals stay with the service."""
+
+    def __init__(self, settings: HttpSettings, app: ASGIApp) -> None:
+        self._settings = settings
+        self._server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        self._task: asyncio.Task[None] | None = None
+        self.port = settings.port
+
+    async def start(self) -> None:
+        """Listen. Raises `ConfigurationError` when the address is taken or not ours."""
+        listener = self._listen()
+        self.port = int(listener.getsockname()[1])
+        self._task = asyncio.create_task(self._server.serve([listener]))
+        while not self._server.started and not self._task.done():
+            await asyncio.sleep(0.005)
+
+    async def stop(self, timeout_s: float = 5.0) -> None:
+        """Finish open requests within `timeout_s` seconds and stop listening."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        self._server.should_exit = True
+        await asyncio.wait({task}, timeout=timeout_s)
+        if not task.done():
+            self._server.force_exit = True
+            await task
+
+    def _listen(self) -> socket.socket:
+        host, port = self._settings.host, self._settings.port
+        try:
+            return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        except OSError as error:
+            raise ConfigurationError(
+                f"ROGGIA_HTTP_PORT: cannot listen on {host}:{port}: {error.strerror}; choose another port"
+            ) from None
+
+
+class _Server(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """Leave signals to the service."""

@@ -1,0 +1,145 @@
+"""Runs one service: settings in, exit status out. `__main__` of every service calls `run_service`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+from starlette.routing import BaseRoute
+
+from roggia_runtime import logs, tracing
+from roggia_runtime.errors import ConfigurationError
+from roggia_runtime.http import HttpServer, application
+from roggia_runtime.settings import ServiceSettings
+
+OK, FAILED, MISCONFIGURED = 0, 1, 2
+log = structlog.get_logger()
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class Worker(Protocol):
+    """Something that runs until stopped: a `ConsumerLoop`, a sweeper, a poller."""
+
+    async def run(self) -> None:
+        """Work until `stop`; raise what makes going on impossible."""
+        ...
+
+    def stop(self) -> None:
+        """Ask `run` to return soon. Called from the event loop's thread."""
+        ...
+
+    def health(self) -> list[str]:
+        """What is not ready, in words."""
+        ...
+
+
+class Service:
+    """One process: resources, workers, an HTTP server. Built by a service's `app.build`, run by `run`.
+
+    Order: `on_start` hooks, workers, HTTP server; back: workers stop and finish what they hold, then the HTTP server,
+    then `on_stop` hooks in reverse. The server starts first of all, so that health answers during a slow start.
+    """
+
+    def __init__(self, name: str, settings: ServiceSettings, *, routes: Sequence[BaseRoute] = ()) -> None:
+        self.name = name
+        self.settings = settings
+        self.http = HttpServer(settings.http, application(self.health, routes))
+        self._starts: list[Hook] = []
+        self._stops: list[Hook] = []
+        self._workers: list[Worker] = []
+        self._checks: list[Callable[[], list[str]]] = []
+        self._started = False
+        self._stop = asyncio.Event()
+
+    def add(self, *workers: Worker) -> None:
+        """Run workers once resources are there."""
+        self._workers += workers
+
+    def on_start(self, *hooks: Hook) -> None:
+        """Await hooks in order before any worker runs."""
+        self._starts += hooks
+
+    def on_stop(self, *hooks: Hook) -> None:
+        """Await hooks after every worker has stopped, the last added first."""
+        self._stops += hooks
+
+    def check(self, *checks: Callable[[], list[str]]) -> None:
+        """Add to what `/health/ready` names."""
+        self._checks += checks
+
+    def stop(self) -> None:
+        """Stop gracefully. Safe to call twice."""
+        self._stop.set()
+
+    def health(self) -> list[str]:
+        """What is not ready, in words; empty when everything is."""
+        if not self._started:
+            return [f"{self.name}: starting"]
+        sources = [*(worker.health for worker in self._workers), *self._checks]
+        return [problem for source in sources for problem in source()]
+
+    async def run(self) -> None:
+        """Run until `stop` or until a worker ends. Raises the first failure."""
+        await self.http.start()
+        log.info("http", address=f"{self.settings.http.host}:{self.http.port}")
+        try:
+            for hook in self._starts:
+                await hook()
+            self._started = True
+            await self._work()
+        finally:
+            await self.http.stop()
+            for hook in reversed(self._stops):
+                await hook()
+
+    async def _work(self) -> None:
+        stopping = asyncio.create_task(self._stop.wait())
+        tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
+        await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for worker in self._workers:
+            worker.stop()
+        stopping.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+
+def run_service(name: str, build: Callable[[], Service]) -> int:
+    """Build and run a service; return the exit status: 0 clean, 1 failure (logged), 2 configuration (one line)."""
+    try:
+        return asyncio.run(_main(name, build))
+    except ConfigurationError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return MISCONFIGURED
+
+
+def run(service: Service) -> int:
+    """`run_service` for a service that is built already."""
+    return run_service(service.name, lambda: service)
+
+
+async def _main(name: str, build: Callable[[], Service]) -> int:
+    service = build()
+    logs.configure(name, service.settings.telemetry)
+    tracing.configure(name, service.settings.telemetry)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, service.stop)
+    log.info("starting", service=name)
+    try:
+        await service.run()
+    except ConfigurationError:
+        raise
+    except BaseException as error:
+        log.error("failed", error=str(error), exc_info=error)
+        return FAILED
+    finally:
+        tracing.shutdown()
+    log.info("stopped", service=name)
+    return OK

@@ -1,0 +1,108 @@
+"""Traces through Kafka headers. Costs nothing per record while no exporter is configured.
+
+A batch is one span that links to the context of each of its records; an output continues the trace of the record that
+it came from (OpenTelemetry's messaging conventions: a span has one parent, a batch has many).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from roggia_runtime.records import Headers, Record
+from roggia_runtime.settings import TelemetrySettings
+
+MAX_LINKS = 128
+_HEADER = "traceparent"
+_propagator = TraceContextTextMapPropagator()
+
+
+class _State:
+    """Whether this process records spans, and with which provider."""
+
+    provider: TracerProvider | None = None
+
+
+def configure(service: str, settings: TelemetrySettings, exporter: SpanExporter | None = None) -> None:
+    """Record spans if an endpoint (or an `exporter`) is given; otherwise do nothing."""
+    if settings.otlp_endpoint is None and exporter is None:
+        return
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": service}),
+        sampler=ParentBased(TraceIdRatioBased(settings.sample_ratio)),
+    )
+    provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(endpoint=settings.otlp_endpoint)))
+    _State.provider = provider
+
+
+def shutdown() -> None:
+    """Export what is buffered and stop recording."""
+    provider, _State.provider = _State.provider, None
+    if provider is not None:
+        provider.shutdown()
+
+
+@contextmanager
+def batch(operation: str, group: str, records: Sequence[Record]) -> Iterator[None]:
+    """One span round the processing of a batch, linked to its records. Nothing when spans are not recorded."""
+    if _State.provider is None:
+        yield
+        return
+    topic = records[0].topic
+    attributes: dict[str, str | int] = {
+        "messaging.system": "kafka",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": "process",
+        "messaging.destination.name": topic,
+        "messaging.consumer.group.name": group,
+        "messaging.batch.message_count": len(records),
+    }
+    tracer = _State.provider.get_tracer("roggia_runtime")
+    name = f"{operation} {topic}"
+    with tracer.start_as_current_span(name, kind=SpanKind.CONSUMER, links=_links(records), attributes=attributes):
+        yield
+
+
+def child(topic: str, parent_headers: Headers) -> str | None:
+    """`traceparent` for an output that continues a record's trace: a new span if recorded, else the parent's own."""
+    parent = traceparent(parent_headers)
+    if _State.provider is None:
+        return parent
+    context = None if parent is None else _propagator.extract({_HEADER: parent}, Context())
+    span = _State.provider.get_tracer("roggia_runtime").start_span(f"create {topic}", context, SpanKind.PRODUCER)
+    span.end()
+    return _format(span.get_span_context())
+
+
+def traceparent(headers: Headers) -> str | None:
+    """The well-formed `traceparent` among the headers, or None."""
+    for name, value in headers:
+        if name == _HEADER:
+            text = value.decode("ascii", "replace")
+            return text if _context(text) is not None else None
+    return None
+
+
+def _links(records: Sequence[Record]) -> list[Link]:
+    contexts = (_context(text) for text in (traceparent(r.headers) for r in records[:MAX_LINKS]) if text is not None)
+    return [Link(context) for context in contexts if context is not None]
+
+
+def _context(text: str) -> SpanContext | None:
+    span = trace.get_current_span(_propagator.extract({_HEADER: text}, Context()))
+    context = span.get_span_context()
+    return context if context.is_valid and _format(context)[3:35] == text[3:35] else None
+
+
+def _format(context: SpanContext) -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & TraceFlags.SAMPLED:02x}"
