@@ -1,0 +1,32 @@
+"""Entry point of the `roggia` command: one clear line for an error, and a documented exit status.
+
+0 done · 1 failed · 2 wrong usage or setting · 3 another `up` holds the data · 4 nothing answers · 5 the stack failed ·
+130 interrupted
+"""
+
+from __future__ import annotations
+
+import sys
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    from roggia.cli.app import app
+    from roggia.cli.output import err
+    from roggia.errors import exit_code
+    from roggia_runtime.errors import RoggiaError
+    from roggia_schemas.errors import SchemasError
+
+    try:
+        app()
+    except (RoggiaError, SchemasError) as failed:
+        err.print(f"error: {failed}", style="red", markup=False, soft_wrap=True)
+        sys.exit(exit_code(failed))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

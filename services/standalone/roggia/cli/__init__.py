@@ -1,0 +1,1 @@
+"""The commands. Each module parses, calls the package that does the work, and shows the result."""

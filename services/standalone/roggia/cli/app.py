@@ -1,0 +1,41 @@
+"""The command tree."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as version_of
+
+import typer
+
+from roggia.cli import dlq, schemas, topics
+from roggia.cli.demo import demo
+from roggia.cli.output import out
+from roggia.cli.publish import delete, publish
+from roggia.cli.search import ask, search
+from roggia.cli.status import status
+from roggia.cli.up import service, up
+
+EPILOG = (
+    "Exit status: 0 done, 1 failed, 2 wrong usage or setting, 3 another `up` holds the data, 4 nothing answers, "
+    "5 the stack failed, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="roggia",
+    help="Documents in, cited passages out, every hop an event on Kafka.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (up, demo, publish, delete, search, ask, status):
+    app.command()(command)
+app.add_typer(topics.app, name="topics")
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(schemas.app, name="schemas")
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(service)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    out.print(version_of("roggia"))

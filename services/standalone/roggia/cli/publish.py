@@ -1,0 +1,220 @@
+"""`roggia publish` and `roggia delete`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from roggia.cli import options
+from roggia.cli.bars import bars
+from roggia.cli.output import emit, say
+from roggia.connection import Connection, Named, data_directory, resolve
+from roggia.errors import StandaloneError, UsageError
+from roggia.publishing import events
+from roggia.publishing.files import Candidate, Skipped, gather
+from roggia.publishing.job import Job
+from roggia.publishing.publisher import open_publisher
+from roggia.publishing.revision import RevisionClock
+from roggia.publishing.tracker import Tracker
+from roggia.publishing.watch import watch as changes_of
+from roggia_schemas.names import check_doc_id, check_slug
+
+DELETE_STALL_S = 15.0
+
+
+def publish(
+    path: Annotated[list[Path], typer.Argument(help="Files and directories.")],
+    tenant: options.Tenant,
+    domain: options.Domain,
+    acl: Annotated[list[str], typer.Option("--acl", help="A group that may read them (repeat); * is the whole tenant.")],
+    prefix: Annotated[str, typer.Option("--prefix", help="Put before every document id.")] = "",
+    watch: Annotated[bool, typer.Option("--watch", help="Go on: publish changes, delete what goes.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when everything is searchable.")] = True,
+    content_dir: Annotated[Path | None, typer.Option("--content-dir", help="Where files above 256 KiB are put for ingest.")] = None,
+    data: options.Data = None,
+    bootstrap: options.Bootstrap = "",
+    registry: options.Registry = "",
+    json: options.Json = False,
+) -> None:
+    """Publish files as documents. Their ids are their paths relative to the directory named, so that publishing it
+    again replaces them. Nothing is deleted, unless --watch sees a file go."""
+    target = target_of(tenant, domain, acl)
+    where = resolve(Named(data, bootstrap, registry))
+    store = content_store(content_dir, data, named=bool(bootstrap))
+    files, skipped = sort(path, prefix)
+    job = _Publish(where, target, store)
+    asyncio.run(job.run(files, skipped, wait=wait, json=json, watched=path if watch else (), prefix=prefix))
+
+
+def delete(
+    doc_id: Annotated[list[str], typer.Argument(help="Exact document ids.")],
+    tenant: options.Tenant,
+    domain: options.Domain,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when they are gone from the index.")] = True,
+    data: options.Data = None,
+    bootstrap: options.Bootstrap = "",
+    registry: options.Registry = "",
+    json: options.Json = False,
+) -> None:
+    """Delete documents by their exact ids. No patterns: a `*` is a character of an id like any other."""
+    target = target_of(tenant, domain, ["*"])
+    ids = [check_doc_id(one) for one in doc_id]
+    where = resolve(Named(data, bootstrap, registry))
+    if not yes:
+        _confirm(ids, target)
+    tracker = asyncio.run(_delete(where, target, ids, wait))
+    result = {"deleted": sorted(tracker.indexed), "unconfirmed": sorted(tracker.waiting)}
+    emit(result) if json else _show_deleted(tracker, wait)
+
+
+def target_of(tenant: str, domain: str, acl: Sequence[str]) -> events.Target:
+    """Checked names. Raises what names the option at fault."""
+    check_slug("--tenant", tenant)
+    check_slug("--domain", domain)
+    groups = tuple(dict.fromkeys(group.strip() for group in acl))
+    if not groups or "" in groups:
+        raise UsageError("--acl: name at least one group, or '*' for the whole tenant")
+    return events.Target(tenant, domain, groups)
+
+
+def content_store(content_dir: Path | None, data: Path | None, *, named: bool) -> events.ContentStore | None:
+    """Where large files go: the folder named, else the embedded stack's; none for a Kafka named by address."""
+    if content_dir:
+        return events.ContentStore(content_dir)
+    return None if named else events.ContentStore(data_directory(data).content)
+
+
+def sort(paths: Sequence[Path], prefix: str) -> tuple[list[Candidate], list[Skipped]]:
+    """Files to publish and files left out. Raises `UsageError` when there is nothing to publish or ids collide."""
+    found = list(gather(paths, prefix))
+    files = [one for one in found if isinstance(one, Candidate)]
+    skipped = [one for one in found if isinstance(one, Skipped)]
+    twice = [doc_id for doc_id, count in Counter(one.doc_id for one in files).items() if count > 1]
+    if twice:
+        raise UsageError(f"PATH: two files would both be {twice[0]!r}; publish them apart, each with its own --prefix")
+    return files, skipped
+
+
+@dataclass(frozen=True, slots=True)
+class _Publish:
+    """One call of `publish`."""
+
+    where: Connection
+    target: events.Target
+    store: events.ContentStore | None
+
+    async def run(
+        self,
+        files: Sequence[Candidate],
+        skipped: Sequence[Skipped],
+        *,
+        wait: bool,
+        json: bool,
+        watched: Sequence[Path],
+        prefix: str,
+    ) -> None:
+        report_skipped(skipped)
+        if not files and not watched:
+            raise UsageError("PATH: nothing to publish there; see the reasons above")
+        async with open_publisher(self.where) as publisher:
+            job = Job(publisher, self.target, RevisionClock(), self.store)
+            began = time.monotonic()
+            with bars(len(files), "searchable" if wait else "sent") as shown:
+                tracker = await job.publish(map(events.source, files), shown, wait=wait)
+            _report(tracker, len(files), skipped, time.monotonic() - began, json=json, wait=wait)
+            if watched:
+                await _watch(job, watched, prefix)
+        if tracker.failed:
+            raise StandaloneError(f"{len(tracker.failed)} documents were refused; see `roggia dlq list`")
+
+
+async def _watch(job: Job, paths: Sequence[Path], prefix: str) -> None:
+    say("Watching for changes; Ctrl-C ends it.")
+    async for changes in changes_of(paths, prefix):
+        quiet: Callable[[Tracker, int], None] = lambda _tracker, _sent: None  # noqa: E731
+        if changes.files:
+            tracker = await job.publish(map(events.source, changes.files), quiet)
+            for doc_id, event in tracker.indexed.items():
+                say(f"  {doc_id}: {event.chunks} chunks, {event.embedded} embedded, {event.cached} from the cache")
+            for failure in tracker.failed:
+                say(f"  {failure.doc_id}: refused: {failure.reason}")
+        if changes.gone:
+            await job.delete(changes.gone, quiet, wait=False)
+            say(f"  deleted: {', '.join(changes.gone)}")
+
+
+def report_skipped(skipped: Sequence[Skipped]) -> None:
+    """One line per reason, with an example."""
+    by_reason: dict[str, list[Path]] = {}
+    for one in skipped:
+        by_reason.setdefault(one.reason, []).append(one.path)
+    for reason, paths in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        say(f"skipped: {paths[0]}{more}: {reason}")
+
+
+def _report(
+    tracker: Tracker, count: int, skipped: Sequence[Skipped], seconds: float, *, json: bool, wait: bool
+) -> None:
+    for failure in tracker.failed:
+        say(f"refused: {failure.doc_id}: {failure.reason}")
+    if json:
+        emit(_summary(tracker, count, skipped, seconds))
+    elif wait:
+        embedded = sum(event.embedded for event in tracker.indexed.values())
+        say(f"{len(tracker.indexed)} documents searchable ({tracker.chunks} chunks, {embedded} embedded) in {seconds:.1f} s")
+    else:
+        say(f"{count} documents sent in {seconds:.1f} s")
+
+
+def _summary(tracker: Tracker, count: int, skipped: Sequence[Skipped], seconds: float) -> dict[str, object]:
+    indexed = tracker.indexed.values()
+    return {
+        "sent": count,
+        "searchable": len(tracker.indexed),
+        "chunks": tracker.chunks,
+        "embedded": sum(event.embedded for event in indexed),
+        "cached": sum(event.cached for event in indexed),
+        "refused": [{"doc_id": one.doc_id, "reason": one.reason} for one in tracker.failed],
+        "skipped": [{"path": str(one.path), "reason": one.reason} for one in skipped],
+        "seconds": round(seconds, 3),
+    }
+
+
+def _confirm(ids: Sequence[str], target: events.Target) -> None:
+    for one in ids:
+        say(f"  {one}")
+    if not sys.stdin.isatty():
+        raise UsageError("--yes: needed to delete without a terminal to ask at")
+    question = f"Delete {len(ids)} document(s) of {target.tenant}/{target.domain}?"
+    typer.confirm(question, abort=True, err=True)
+
+
+async def _delete(where: Connection, target: events.Target, ids: Sequence[str], wait: bool) -> Tracker:
+    async with open_publisher(where) as publisher:
+        job = Job(publisher, target, RevisionClock())
+        try:
+            return await job.delete(ids, lambda _tracker, _sent: None, wait=wait, stall_s=DELETE_STALL_S)
+        except StandaloneError as stalled:
+            raise StandaloneError(
+                f"sent, but the index did not confirm within {DELETE_STALL_S:.0f} s: the ids may be unknown there "
+                f"({', '.join(ids[:3])}), or see `roggia status`"
+            ) from stalled
+
+
+def _show_deleted(tracker: Tracker, wait: bool) -> None:
+    for doc_id, event in tracker.indexed.items():
+        say(f"{doc_id}: deleted, {event.removed} chunks removed from {event.collection}")
+    if not wait:
+        say(f"{len(tracker.waiting)} deletions sent")
+
+

@@ -1,0 +1,90 @@
+"""`roggia up` and `roggia service`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import runpy
+import signal
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from roggia.cli import options
+from roggia.cli.output import err
+from roggia.connection import data_directory
+from roggia.errors import UsageError
+from roggia.stack import plan
+from roggia.stack.data import DataDirectory
+from roggia.stack.supervisor import Notice
+from roggia.stack.up import stack
+
+SERVICES = {
+    "ingest": ("roggia_ingest",),
+    "embed": ("roggia_embedder", "embed"),
+    "upsert": ("roggia_embedder", "upsert"),
+    "query": ("roggia_embedder", "query"),
+    "index": ("roggia_embedder", "index"),
+    "broker": ("roggia_devstack", "broker"),
+    "registry": ("roggia_devstack", "registry"),
+}
+COLOURS = {"ready": "green", "restarting": "yellow", "not ready": "yellow", "failed": "red"}
+
+
+def up(
+    data: options.Data = None,
+    kafka_port: Annotated[int, typer.Option(help="Preferred port of the broker; a free one when taken.")] = plan.BROKER_PORT,
+    registry_port: Annotated[int, typer.Option(help="Preferred port of the registry.")] = plan.REGISTRY_PORT,
+    query_port: Annotated[int, typer.Option(help="Preferred port of search and ask.")] = plan.QUERY_PORT,
+) -> None:
+    """Run everything on this machine: broker, registry, ingest, embed, index. Restarts what dies; Ctrl-C stops it all."""
+    where = data_directory(data)
+    err.print(f"Data: {escape(str(where.root))}")
+    asyncio.run(_serve(where, plan.Ports(broker=kafka_port, registry=registry_port, query=query_port)))
+
+
+async def _serve(data: DataDirectory, ports: plan.Ports) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    serving = asyncio.create_task(_until(stop, data, ports))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        serving.cancel()
+    stopping.cancel()
+    try:
+        await serving
+    except asyncio.CancelledError:
+        err.print("Stopped.")
+
+
+async def _until(stop: asyncio.Event, data: DataDirectory, ports: plan.Ports) -> None:
+    async with stack(data, show, ports) as supervisor:
+        state = supervisor.state()
+        err.print(f"Kafka {state.kafka} · registry {state.registry} · search {state.query}")
+        err.print("Ready. Next: roggia publish, roggia search, roggia ask, roggia status. Ctrl-C stops it.")
+        await supervisor.run()
+
+
+def show(notice: Notice) -> None:
+    """One line per thing that happened."""
+    colour = COLOURS.get(notice.status, "default")
+    when = time.strftime("%H:%M:%S")
+    err.print(f"{when}  {notice.process:<9} [{colour}]{notice.status}[/{colour}] {escape(notice.detail)}")
+
+
+def service(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")],
+) -> None:
+    """Run one service in the foreground, as production does. Its settings are environment variables (ROGGIA_…)."""
+    if name not in SERVICES:
+        raise UsageError(f"NAME: {name!r} is no service; use one of {', '.join(SERVICES)}")
+    module, *arguments = SERVICES[name]
+    sys.argv = [module, *arguments, *context.args]
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,0 +1,1 @@
+"""What an operator looks at: topics, records, dead letters, groups, freshness."""

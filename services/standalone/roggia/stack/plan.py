@@ -1,0 +1,96 @@
+"""Which processes the embedded stack is made of, with which settings. Pure: chooses nothing, starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from roggia.stack.data import DataDirectory
+from roggia.stack.ports import LOOPBACK, choose
+from roggia.stack.spec import ProcessSpec
+from roggia.stack.supervisor import Addresses
+
+BROKER_PORT = 19092
+REGISTRY_PORT = 18081
+QUERY_PORT = 7080
+HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083}
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """One port for everything that listens."""
+
+    broker: int = BROKER_PORT
+    registry: int = REGISTRY_PORT
+    query: int = QUERY_PORT
+    health: Mapping[str, int] = field(default_factory=lambda: dict(HEALTH_PORTS))
+
+    @classmethod
+    def free(cls, preferred: Ports | None = None) -> Ports:
+        """The preferred ports where they are free, others where not."""
+        want, taken = preferred or cls(), set[int]()
+        return cls(
+            broker=choose(want.broker, taken),
+            registry=choose(want.registry, taken),
+            query=choose(want.query, taken),
+            health={name: choose(port, taken) for name, port in want.health.items()},
+        )
+
+    def addresses(self) -> Addresses:
+        """Where clients go."""
+        return Addresses(
+            kafka=f"{LOOPBACK}:{self.broker}",
+            registry=f"http://{LOOPBACK}:{self.registry}",
+            query=f"http://{LOOPBACK}:{self.query}",
+        )
+
+
+def support(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
+    """Broker and registry: what must be up before topics can be made."""
+    return [
+        ProcessSpec(
+            name="broker",
+            arguments=("roggia_devstack", "broker", "--data", str(data.broker), "--port", str(ports.broker)),
+            ready_port=ports.broker,
+        ),
+        ProcessSpec(
+            name="registry",
+            arguments=("roggia_devstack", "registry", "--data", str(data.registry), "--port", str(ports.registry)),
+            ready_url=f"http://{LOOPBACK}:{ports.registry}/subjects",
+        ),
+    ]
+
+
+def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
+    """Ingest, embed and index (upsert and query together: the embedded index admits one process)."""
+    return [
+        _service("ingest", ("roggia_ingest",), ports, {
+            "ROGGIA_INGEST_CATALOGUE": f"sqlite:///{data.catalogue}",
+            "ROGGIA_INGEST_CONTENT_ROOT": str(data.content),
+        }),
+        _service("embed", ("roggia_embedder", "embed"), ports, {
+            "ROGGIA_EMBEDDER_CACHE": str(data.cache),
+        }),
+        _service("index", ("roggia_embedder", "index"), ports, {
+            "ROGGIA_EMBEDDER_STORE": str(data.index),
+            "ROGGIA_EMBEDDER_QUERY_PORT": str(ports.query),
+        }),
+    ]
+
+
+def _service(name: str, arguments: tuple[str, ...], ports: Ports, environment: dict[str, str]) -> ProcessSpec:
+    where, health = ports.addresses(), ports.health[name]
+    common = {
+        "ROGGIA_ENVIRONMENT": "development",
+        "ROGGIA_KAFKA_BOOTSTRAP": where.kafka,
+        "ROGGIA_REGISTRY_URL": where.registry,
+        "ROGGIA_HTTP_PORT": str(health),
+    }
+    return ProcessSpec(
+        name=name,
+        arguments=arguments,
+        environment=common | environment,
+        ready_url=f"http://{LOOPBACK}:{health}/health/ready",
+        ready_s=120.0,
+        stop_s=25.0,
+    )

@@ -1,0 +1,39 @@
+"""Bring the whole embedded stack up on one data directory, and down again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+from roggia.stack import plan
+from roggia.stack.data import DataDirectory
+from roggia.stack.supervisor import Notice, Supervisor
+from roggia.topics import apply_topics
+from roggia_runtime.settings import KafkaSettings, RegistrySettings, load
+
+PROBE_TIMEOUT_S = 5.0
+
+
+@asynccontextmanager
+async def stack(
+    data: DataDirectory, watch: Callable[[Notice], None], preferred: plan.Ports | None = None
+) -> AsyncIterator[Supervisor]:
+    """A running stack: every process ready, topics and schemas in place. Leaving the block stops all of it.
+
+    Raises `AlreadyRunningError` when another supervisor holds `data`, `StackFailedError` when a process cannot start.
+    """
+    with data.held():
+        ports = plan.Ports.free(preferred)
+        where = ports.addresses()
+        supervisor = Supervisor(data, where, watch)
+        timeout = aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S)
+        async with aiohttp.ClientSession(timeout=timeout) as http:
+            try:
+                await supervisor.bring_up(plan.support(data, ports), http)
+                await apply_topics(load(KafkaSettings, bootstrap=where.kafka))
+                await supervisor.bring_up(plan.services(data, ports), http)
+                yield supervisor
+            finally:
+                await supervisor.close()
