@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any, NoReturn
+from uuid import UUID
 
 import fastavro
 import msgspec
@@ -17,7 +20,8 @@ from roggia_schemas.layout import Layout, layout
 from roggia_schemas.shape import check_shape
 from roggia_schemas.wiretypes import Event, path_of
 
-_KEPT = (bytes, np.ndarray)
+_KEPT = (bytes, np.ndarray, UUID, datetime, date, time, timedelta, Decimal)
+"""Left as they are when an event is taken apart: bytes and arrays to be written, the others to be refused by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +49,13 @@ class Writer:
     def _checked(self, event: Event) -> dict[str, Any]:
         """The event as plain values, every one of them checked against its field's type."""
         try:
-            fields: dict[str, Any] = msgspec.to_builtins(event, builtin_types=_KEPT)
+            fields: dict[str, Any] = _taken_apart(event)
             msgspec.convert(fields, self.cls, builtin_types=(bytes,))
         except msgspec.ValidationError as error:
             message, field = path_of(error)
             raise EncodeError(self.cls.EVENT, message, field) from None
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise EncodeError(self.cls.EVENT, str(error)) from error
+            raise EncodeError(self.cls.EVENT, str(error), _untakeable(event)) from error
         if problem := check_shape(event):
             raise EncodeError(self.cls.EVENT, problem.message, problem.field)
         return fields
@@ -65,6 +69,21 @@ class Writer:
 def writer(cls: type[Event]) -> Writer:
     """The writer of an event class."""
     return Writer(cls, layout(bundled.schema(cls.EVENT)))
+
+
+def _taken_apart(value: Any) -> Any:
+    """Plain values in a fixed order: maps sorted by key, so that equal events have equal bytes."""
+    return msgspec.to_builtins(value, builtin_types=_KEPT, order="deterministic")
+
+
+def _untakeable(event: Event) -> str:
+    """Name of the field that holds something foreign to Avro, or an empty string."""
+    for name in event.__struct_fields__:
+        try:
+            _taken_apart(getattr(event, name, None))
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            return name
+    return ""
 
 
 def _unencodable(node: Any, path: str) -> str:
