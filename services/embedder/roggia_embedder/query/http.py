@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from roggia_embedder.query import api, metrics, validate
 from roggia_embedder.query.errors import BodyTooLargeError, QueryError
@@ -21,18 +21,18 @@ from roggia_embedder.query.service import QueryService
 _Answer: TypeAlias = Callable[[api.SearchRequest], Awaitable[msgspec.Struct]]
 _Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
+_ROOT = "/v1"
 _log = structlog.get_logger()
 
 
-def application(service: QueryService) -> Starlette:
-    """The ASGI application: `POST /v1/search` and `POST /v1/ask`. Starting and stopping the service is the caller's."""
-    return Starlette(
-        routes=[
-            Route(api.SEARCH_PATH, _endpoint("search", service.search), methods=["POST"]),
-            Route(api.ASK_PATH, _endpoint("ask", service.ask), methods=["POST"]),
-        ],
-        exception_handlers={HTTPException: _refused, Exception: _failed},
-    )
+def routes(service: QueryService) -> Sequence[BaseRoute]:
+    """`POST /v1/search` and `POST /v1/ask`, for a service's HTTP server. Everything under `/v1` answers in JSON."""
+    answers = {api.SEARCH_PATH: ("search", service.search), api.ASK_PATH: ("ask", service.ask)}
+    own = [
+        Route(path.removeprefix(_ROOT), _endpoint(name, answer), methods=["POST"])
+        for path, (name, answer) in answers.items()
+    ]
+    return [Mount(_ROOT, Starlette(routes=own, exception_handlers={HTTPException: _refused, Exception: _failed}))]
 
 
 def _endpoint(route: str, answer: _Answer) -> _Endpoint:

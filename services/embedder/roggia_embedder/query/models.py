@@ -14,10 +14,10 @@ from roggia_embedder.query.errors import ModelNotLoadedError, QueryTooLongError
 class QueryModel:
     """One loaded model, shared by concurrent requests. Queries and quoted sentences are encoded as their kind."""
 
-    def __init__(self, model: EmbeddingModel) -> None:
+    def __init__(self, model: EmbeddingModel, max_waiting: int) -> None:
         self._model = model
-        self._queries = BatchingEncoder(partial(model.encode, kind="query"))
-        self._passages = BatchingEncoder(partial(model.encode, kind="passage"))
+        self._queries = BatchingEncoder(partial(model.encode, kind="query"), max_waiting=max_waiting)
+        self._passages = BatchingEncoder(partial(model.encode, kind="passage"), max_waiting=max_waiting)
 
     @property
     def fingerprint(self) -> str:
@@ -47,10 +47,10 @@ class QueryModel:
 
 
 class Models:
-    """Loaded models by fingerprint."""
+    """Loaded models by fingerprint. `max_waiting` bounds the requests that wait for each."""
 
-    def __init__(self, models: Iterable[EmbeddingModel]) -> None:
-        self._models = {model.fingerprint: QueryModel(model) for model in models}
+    def __init__(self, models: Iterable[EmbeddingModel], *, max_waiting: int = 256) -> None:
+        self._models = {model.fingerprint: QueryModel(model, max_waiting) for model in models}
 
     def of(self, binding: IndexBinding) -> QueryModel:
         """The model that `binding`'s vectors are of. Raises `ModelNotLoadedError` naming what it holds and what is

@@ -14,6 +14,8 @@ _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _END = re.compile(
     r"(?<=[.!?…])(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\betc\.)(?<!\bcf\.)(?<!\bvs\.)[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\sa-z])|(?<=[。！？])"
 )
+_UNSPACED_END = ("。", "！", "？")
+"""Ends of sentences in scripts that put no space between words, where words cannot be counted."""
 _WORD = re.compile(r"\w+")
 
 
@@ -25,7 +27,7 @@ def split(text: str) -> tuple[str, ...]:
         _shortened(sentence)
         for paragraph in _paragraphs(text)
         for sentence in (part.strip() for part in _END.split(paragraph))
-        if len(_WORD.findall(sentence)) >= MIN_WORDS or len(sentence) >= MAX_CHARS // 4
+        if len(_WORD.findall(sentence)) >= MIN_WORDS or sentence.endswith(_UNSPACED_END)
     )
 
 

@@ -1,0 +1,48 @@
+"""The query role as one part of a service: routes to add, hooks to start and stop it. Built by the embedder's app."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roggia_runtime.clock import now_ms
+from starlette.routing import BaseRoute
+
+from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
+from roggia_embedder.query import http
+from roggia_embedder.query.events import Publish, ServedEvents
+from roggia_embedder.query.models import Models
+from roggia_embedder.query.search import Searcher
+from roggia_embedder.query.service import QueryLimits, QueryService
+from roggia_embedder.query.settings import QuerySettings
+
+
+class QueryRole:
+    """Search and answer over one store and the models given. The store and the models belong to the caller."""
+
+    def __init__(
+        self,
+        catalogue: IndexCatalogue,
+        store: VectorStore,
+        models: Sequence[EmbeddingModel],
+        publish: Publish,
+        settings: QuerySettings,
+    ) -> None:
+        self._models = Models(models, max_waiting=settings.max_waiting)
+        self._events = ServedEvents(publish, most=settings.events_queue)
+        searcher = Searcher(catalogue, store, self._models, now_ms=now_ms, languages=settings.languages)
+        self.service = QueryService(
+            searcher,
+            self._events,
+            limits=QueryLimits(deadline_s=settings.deadline_s, threshold=settings.threshold),
+            with_text=settings.tenants_with_query_text,
+        )
+        self.routes: Sequence[BaseRoute] = http.routes(self.service)
+
+    async def start(self) -> None:
+        """Begin publishing what is served. Does not wait for Kafka: search works without it."""
+        self._events.start()
+
+    async def stop(self) -> None:
+        """After the last request: publish what waits, briefly, and end the encoding threads."""
+        await self._events.close()
+        await self._models.close()

@@ -1,0 +1,36 @@
+"""Settings of the query role, nested in the embedder's own (`ROGGIA_QUERY__…`)."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class QuerySettings(BaseModel):
+    """What an operator may change about answering."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(
+        default=0.40,
+        ge=-1,
+        le=1,
+        description="least cosine of question and best sentence that counts as an answer; belongs to the model",
+    )
+    deadline_s: float = Field(default=30.0, gt=0, le=600, description="seconds until a request is given up")
+    languages: tuple[str, ...] = Field(
+        default=("en",),
+        max_length=32,
+        description="ISO 639-1 codes whose stems a query without a language filter is tried in",
+    )
+    tenants_with_query_text: frozenset[str] = Field(
+        default=frozenset(), description="tenants that agreed to have their queries' text in retrieval.served"
+    )
+    events_queue: int = Field(
+        default=1_000,
+        ge=1,
+        le=1_000_000,
+        description="retrieval.served events that may wait for Kafka; more are dropped",
+    )
+    max_waiting: int = Field(
+        default=256, ge=1, description="requests that may wait for the model; more are refused with 503"
+    )
