@@ -1,0 +1,1 @@
+"""The broker as a whole: settings, the parts wired together, start and stop."""

@@ -1,0 +1,1 @@
+"""TCP: connections that carry frames of the Kafka protocol."""
