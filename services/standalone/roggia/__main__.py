@@ -13,11 +13,12 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line and exit."""
+    from roggia_runtime.errors import RoggiaError
+    from roggia_schemas.errors import SchemasError
+
     from roggia.cli.app import app
     from roggia.cli.output import err
     from roggia.errors import exit_code
-    from roggia_runtime.errors import RoggiaError
-    from roggia_schemas.errors import SchemasError
 
     try:
         app()

@@ -1,10 +1,10 @@
 """Everything that the command line raises on purpose. Each message is one line: what is wrong, with what, what to do.
 
-    StandaloneError        exit 1
-    ├── UsageError         exit 2: an option or argument is wrong
-    ├── AlreadyRunningError exit 3: another `roggia up` holds the data directory
-    ├── NotRunningError    exit 4: nothing answers where the command looks
-    └── StackFailedError   exit 5: a process of the stack keeps dying, or never became ready
+StandaloneError        exit 1
+├── UsageError         exit 2: an option or argument is wrong
+├── AlreadyRunningError exit 3: another `roggia up` holds the data directory
+├── NotRunningError    exit 4: nothing answers where the command looks
+└── StackFailedError   exit 5: a process of the stack keeps dying, or never became ready
 """
 
 from __future__ import annotations

@@ -32,7 +32,9 @@ DEFAULT_CHARS = 900_000
 
 
 def demo(
-    data: Annotated[Path | None, typer.Option("--data", help="Keep the data here (default: a temporary directory).")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Keep the data here (default: a temporary directory).")
+    ] = None,
     chars: Annotated[int, typer.Option(help="About how much text to index, characters.", min=50_000)] = DEFAULT_CHARS,
 ) -> None:
     """Index real text of this machine, ask, edit, delete; fail if anything does not hold."""
@@ -75,8 +77,10 @@ async def _tell(state: StackState, chars: int) -> None:
         _heading(f"2. Publish {len(texts)} documents: Python's reference, its library, the packages installed here")
         with bars(len(texts), "searchable") as shown:
             done, indexed = await told.index(texts, shown)
-        out.print(f"{done.documents} documents, {done.chunks} chunks, in {done.seconds:.0f} s "
-                  f"({done.chunks / done.seconds:.0f} chunks/s).")
+        out.print(
+            f"{done.documents} documents, {done.chunks} chunks, in {done.seconds:.0f} s "
+            f"({done.chunks / done.seconds:.0f} chunks/s)."
+        )
         _heading(f"3. Ask: {story.QUESTION}")
         answer = await told.ask()
         show_answer(answer)
@@ -84,7 +88,7 @@ async def _tell(state: StackState, chars: int) -> None:
         document = story.to_edit(texts, indexed, cited)
         _heading(f"4. Edit {document.doc_id}: a sentence inserted in its middle")
         edited = await told.edit(document)
-        out.print(f"{edited.embedded} of {edited.chunks} chunks were re-embedded, {edited.kept} kept; the new sentence is found.")
+        out.print(f"{edited.embedded} of {edited.chunks} chunks were re-embedded, {edited.kept} kept.")
         _heading(f"5. Delete {cited}, which the answer cited, and ask again")
         show_answer(await told.delete(cited))
         out.print(f"{escape(cited)} is no longer cited.")

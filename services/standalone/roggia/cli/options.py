@@ -9,11 +9,19 @@ import typer
 
 Data: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--data", envvar="ROGGIA_DATA", help="Data directory of the embedded stack [./roggia-data].", show_envvar=False),
+    typer.Option(
+        "--data", envvar="ROGGIA_DATA", help="Data directory of the embedded stack [./roggia-data].", show_envvar=False
+    ),
 ]
-Bootstrap: TypeAlias = Annotated[str, typer.Option("--bootstrap", help="Kafka bootstrap servers (default: the running stack's).")]
-Registry: TypeAlias = Annotated[str, typer.Option("--registry", help="Schema registry URL (default: the running stack's).")]
-QueryUrl: TypeAlias = Annotated[str, typer.Option("--query-url", help="Query service URL (default: the running stack's).")]
+Bootstrap: TypeAlias = Annotated[
+    str, typer.Option("--bootstrap", help="Kafka bootstrap servers (default: the running stack's).")
+]
+Registry: TypeAlias = Annotated[
+    str, typer.Option("--registry", help="Schema registry URL (default: the running stack's).")
+]
+QueryUrl: TypeAlias = Annotated[
+    str, typer.Option("--query-url", help="Query service URL (default: the running stack's).")
+]
 Tenant: TypeAlias = Annotated[str, typer.Option("--tenant", help="Owner of the documents.")]
 Domain: TypeAlias = Annotated[str, typer.Option("--domain", help="Knowledge base of the tenant.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from roggia_schemas.names import check_doc_id, check_slug
 
 from roggia.cli import options
 from roggia.cli.bars import bars
@@ -25,7 +26,6 @@ from roggia.publishing.publisher import open_publisher
 from roggia.publishing.revision import RevisionClock
 from roggia.publishing.tracker import Tracker
 from roggia.publishing.watch import watch as changes_of
-from roggia_schemas.names import check_doc_id, check_slug
 
 DELETE_STALL_S = 15.0
 
@@ -34,11 +34,15 @@ def publish(
     path: Annotated[list[Path], typer.Argument(help="Files and directories.")],
     tenant: options.Tenant,
     domain: options.Domain,
-    acl: Annotated[list[str], typer.Option("--acl", help="A group that may read them (repeat); * is the whole tenant.")],
+    acl: Annotated[
+        list[str], typer.Option("--acl", help="A group that may read them (repeat); * is the whole tenant.")
+    ],
     prefix: Annotated[str, typer.Option("--prefix", help="Put before every document id.")] = "",
     watch: Annotated[bool, typer.Option("--watch", help="Go on: publish changes, delete what goes.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when everything is searchable.")] = True,
-    content_dir: Annotated[Path | None, typer.Option("--content-dir", help="Where files above 256 KiB are put for ingest.")] = None,
+    content_dir: Annotated[
+        Path | None, typer.Option("--content-dir", help="Where files above 256 KiB are put for ingest.")
+    ] = None,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
     registry: options.Registry = "",
@@ -171,7 +175,8 @@ def _report(
         emit(_summary(tracker, count, skipped, seconds))
     elif wait:
         embedded = sum(event.embedded for event in tracker.indexed.values())
-        say(f"{len(tracker.indexed)} documents searchable ({tracker.chunks} chunks, {embedded} embedded) in {seconds:.1f} s")
+        chunks = f"{tracker.chunks} chunks, {embedded} embedded"
+        say(f"{len(tracker.indexed)} documents searchable ({chunks}) in {seconds:.1f} s")
     else:
         say(f"{count} documents sent in {seconds:.1f} s")
 
@@ -216,5 +221,3 @@ def _show_deleted(tracker: Tracker, wait: bool) -> None:
         say(f"{doc_id}: deleted, {event.removed} chunks removed from {event.collection}")
     if not wait:
         say(f"{len(tracker.waiting)} deletions sent")
-
-

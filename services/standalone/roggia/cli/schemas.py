@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 from rich.markup import escape
+from roggia_runtime.registry import RegistryClient
 
 from roggia.cli import options
 from roggia.cli.output import emit, out
@@ -16,7 +17,6 @@ from roggia.connection import Named, resolve
 from roggia.errors import StandaloneError, UsageError
 from roggia.inspect import schemas
 from roggia.publishing.publisher import registry_settings
-from roggia_runtime.registry import RegistryClient
 
 app = typer.Typer(no_args_is_help=True, help="The event schemas and a schema registry.")
 Work = Callable[[RegistryClient], Awaitable[list[schemas.SubjectReport]]]

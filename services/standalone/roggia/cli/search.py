@@ -81,7 +81,9 @@ def _show_passages(reply: dict[str, Any]) -> None:
     if not reply["results"]:
         out.print("Nothing found.")
     for number, hit in enumerate(reply["results"], 1):
-        out.print(f"[bold]{number}. {escape(title(hit))}[/bold]  [dim]{hit['score']:.3f}  {escape(hit['doc_id'])}[/dim]")
+        out.print(
+            f"[bold]{number}. {escape(title(hit))}[/bold]  [dim]{hit['score']:.3f}  {escape(hit['doc_id'])}[/dim]"
+        )
         out.print(f"   {escape(_excerpt(hit['text']))}", soft_wrap=True)
 
 

@@ -36,11 +36,16 @@ COLOURS = {"ready": "green", "restarting": "yellow", "not ready": "yellow", "fai
 
 def up(
     data: options.Data = None,
-    kafka_port: Annotated[int, typer.Option(help="Preferred port of the broker; a free one when taken.")] = plan.BROKER_PORT,
+    kafka_port: Annotated[
+        int, typer.Option(help="Preferred port of the broker; a free one when taken.")
+    ] = plan.BROKER_PORT,
     registry_port: Annotated[int, typer.Option(help="Preferred port of the registry.")] = plan.REGISTRY_PORT,
     query_port: Annotated[int, typer.Option(help="Preferred port of search and ask.")] = plan.QUERY_PORT,
 ) -> None:
-    """Run everything on this machine: broker, registry, ingest, embed, index. Restarts what dies; Ctrl-C stops it all."""
+    """Run everything on this machine: broker, registry, ingest, embed, index.
+
+    Restarts what dies; Ctrl-C stops it all. A port that is taken is replaced by a free one; other commands find it.
+    """
     where = data_directory(data)
     err.print(f"Data: {escape(str(where.root))}")
     asyncio.run(_serve(where, plan.Ports(broker=kafka_port, registry=registry_port, query=query_port)))
@@ -50,7 +55,7 @@ async def _serve(data: DataDirectory, ports: plan.Ports) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(_until(stop, data, ports))
+    serving = asyncio.create_task(_until_failed(data, ports))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
@@ -62,7 +67,7 @@ async def _serve(data: DataDirectory, ports: plan.Ports) -> None:
         err.print("Stopped.")
 
 
-async def _until(stop: asyncio.Event, data: DataDirectory, ports: plan.Ports) -> None:
+async def _until_failed(data: DataDirectory, ports: plan.Ports) -> None:
     async with stack(data, show, ports) as supervisor:
         state = supervisor.state()
         err.print(f"Kafka {state.kafka} · registry {state.registry} · search {state.query}")

@@ -11,6 +11,7 @@ import importlib
 import re
 import sysconfig
 from collections.abc import Iterator
+from email import message_from_string
 from importlib import metadata
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -65,8 +66,8 @@ def package_readmes() -> Iterator[Source]:
     for name, dist in sorted(found.items()):
         if name == "roggia":
             continue
-        payload = dist.metadata.get_payload()
-        text = payload if isinstance(payload, str) and payload.strip() else str(dist.metadata.get("Description") or "")
+        described = message_from_string(dist.read_text("METADATA") or "")
+        text = str(described.get_payload() or described["Description"] or "")
         title = f"{dist.name} {dist.version}"
         yield from _document(f"packages/{name}.md", text, f"https://pypi.org/project/{name}/", title)
 

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from roggia_schemas.events import DocUpserted
+
 from roggia.errors import StandaloneError
 from roggia.publishing.events import Source
 from roggia.publishing.job import Job, Progress
 from roggia.query_client import QueryClient, Question
-from roggia_schemas.events import DocUpserted
 
 QUESTION = "What happens in a with statement when its body raises an exception?"
 MARK = "The heron of the demo watches the sluice at dawn and counts every fish that passes the mill."
@@ -75,7 +76,9 @@ class Story:
         event = tracker.indexed.get(document.doc_id)
         if event is None:
             raise DemoFailedError(f"the edited {document.doc_id} was refused: {tracker.failed[0].reason}")
-        _check(0 < event.embedded < event.chunks, "an edit embeds some chunks, not all", f"{event.embedded}/{event.chunks}")
+        _check(
+            0 < event.embedded < event.chunks, "an edit embeds some chunks, not all", f"{event.embedded}/{event.chunks}"
+        )
         found = await self.query.search(self.question(MARK_QUESTION))
         texts = [hit["text"] for hit in found["results"] if hit["doc_id"] == document.doc_id]
         _check(any(MARK in " ".join(text.split()) for text in texts), "the new sentence is found", "it is not")
@@ -110,5 +113,3 @@ def to_edit(corpus: Sequence[Source], indexed: dict[str, DocUpserted], spared: s
 def _check(holds: bool, claim: str, seen: str) -> None:
     if not holds:
         raise DemoFailedError(f"the demo failed: it should hold that {claim}, but {seen}")
-
-

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.records import Record
 from roggia_schemas import topics

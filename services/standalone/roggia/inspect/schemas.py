@@ -32,7 +32,9 @@ async def registry(settings: RegistrySettings) -> AsyncIterator[RegistryClient]:
 
 async def check(client: RegistryClient) -> list[SubjectReport]:
     """What registering would do, subject by subject; changes nothing."""
-    return [await _check(client, bundled.subject(spec.name), spec.event) for spec in topics.catalogue() if live(spec.name)]
+    return [
+        await _check(client, bundled.subject(spec.name), spec.event) for spec in topics.catalogue() if live(spec.name)
+    ]
 
 
 async def register(client: RegistryClient) -> list[SubjectReport]:

@@ -1,1 +1,1 @@
-"""From files to `doc.changed`: which files, which content type, which revision, inline or by reference, and the wait."""
+"""From files to `doc.changed`: which files, which content type, which revision, and the wait for the index."""

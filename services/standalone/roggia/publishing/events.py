@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from roggia.errors import UsageError
-from roggia.publishing.files import Candidate
 from roggia_runtime.clock import now_ms
 from roggia_runtime.ids import uuid7
 from roggia_schemas.events import ContentRef, DocChanged, Operation
+
+from roggia.errors import UsageError
+from roggia.publishing.files import Candidate
 
 INLINE_BYTES = 256 * 1024
 """Larger files travel by reference: the event names a file:// URI, the size and the SHA-256."""
@@ -68,7 +69,7 @@ def _referenced(document: Source, store: ContentStore | None) -> ContentRef:
     if store is None:
         size = len(document.content)
         raise UsageError(
-            f"{document.doc_id}: {size} bytes is above {INLINE_BYTES}; name a folder that ingest may read with --content-dir"
+            f"{document.doc_id}: {size} bytes is above {INLINE_BYTES}; name a folder that ingest may read: --content-dir"
         )
     return store.put(document.content)
 

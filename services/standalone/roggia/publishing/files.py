@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from roggia_schemas.errors import InvalidNameError
+from roggia_schemas.names import check_doc_id
+
 from roggia.errors import UsageError
-from roggia_schemas.names import InvalidNameError, check_doc_id
 
 CONTENT_TYPES = {
     ".txt": "text/plain",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from roggia_schemas.events import DocChanged
+
 from roggia.publishing.events import ContentStore, Source, Target, changed, deleted
 from roggia.publishing.publisher import BATCH, Publisher
 from roggia.publishing.revision import RevisionClock
 from roggia.publishing.tracker import Tracker
-from roggia_schemas.events import DocChanged
 
 Progress = Callable[[Tracker, int], None]
 """Called with the tracker and the number of documents sent so far."""
@@ -28,7 +29,9 @@ class Job:
         """Send documents in batches (one batch in memory) and, if told to, follow them into the index."""
         return await self._run((changed(d, self.target, self.clock.next(), self.store) for d in documents), watch, wait)
 
-    async def delete(self, doc_ids: Sequence[str], watch: Progress, *, wait: bool = True, stall_s: float = 120.0) -> Tracker:
+    async def delete(
+        self, doc_ids: Sequence[str], watch: Progress, *, wait: bool = True, stall_s: float = 120.0
+    ) -> Tracker:
         """Delete exactly these documents."""
         gone = (deleted(self.target.tenant, self.target.domain, doc_id, self.clock.next()) for doc_id in doc_ids)
         return await self._run(gone, watch, wait, stall_s)

@@ -6,9 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from roggia.connection import Connection
-from roggia.errors import StandaloneError
-from roggia.publishing.tracker import Tracker
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.producer import Producer
@@ -16,6 +13,10 @@ from roggia_runtime.records import Headers, Record
 from roggia_runtime.settings import KafkaSettings, RegistrySettings, load
 from roggia_schemas import topics
 from roggia_schemas.events import DocChanged, DocUpserted
+
+from roggia.connection import Connection
+from roggia.errors import StandaloneError
+from roggia.publishing.tracker import Tracker
 
 BATCH = 100
 SOURCE = "roggia/publish"
@@ -46,7 +47,7 @@ class Publisher:
 
     async def positions(self) -> list[tuple[str, int, int]]:
         """Where the confirmations of what is published from now on will begin: (topic, partition, offset)."""
-        known = {name for name in await self._admin.topics()}
+        known = set(await self._admin.topics())
         found: list[tuple[str, int, int]] = []
         for topic in watched(known):
             ends = await self._admin.end_offsets(topic)
@@ -126,3 +127,4 @@ async def open_publisher(where: Connection) -> AsyncIterator[Publisher]:
         yield Publisher(producer, codec, admin)
     finally:
         await producer.stop()
+        await codec.stop()

@@ -1,9 +1,9 @@
 """The revision a publication carries: a clock in microseconds that never goes back within one process.
 
 Why the clock and not the file's modification time: a restored backup or a checkout brings old times back, and content
-published with an older revision than the index has seen is dropped, silently for the one who published it. A file that did not
-change costs nothing downstream: same text, same chunk ids, vectors from the cache. The price: of two machines that
-publish the same document, the one whose clock is ahead wins; publishers with a version counter use that instead.
+published with an older revision than the index has seen is dropped, silently for the one who published it. A file that
+did not change costs nothing downstream: same text, same chunk ids, vectors from the cache. The price: of two machines
+that publish the same document, the one whose clock is ahead wins; publishers with a version counter use that instead.
 """
 
 from __future__ import annotations

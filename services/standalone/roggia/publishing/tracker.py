@@ -1,4 +1,4 @@
-"""Which publications are searchable by now, which failed, which are under way. Pure: fed with events, asked for counts."""
+"""Which publications are searchable by now, which failed, which are under way. Pure: knows events, not Kafka."""
 
 from __future__ import annotations
 

@@ -66,7 +66,9 @@ class Child:
             if self._process is None or self._process.returncode is not None:
                 raise StackFailedError(f"{self.spec.name} ended before it was ready: {self.last_words()}")
             if time.monotonic() > deadline:
-                raise StackFailedError(f"{self.spec.name} was not ready after {self.spec.ready_s:.0f} s: see {self.log}")
+                raise StackFailedError(
+                    f"{self.spec.name} was not ready after {self.spec.ready_s:.0f} s: see {self.log}"
+                )
             await asyncio.sleep(_POLL_S)
 
     async def _answers(self, http: aiohttp.ClientSession) -> bool:

@@ -64,17 +64,32 @@ def support(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
 def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
     """Ingest, embed and index (upsert and query together: the embedded index admits one process)."""
     return [
-        _service("ingest", ("roggia_ingest",), ports, {
-            "ROGGIA_INGEST_CATALOGUE": f"sqlite:///{data.catalogue}",
-            "ROGGIA_INGEST_CONTENT_ROOT": str(data.content),
-        }),
-        _service("embed", ("roggia_embedder", "embed"), ports, {
-            "ROGGIA_EMBEDDER_CACHE": str(data.cache),
-        }),
-        _service("index", ("roggia_embedder", "index"), ports, {
-            "ROGGIA_EMBEDDER_STORE": str(data.index),
-            "ROGGIA_EMBEDDER_QUERY_PORT": str(ports.query),
-        }),
+        _service(
+            "ingest",
+            ("roggia_ingest",),
+            ports,
+            {
+                "ROGGIA_INGEST_CATALOGUE": f"sqlite:///{data.catalogue}",
+                "ROGGIA_INGEST_CONTENT_ROOT": str(data.content),
+            },
+        ),
+        _service(
+            "embed",
+            ("roggia_embedder", "embed"),
+            ports,
+            {
+                "ROGGIA_EMBEDDER_CACHE": str(data.cache),
+            },
+        ),
+        _service(
+            "index",
+            ("roggia_embedder", "index"),
+            ports,
+            {
+                "ROGGIA_EMBEDDER_STORE": str(data.index),
+                "ROGGIA_EMBEDDER_QUERY_PORT": str(ports.query),
+            },
+        ),
     ]
 
 

@@ -11,7 +11,7 @@ class ProcessSpec:
     """One process of the stack.
 
     `arguments` follow `python -m`; `environment` is added to ours. Ready means that `ready_url` answers 200 or, where
-    it is empty, that `ready_port` accepts a connection, within `ready_s` seconds. `stop_s` is what it gets after SIGTERM.
+    it is empty, that `ready_port` accepts a connection, within `ready_s` seconds. `stop_s`: what it gets after SIGTERM.
     """
 
     name: str

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import aiohttp
+from roggia_runtime.clock import now_ms
 
 from roggia.errors import StackFailedError
 from roggia.stack.child import Child
 from roggia.stack.data import DataDirectory, ProcessState, StackState
 from roggia.stack.spec import ProcessSpec, RestartPolicy
-from roggia_runtime.clock import now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Supervisor:
         self._watch = watch
         self._policy = policy or RestartPolicy()
         self._children: dict[str, Child] = {}
+        self._groups: list[list[str]] = []
         self._states: dict[str, ProcessState] = {}
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -60,6 +61,7 @@ class Supervisor:
 
     async def bring_up(self, specs: Sequence[ProcessSpec], http: aiohttp.ClientSession) -> None:
         """Start `specs` together and return when all are ready. Call again for what depends on them."""
+        self._groups.append([spec.name for spec in specs])
         for spec in specs:
             await self._start(spec)
         await asyncio.gather(*(self._await_ready(spec.name, http) for spec in specs))
@@ -80,21 +82,14 @@ class Supervisor:
         self._stopping.set()
 
     async def close(self) -> None:
-        """Stop every child, dependents first, and remove the state file. Never raises for a child's sake."""
+        """Stop every child, what was brought up last first, and remove the state file. Never raises for a child's sake."""
         self._stopping.set()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for group in self._stop_order():
-            await asyncio.gather(*(self._stop(child) for child in group))
+        for group in reversed(self._groups):
+            await asyncio.gather(*(self._stop(self._children[name]) for name in group if name in self._children))
         self._data.clear()
-
-    def _stop_order(self) -> list[list[Child]]:
-        """Services together first, then what they talk to, last started first."""
-        children = list(self._children.values())
-        support = [child for child in children if child.spec.ready_port or child.spec.name in ("broker", "registry")]
-        services = [child for child in children if child not in support]
-        return [services, *([child] for child in reversed(support))]
 
     async def _start(self, spec: ProcessSpec) -> None:
         log = self._data.logs / f"{spec.name}.log"
@@ -153,4 +148,3 @@ class Supervisor:
             query=self._addresses.query,
             processes=dict(self._states),
         )
-

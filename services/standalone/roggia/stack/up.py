@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
+from roggia_runtime.settings import KafkaSettings, load
 
+from roggia.inspect.topics import apply_topics
 from roggia.stack import plan
 from roggia.stack.data import DataDirectory
 from roggia.stack.supervisor import Notice, Supervisor
-from roggia.topics import apply_topics
-from roggia_runtime.settings import KafkaSettings, RegistrySettings, load
 
 PROBE_TIMEOUT_S = 5.0
 

@@ -1,0 +1,123 @@
+"""Events of publications, their revisions, and the count of what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from roggia.errors import UsageError
+from roggia.publishing import events
+from roggia.publishing.revision import RevisionClock
+from roggia.publishing.tracker import Tracker
+from roggia.publishing.watch import sort_out
+from roggia_runtime.ids import uuid7
+from roggia_schemas.events import DocUpserted, Operation
+from roggia_schemas.names import check_revision
+from watchfiles import Change
+
+TARGET = events.Target("acme", "handbook", ("staff",))
+
+
+def _source(content: bytes) -> events.Source:
+    return events.Source("a.md", "text/markdown", content, "/docs/a.md", "A")
+
+
+def _upserted(doc_id: str, revision: int, tenant: str = "acme", chunks: int = 3) -> DocUpserted:
+    return DocUpserted(
+        event_id=uuid7(), parent_event_id=uuid7(), occurred_at=1, indexed_at=2, tenant_id=tenant, domain="handbook",
+        doc_id=doc_id, revision=revision, epoch=0, deleted=False, generation=1, collection="kb", model="m",
+        chunks=chunks, added=chunks, kept=0, removed=0, embedded=chunks, cached=0,
+    )  # fmt: skip
+
+
+def test_revisions_grow_even_when_the_clock_stands_still_or_goes_back() -> None:
+    """A revision that does not grow would be dropped as stale; each fits into 53 bits."""
+    times = iter([2_000_000_000_000_000, 2_000_000_000_000_000, 1_000, 1_900_000_000_000_000_000])
+    clock = RevisionClock(lambda: next(times))
+
+    given = [clock.next() for _ in range(4)]
+
+    assert given == sorted(set(given))
+    assert given[0] == 2_000_000_000_000
+    assert check_revision(given[-1]) == 1_900_000_000_000_000
+
+
+def test_small_content_travels_inside_the_event_with_its_acl() -> None:
+    """Exactly one of content and content_ref is set; who may read travels with the document."""
+    event = events.changed(_source(b"# A"), TARGET, 7)
+
+    assert (event.operation, event.content, event.content_ref) == (Operation.UPSERT, b"# A", None)
+    assert (event.tenant_id, event.domain, event.doc_id, event.revision) == ("acme", "handbook", "a.md", 7)
+    assert (event.acl, event.title, event.source) == (("staff",), "A", "/docs/a.md")
+
+
+def test_large_content_goes_to_the_store_and_is_named_by_its_hash(tmp_path: Path) -> None:
+    """The reference holds URI, SHA-256 and size of a copy, which stays what it is when the user's file changes."""
+    content = b"x" * (events.INLINE_BYTES + 1)
+    event = events.changed(_source(content), TARGET, 7, events.ContentStore(tmp_path))
+
+    assert event.content is None
+    assert event.content_ref is not None
+    assert event.content_ref.sha256 == hashlib.sha256(content).hexdigest()
+    assert event.content_ref.size == len(content)
+    assert Path(urlsplit(event.content_ref.uri).path).read_bytes() == content
+    assert tmp_path in Path(urlsplit(event.content_ref.uri).path).parents
+
+
+def test_large_content_without_a_store_is_refused_with_the_remedy() -> None:
+    """With a Kafka of the user's own there is no folder to guess: the message names the option."""
+    with pytest.raises(UsageError, match=r"a\.md: 262145 bytes .*--content-dir"):
+        events.changed(_source(b"x" * (events.INLINE_BYTES + 1)), TARGET, 7)
+
+
+def test_a_deletion_carries_no_content() -> None:
+    """DELETE has neither content nor ACL, and names the document exactly."""
+    event = events.deleted("acme", "handbook", "a.md", 8)
+
+    assert (event.operation, event.content, event.acl, event.doc_id) == (Operation.DELETE, None, (), "a.md")
+
+
+def test_a_publication_settles_with_its_revision_or_a_later_one_of_its_tenant() -> None:
+    """Older revisions, other tenants and other documents settle nothing."""
+    tracker = Tracker("acme")
+    tracker.expect("a.md", 10)
+    for event in (_upserted("a.md", 9), _upserted("b.md", 11), _upserted("a.md", 11, tenant="other")):
+        tracker.upserted(event)
+    assert tracker.settled == 0
+
+    tracker.upserted(_upserted("a.md", 11))
+
+    assert (tracker.settled, tracker.chunks, tracker.waiting) == (1, 3, {})
+
+
+def test_a_dead_letter_settles_a_publication_as_failed_with_its_reason() -> None:
+    """What went to a DLQ never becomes searchable: waiting for it would never end."""
+    tracker = Tracker("acme")
+    tracker.expect("a.md", 10)
+    tracker.dead_letter(b"other/a.md", {"__dlq.errors.message": "not ours"})
+    tracker.dead_letter(b"acme/b.md", {"__dlq.errors.message": "not ours"})
+    tracker.dead_letter(b"acme/a.md", {"__dlq.errors.message": "content: broken PDF"})
+
+    assert [(one.doc_id, one.reason) for one in tracker.failed] == [("a.md", "content: broken PDF")]
+    assert not tracker.waiting
+
+
+def test_watching_deletes_only_what_was_seen_to_go(tmp_path: Path) -> None:
+    """A changed file is published, a vanished one deleted; one that was rewritten in place is never both."""
+    kept, rewritten = tmp_path / "kept.md", tmp_path / "rewritten.md"
+    kept.write_text("# kept")
+    rewritten.write_text("# new")
+    burst = [
+        (Change.modified, kept),
+        (Change.deleted, rewritten),  # editors delete and create: the file is there when we look
+        (Change.deleted, tmp_path / "gone.md"),
+        (Change.added, tmp_path / "never-there.md"),
+        (Change.deleted, tmp_path / ".swp.md"),
+    ]
+
+    changes = sort_out(burst, [tmp_path])
+
+    assert {one.doc_id for one in changes.files} == {"kept.md", "rewritten.md"}
+    assert changes.gone == ("gone.md",)
