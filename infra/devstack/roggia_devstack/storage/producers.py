@@ -1,7 +1,7 @@
 """What a partition knows about its producers: sequences of idempotent ones, open and aborted transactions.
 
-Rules are Kafka's (KIP-98, KIP-360): sequences follow one another per producer epoch, the last five batches of a producer
-can be recognised when they come again, a newer epoch shuts an older one out.
+Rules are Kafka's (KIP-98, KIP-360): sequences follow one another per producer epoch, the last five batches of a
+producer can be recognised when they come again, a newer epoch shuts an older one out.
 """
 
 from __future__ import annotations

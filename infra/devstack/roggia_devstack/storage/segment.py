@@ -93,7 +93,7 @@ class Segment:
         return end, next_offset
 
     def batches(self, start: int = 0) -> Iterator[tuple[bytes, int, Header]]:
-        """Yield (chunk, position in chunk, header) of every whole batch from `start`, reading large pieces at a time."""
+        """Yield (chunk, position in chunk, header) of every batch from `start`, reading large pieces at a time."""
         while start < self.size:
             chunk = self.read(start, start + SCAN_BYTES)
             at, header = 0, parse(chunk)
@@ -110,10 +110,10 @@ class Segment:
                 header = parse(chunk, at)
             start += at
 
-    def recover(self, start: int) -> Iterator[tuple[bytes, int, Header]]:
-        """Take in the file from `start` on, up to the first batch that is torn or damaged, and cut the file there.
+    def recover(self) -> Iterator[tuple[bytes, int, Header]]:
+        """Take in what the file holds beyond the index, up to the first torn or damaged batch, and cut it there.
 
-        Yields like `batches`. Call once, after opening, with an index that covers exactly `start` bytes.
+        Yields like `batches`. Called once, after opening.
         """
         fd, at, chunk = self._pool.fd(self.path), 0, b""
         file_size = os.fstat(fd).st_size

@@ -15,7 +15,8 @@ NEVER_MS = 2**63 - 1
 class Snapshot(msgspec.Struct):
     """State of a log up to `position` in the segment that starts at `segment`.
 
-    `first_dirty`: offset up to which compaction has seen the log. `horizon_ms`: when the next tombstone or marker may go.
+    `first_dirty`: offset up to which compaction has seen the log. `horizon_ms`: when the next tombstone or marker may
+    go.
     """
 
     segment: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from roggia_devstack.storage.config import LogConfig
 from roggia_devstack.storage.errors import FormatError, InvalidTopicError, TopicExistsError, UnknownTopicError
 from roggia_devstack.storage.files import FilePool
-from roggia_devstack.storage.journal import StateStore
+from roggia_devstack.storage.journal import StateStore, Value
 from roggia_devstack.storage.lock import DirectoryLock
 from roggia_devstack.storage.log import PartitionLog
 from roggia_devstack.storage.maintenance import maintain_log
@@ -62,7 +63,7 @@ class Store:
         if not 1 <= partitions <= MAX_PARTITIONS:
             raise InvalidTopicError(f"partitions: {partitions} is not valid; use 1 to {MAX_PARTITIONS}")
         LogConfig.parse(config)
-        return self._save(TopicMeta(name, uuid.UUID(bytes=_random_id()), partitions, dict(config)))
+        return self._save(TopicMeta(name, uuid.UUID(bytes=secrets.token_bytes(16)), partitions, dict(config)))
 
     def add_partitions(self, name: str, partitions: int) -> TopicMeta:
         """Raise the number of partitions to `partitions`. Raises `UnknownTopicError`, `InvalidTopicError`."""
@@ -152,19 +153,8 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _meta(name: str, value: Mapping[str, object]) -> TopicMeta:
-    raw_id, partitions, config = value["id"], value["partitions"], value["config"]
-    assert isinstance(raw_id, bytes)
-    assert isinstance(partitions, int)
-    assert isinstance(config, dict)
-    return TopicMeta(name, uuid.UUID(bytes=raw_id), partitions, config)
-
-
-def _random_id() -> bytes:
-    """Sixteen random bytes: a topic id says nothing and sorts by nothing."""
-    import secrets
-
-    return secrets.token_bytes(16)
+def _meta(name: str, value: Value) -> TopicMeta:
+    return TopicMeta(name, uuid.UUID(bytes=value["id"]), value["partitions"], value["config"])
 
 
 def _check_format(folder: Path) -> None:
