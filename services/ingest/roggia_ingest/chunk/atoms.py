@@ -1,4 +1,4 @@
-"""Cut blocks into atoms: the ranges that a passage is put together from, each small enough to leave a choice of cuts."""
+"""Cut blocks into atoms: the ranges that a passage is put together from, small enough to leave a choice."""
 
 from __future__ import annotations
 

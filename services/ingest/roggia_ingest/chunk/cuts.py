@@ -1,8 +1,8 @@
 """Choose where passages end: at headings, and between them at the boundary with the highest rank and hash.
 
 The choice depends on the text near it alone, so that an edit moves the cuts around it and no others. The idea is
-content-defined chunking (Muthitacharoen et al., LBFS, 2001; local maxima as in Bjørner et al., 2010), with blocks of text
-in place of bytes.
+content-defined chunking (Muthitacharoen et al., LBFS, 2001; local maxima as in Bjørner et al., 2010), with blocks of
+text in place of bytes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Cutter:
     def cut(self) -> list[tuple[int, int]]:
         """Runs of at most `sizes.core`, none of which crosses a level-1 heading."""
         runs: list[tuple[int, int]] = []
-        for first, last in self._sections():
+        for begin, last in self._sections():
+            first = begin
             while first < last:
                 end = self._end_of_run(first, last)
                 runs.append((first, end))
@@ -42,10 +43,7 @@ class Cutter:
 
     def _sections(self) -> list[tuple[int, int]]:
         """Ranges between level-1 headings. Less than the minimum before the first one belongs to its section."""
-        starts = [0]
-        for index in range(1, len(self.atoms)):
-            if self._must_cut(index):
-                starts.append(index)
+        starts = [0, *filter(self._must_cut, range(1, len(self.atoms)))]
         return list(zip(starts, [*starts[1:], len(self.atoms)], strict=True)) if self.atoms else []
 
     def _must_cut(self, index: int) -> bool:
@@ -78,7 +76,7 @@ class Cutter:
         return not (self._is_small(index, last) and self._weight(first, last) <= budget)
 
     def _best(self, first: int, limit: int, last: int, candidates: list[int]) -> int:
-        """The candidate with the highest (rank, hash) that leaves a piece and a rest of fair size, else the last fit."""
+        """The candidate with the highest (rank, hash) that leaves a piece and a rest of fair size, else `limit`."""
         fair = [index for index in candidates if self._weight(first, index) >= self.sizes.soft]
         roomy = [index for index in fair if not self._is_small(index, last)]
         choice = roomy or fair

@@ -1,0 +1,1 @@
+"""Databases, content servers and worker processes behind ingest's ports."""

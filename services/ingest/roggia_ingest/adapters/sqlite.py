@@ -1,0 +1,131 @@
+"""The catalogue in one SQLite file, for one machine. Rows survive kill -9 (WAL, synchronous FULL)."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from roggia_runtime.records import Partition
+
+from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, from_row, to_row
+from roggia_ingest.catalogue import DocKey, Entry
+from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
+
+T = TypeVar("T")
+_BUSY_S = 5.0
+_KEYS_AT_ONCE = 400
+
+_CREATE = (
+    """CREATE TABLE IF NOT EXISTS documents (
+    tenant_id TEXT NOT NULL, doc_id TEXT NOT NULL,
+    revision INTEGER NOT NULL, epoch INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    domain TEXT NOT NULL, expires_at INTEGER,
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+    current TEXT NOT NULL, base TEXT,
+    PRIMARY KEY (tenant_id, doc_id)) STRICT, WITHOUT ROWID""",
+    """CREATE INDEX IF NOT EXISTS documents_expiry ON documents (topic, partition, expires_at)
+    WHERE expires_at IS NOT NULL""",
+)
+_SAVE = f"INSERT OR REPLACE INTO documents ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # constants
+_REMOVE = "DELETE FROM documents WHERE tenant_id = ? AND doc_id = ?"
+_LOAD = "SELECT tenant_id, doc_id, current, base FROM documents WHERE (tenant_id, doc_id) IN (VALUES {})"
+_DUE = """SELECT tenant_id, doc_id, current, base FROM documents
+    WHERE topic = ? AND partition = ? AND expires_at <= ? AND deleted = 0
+    ORDER BY expires_at, tenant_id, doc_id LIMIT ?"""
+
+
+class SqliteCatalogue:
+    """One connection, used by one thread at a time, off the event loop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Open the file, create what is missing. Raises `CatalogueError` for a file of a newer version."""
+        await asyncio.to_thread(self._open)
+
+    async def stop(self) -> None:
+        """Close the file."""
+        async with self._lock:
+            if self._connection is not None:
+                await asyncio.to_thread(self._connection.close)
+                self._connection = None
+
+    async def load(self, keys: Sequence[DocKey]) -> Mapping[DocKey, Entry]:
+        """See `roggia_ingest.ports.Catalogue`."""
+        return await self._run(lambda connection: dict(_load(connection, keys))) if keys else {}
+
+    async def save(self, entries: Mapping[DocKey, Entry]) -> None:
+        """See `roggia_ingest.ports.Catalogue`."""
+        if entries:
+            await self._run(lambda connection: _save(connection, entries))
+
+    async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
+        """See `roggia_ingest.ports.Catalogue`."""
+        return await self._run(lambda connection: dict(_rows(connection, _DUE, (*source, before_ms, limit))))
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._lock:
+            if self._connection is None:
+                raise CatalogueUnavailableError(f"catalogue {self._path.name} is not open")
+            try:
+                return await asyncio.to_thread(work, self._connection)
+            except sqlite3.OperationalError as error:
+                raise CatalogueUnavailableError(f"catalogue {self._path.name}: {error}") from error
+
+    def _open(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._create(connection)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise CatalogueUnavailableError(f"catalogue {self._path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise CatalogueError(f"catalogue {self._path}: {error}; restore it, or remove it and replay") from error
+        self._connection = connection
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise CatalogueError(f"catalogue {self._path} has version {version}, newer than {SCHEMA_VERSION}: upgrade")
+        with _transaction(connection):
+            for statement in _CREATE:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _load(connection: sqlite3.Connection, keys: Sequence[DocKey]) -> Iterable[tuple[DocKey, Entry]]:
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        some = keys[start : start + _KEYS_AT_ONCE]
+        values = [part for key in some for part in key]
+        yield from _rows(connection, _LOAD.format(", ".join(["(?, ?)"] * len(some))), values)
+
+
+def _save(connection: sqlite3.Connection, entries: Mapping[DocKey, Entry]) -> None:
+    with _transaction(connection):
+        connection.executemany(_REMOVE, [key for key, entry in entries.items() if entry.current is None])
+        connection.executemany(_SAVE, [row for row in map(to_row, entries.items()) if row is not None])
+
+
+def _rows(connection: sqlite3.Connection, query: str, values: Sequence[object]) -> Iterable[tuple[DocKey, Entry]]:
+    return map(from_row, connection.execute(query, values).fetchall())
+
+
+class _transaction:  # noqa: N801  # reads as the statement that it is
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")

