@@ -18,6 +18,6 @@ class Call:
     host: str
 
 
-Handler = Callable[[Message, Call], Message | None | Awaitable[Message | None]]
+Handler = Callable[[Message, Call], Message | Awaitable[Message | None] | None]
 Handlers = Mapping[Api, Handler]
 """Handlers return every field that any version has; None means that no answer is sent. They may wait."""

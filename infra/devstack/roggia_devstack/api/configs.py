@@ -19,6 +19,7 @@ _TOPIC_SOURCE, _STATIC_BROKER_SOURCE, _DEFAULT_SOURCE = 1, 4, 5
 _SET, _REMOVE, _APPEND, _SUBTRACT = 0, 1, 2, 3
 Config = Mapping[str, str]
 Refusal = tuple[ErrorCode, str]
+_NO_TOPIC: Final[Refusal] = (ErrorCode.unknown_topic_or_partition, "the topic does not exist")
 
 
 class ConfigsApi:
@@ -49,20 +50,17 @@ class ConfigsApi:
                 _broker_entry(name, value) for name, value in self._broker.items() if wanted is None or name in wanted
             ]
             return answer | {"configs": entries}
-        refusal = self._topic_refusal(item)
-        if refusal is not None:
-            return answer | _refused(refusal) | {"configs": ()}
         meta = self._topics.get(item["resource_name"])
-        assert meta is not None
+        refusal = self._topic_refusal(item)
+        if meta is None or refusal is not None:
+            return answer | _refused(refusal or _NO_TOPIC) | {"configs": ()}
         keys = [key for name, key in topic_configs.KEYS.items() if wanted is None or name in wanted]
         return answer | {"configs": [_topic_entry(key, meta.config, synonyms, documented) for key in keys]}
 
     def _topic_refusal(self, item: Message) -> Refusal | None:
         if item["resource_type"] != _TOPIC:
             return ErrorCode.invalid_request, f"resource type {item['resource_type']} has no configuration here"
-        if self._topics.get(item["resource_name"]) is None:
-            return ErrorCode.unknown_topic_or_partition, f"topic {item['resource_name']!r} does not exist"
-        return None
+        return _NO_TOPIC if self._topics.get(item["resource_name"]) is None else None
 
     def _replace(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
         responses = []

@@ -35,14 +35,15 @@ class GroupsApi:
         }
 
     def _join(self, request: Message, call: Call) -> Message | Awaitable[Message]:
-        session_ms = request["session_timeout"]
+        session_ms: int = request["session_timeout"]
+        rebalance_ms: int = request.get("rebalance_timeout", session_ms)
         ask = Join(
             member_id=request["member_id"],
             instance_id=request.get("group_instance_id"),
             client_id=call.client_id,
             host=f"/{call.host}",
             session_timeout_ms=session_ms,
-            rebalance_timeout_ms=request.get("rebalance_timeout", session_ms),
+            rebalance_timeout_ms=rebalance_ms,
             protocol_type=request["protocol_type"],
             protocols={protocol["name"]: protocol["metadata"] for protocol in request["protocols"]},
             needs_id=call.version >= _FIRST_JOIN_THAT_ASKS_TWICE,

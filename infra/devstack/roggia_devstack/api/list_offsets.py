@@ -83,10 +83,7 @@ def _find(log: PartitionLog, timestamp: int, committed: bool) -> tuple[int, int]
         return log.start_offset, -1
     if timestamp == _LATEST:
         return (log.last_stable_offset if committed else log.end_offset), -1
-    if timestamp == _MAX_TIMESTAMP:
-        found = log.max_timestamp()
-    else:
-        found = log.offset_for_time(timestamp)
+    found = log.max_timestamp() if timestamp == _MAX_TIMESTAMP else log.offset_for_time(timestamp)
     if found is None or (committed and found[0] >= log.last_stable_offset):
         return _NOTHING
     return found

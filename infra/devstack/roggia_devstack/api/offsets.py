@@ -21,7 +21,7 @@ Checked = tuple[list[Message], dict[TopicPartition, Committed]]
 
 
 def check_commits(request: Message, topics: Topics, refused: ErrorCode) -> Checked:
-    """The answer to a commit, and what of it is to be stored: partitions that exist, with metadata of bounded length."""
+    """Return a commit's answer and what of it is to be stored: what exists and is not too long."""
     answer: list[Message] = []
     commits: dict[TopicPartition, Committed] = {}
     for topic in request["topics"]:

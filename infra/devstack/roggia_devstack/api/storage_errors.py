@@ -25,5 +25,5 @@ _CODES: Final = {
 
 
 def code_of(error: errors.StorageError) -> ErrorCode:
-    """The Kafka error for a storage error; one that no client could cause is KAFKA_STORAGE_ERROR, which clients retry."""
+    """Kafka's number for a storage error; what no client could cause is KAFKA_STORAGE_ERROR, which clients retry."""
     return _CODES.get(type(error), ErrorCode.kafka_storage_error)

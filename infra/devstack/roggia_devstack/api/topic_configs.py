@@ -1,7 +1,7 @@
 """The topic configuration that clients may set and read, with Kafka's names and defaults.
 
-Only what the storage engine acts on is offered, and a few names whose single value is what the broker does anyway: a setting that
-would be stored and then ignored would promise something.
+Only what the storage engine acts on is offered, and a few names whose single value is what the broker does anyway: a
+setting that would be stored and then ignored would promise something.
 """
 
 from __future__ import annotations

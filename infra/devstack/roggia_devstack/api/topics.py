@@ -1,4 +1,4 @@
-"""CreateTopics and DeleteTopics."""
+"""CreateTopics, CreatePartitions and DeleteTopics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ class TopicsApi:
 
     def handlers(self) -> Handlers:
         """Requests served here."""
-        return {apis.CREATE_TOPICS: self._create_topics, apis.DELETE_TOPICS: self._delete_topics}
+        return {
+            apis.CREATE_TOPICS: self._create_topics,
+            apis.CREATE_PARTITIONS: self._create_partitions,
+            apis.DELETE_TOPICS: self._delete_topics,
+        }
 
     def _create_topics(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
         named = Counter(topic["name"] for topic in request["topics"])
@@ -84,6 +88,24 @@ class TopicsApi:
         problems = (topic_configs.problem(item["name"], item["value"]) for item in topic["configs"])
         first = next((reason for reason in problems if reason is not None), None)
         return None if first is None else (ErrorCode.invalid_config, first)
+
+    def _create_partitions(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
+        return {"results": [self._grow(topic, bool(request["validate_only"])) for topic in request["topics"]]}
+
+    def _grow(self, topic: Message, only_check: bool) -> Message:
+        meta, wanted = self._topics.get(topic["name"]), topic["count"]
+        refusal: Refusal | None = None
+        if meta is None:
+            refusal = ErrorCode.unknown_topic_or_partition, f"topic {topic['name']!r} does not exist"
+        elif not meta.partitions < wanted <= _MOST_PARTITIONS:
+            refusal = (
+                ErrorCode.invalid_partitions,
+                f"count: {wanted} is outside {meta.partitions + 1}..{_MOST_PARTITIONS}",
+            )
+        elif not only_check:
+            self._topics.add_partitions(meta.name, wanted)
+        code, message = refusal or (ErrorCode.none, None)
+        return {"name": topic["name"], "error_code": code, "error_message": message}
 
     def _delete_topics(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - both forms are read
         named = [{"name": name} for name in request.get("topic_names", ())]

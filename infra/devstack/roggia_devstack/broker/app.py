@@ -52,8 +52,8 @@ class Broker:
     async def start(self) -> None:
         """Open the data and listen.
 
-        Raises `BindRefusedError` for an address that is not loopback, `StorageError` for data that cannot be opened, OSError
-        for an address in use.
+        Raises `BindRefusedError` for an address that is not loopback, `StorageError` for data that cannot be opened,
+        OSError for an address in use.
         """
         settings = self._settings
         check_bind_address(settings.host, any_interface=settings.any_interface)

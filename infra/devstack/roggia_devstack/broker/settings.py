@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class BrokerSettings(BaseSettings):
-    """What can be configured, from `ROGGIA_BROKER_*` variables or the command line; defaults are Kafka's unless said."""
+    """Read from `ROGGIA_BROKER_*` variables and the command line; defaults are Kafka's unless said."""
 
     model_config = SettingsConfigDict(env_prefix="ROGGIA_BROKER_", frozen=True, extra="forbid")
 

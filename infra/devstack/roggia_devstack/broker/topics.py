@@ -43,6 +43,11 @@ class Topics:
         self._refresh()
         return self._by_name[name]
 
+    def add_partitions(self, name: str, partitions: int) -> None:
+        """Raise a topic's number of partitions to `partitions`, which is more than it has."""
+        self._store.add_partitions(name, partitions)
+        self._refresh()
+
     def delete(self, name: str) -> None:
         """Remove a topic with its records."""
         self._logs = {key: log for key, log in self._logs.items() if key[0] != name}

@@ -79,7 +79,7 @@ class GroupCoordinator:
         return ErrorCode.unknown_member_id if group is None else group.leave(member_id, instance_id)
 
     def may_commit(self, group_id: str, member_id: str, instance_id: str | None, generation: int) -> ErrorCode:
-        """Whether offsets may be committed: by a member of the current generation, or by anybody to a group without members."""
+        """Whether offsets may be committed: by a member of the generation, or by anybody if there are none."""
         group = self._groups.get(group_id)
         if generation < 0 and (group is None or not group.members):
             return ErrorCode.none

@@ -1,8 +1,8 @@
 """One consumer group: the classic rebalance protocol as a state machine.
 
-Behaviour follows the protocol's public description: members join, the first is leader and assigns, all sync, then heartbeats;
-whoever is silent for a session is out. Every method is called on the event loop and none of them blocks: answers that must
-wait are futures.
+Behaviour follows the protocol's public description: members join, the first is leader and assigns, all sync, then
+heartbeats; whoever is silent for a session is out. Every method is called on the event loop and none of them blocks:
+answers that must wait are futures.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -52,10 +51,8 @@ class Offsets:
 
     def commit(self, group: str, commits: Commits) -> None:
         """Store positions; they are on disk when this returns."""
-        committed = self._committed.setdefault(group, {})
-        for (topic, partition), position in commits.items():
-            self._state.put(KIND, _key(group, topic, partition), position.as_value() | {"at": int(time.time() * 1000)})
-            committed[topic, partition] = position
+        self._state.apply([(KIND, _key(group, *key), position.as_value()) for key, position in commits.items()])
+        self._committed.setdefault(group, {}).update(commits)
 
     def hold(self, producer_id: int, group: str, commits: Commits) -> None:
         """Remember positions of an open transaction; the transaction's own record keeps them on disk."""
@@ -74,9 +71,11 @@ class Offsets:
     def forget(self, group: str, partitions: Iterable[TopicPartition] | None = None) -> None:
         """Drop positions of a group: those named, or all."""
         committed = self._committed.get(group, {})
-        for topic, partition in tuple(committed if partitions is None else partitions):
-            if committed.pop((topic, partition), None) is not None:
-                self._state.delete(KIND, _key(group, topic, partition))
+        gone = [key for key in (tuple(committed) if partitions is None else partitions) if key in committed]
+        if gone:
+            self._state.apply([(KIND, _key(group, *key), None) for key in gone])
+        for key in gone:
+            del committed[key]
         if not committed:
             self._committed.pop(group, None)
 

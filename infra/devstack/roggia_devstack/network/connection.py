@@ -1,7 +1,8 @@
 """One client connection: bytes in, frames to the dispatcher, answers out in the order of the requests.
 
-A connection serves one request at a time, as Kafka does: what a client sends meanwhile waits, first in a bounded buffer and
-then in the client's own socket. Malformed bytes, or a bug met while serving them, close this connection and no other.
+A connection serves one request at a time, as Kafka does: what a client sends meanwhile waits, first in a bounded
+buffer and then in the client's own socket. Malformed bytes, or a bug met while serving them, close this connection
+and no other.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The transaction coordinator.
 
-It runs in the thread that writes the logs, so that a transaction ends within one call: intent on disk, markers into every
-partition, offsets, then the end on disk. A crash in between is finished at the next start; a marker written twice changes nothing.
-Producers on older protocol versions know INVALID_PRODUCER_EPOCH where newer ones get PRODUCER_FENCED: `fenced` says which to use.
+It runs in the thread that writes the logs, so that a transaction ends within one call: intent on disk, markers into
+every partition, offsets, then the end on disk. A crash in between is finished at the next start; a marker written
+twice changes nothing. Producers on older protocol versions know INVALID_PRODUCER_EPOCH where newer ones get
+PRODUCER_FENCED: `fenced` says which to use.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class TransactionCoordinator:
     def init(
         self, transactional_id: str | None, timeout_ms: int, expected: Producer = NO_PRODUCER, *, fenced: ErrorCode
     ) -> InitOutcome:
-        """Give a producer its id and epoch. A transactional id's earlier instance is fenced, its open transaction aborted."""
+        """Give a producer its id and epoch. An earlier instance of it is fenced, its open transaction aborted."""
         if transactional_id is None:
             return ErrorCode.none, Producer(self._ids.take(), 0)
         if not transactional_id:
@@ -83,7 +84,7 @@ class TransactionCoordinator:
         return Producer(producer.id, producer.epoch + 1)
 
     def _fence(self, transaction: Transaction) -> None:
-        """End what is open; an ongoing transaction is aborted under a higher epoch, so that its producer can write no more."""
+        """End what is open; an ongoing transaction is aborted under a higher epoch, which locks its producer out."""
         if transaction.state is TransactionState.ONGOING:
             transaction.producer = Producer(transaction.producer.id, transaction.producer.epoch + 1)
             self._end(transaction, commit=False)
@@ -144,7 +145,7 @@ class TransactionCoordinator:
     def check_produce(
         self, transactional_id: str | None, producer: tuple[int, int], partition: TopicPartition
     ) -> ErrorCode:
-        """Whether a transactional batch may be written: by the current instance, to a partition of its open transaction."""
+        """Whether a transactional batch may be written: by the current instance, to a partition of its transaction."""
         transaction = None if transactional_id is None else self._transactions.get(transactional_id)
         if transaction is None or transaction.producer.id != producer[0]:
             return ErrorCode.invalid_producer_id_mapping

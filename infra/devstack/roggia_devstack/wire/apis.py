@@ -1,7 +1,8 @@
 """Which APIs and versions this broker speaks, and the messages of each.
 
-The versions are what aiokafka 0.14, librdkafka 2.16 and Apache Kafka's 4.3 tools choose from; versions that need a newer
-transaction protocol (InitProducerId 6, EndTxn 5, TxnOffsetCommit 5, AddPartitionsToTxn 4) are left out on purpose.
+The versions are what aiokafka 0.14, librdkafka 2.16 and Apache Kafka's 4.3 tools choose from; versions that need a
+newer transaction protocol (InitProducerId 6, EndTxn 5, TxnOffsetCommit 5, AddPartitionsToTxn 4) are left out on
+purpose.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from roggia_devstack.wire.errors import UnsupportedApiError
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One request type. `advertised` is the lowest version that ApiVersions names, `lowest` the lowest that is served."""
+    """One request type. ApiVersions names `advertised` as the lowest version; `lowest` is the lowest that is served."""
 
     key: int
     name: str
@@ -54,6 +55,7 @@ END_TXN: Final = _api(26, "end_txn", 0, 4)
 TXN_OFFSET_COMMIT: Final = _api(28, "txn_offset_commit", 0, 4)
 DESCRIBE_CONFIGS: Final = _api(32, "describe_configs", 1, 4)
 ALTER_CONFIGS: Final = _api(33, "alter_configs", 0, 2)
+CREATE_PARTITIONS: Final = _api(37, "create_partitions", 0, 3)
 DELETE_GROUPS: Final = _api(42, "delete_groups", 0, 2)
 INCREMENTAL_ALTER_CONFIGS: Final = _api(44, "incremental_alter_configs", 0, 1)
 OFFSET_DELETE: Final = _api(47, "offset_delete", 0, 0)

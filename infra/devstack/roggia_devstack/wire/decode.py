@@ -1,7 +1,7 @@
 """Readers compiled from message shapes: bytes of a frame to plain dictionaries, with every length checked.
 
-A decoded message is a dict keyed by the field names of the shape: numbers, str, bytes, UUID, lists and dicts. Durations are
-milliseconds. Fields that the request's version lacks are absent.
+A decoded message is a dict keyed by the field names of the shape: numbers, str, bytes, UUID, lists and dicts.
+Durations are milliseconds. Fields that the request's version lacks are absent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writers compiled from message shapes: plain dictionaries to bytes.
 
-A handler gives every field that some version has; a version's writer takes the fields that it knows and ignores the rest. A
-field without a default that is missing is a bug and raises KeyError.
+A handler gives every field that some version has; a version's writer takes the fields that it knows and ignores the
+rest. A field without a default that is missing is a bug and raises KeyError.
 """
 
 from __future__ import annotations

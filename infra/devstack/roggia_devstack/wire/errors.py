@@ -10,4 +10,4 @@ class MalformedError(WireError):
 
 
 class UnsupportedApiError(WireError):
-    """An API key or version that this broker does not speak; the connection is closed (ApiVersions is answered instead)."""
+    """An API key or version that is not spoken here; the connection is closed (but ApiVersions is answered)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import enum
 import types
 import uuid
@@ -53,8 +53,7 @@ def _field(field: dataclasses.Field[Any]) -> FieldShape:
     kind, nullable = _without_none(field.type)
     array = get_origin(kind) is tuple
     element, element_nullable = _without_none(get_args(kind)[0] if array else kind)
-    message = element if dataclasses.is_dataclass(element) else None
-    assert message is None or isinstance(message, type)
+    message = element if isinstance(element, type) and dataclasses.is_dataclass(element) else None
     nullable = nullable or element_nullable
     return FieldShape(
         name=field.name,
@@ -83,7 +82,7 @@ def _default(field: dataclasses.Field[Any], nullable: bool) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         return round(value.total_seconds() * 1000)
     if isinstance(value, enum.Enum):
         return value.value
