@@ -61,6 +61,9 @@ class ServedEvents:
             event = await self._queue.get()
             try:
                 await self._send(event)
+            except asyncio.CancelledError:
+                metrics.events_lost.labels("shutdown").inc()
+                raise
             finally:
                 self._queue.task_done()
 
