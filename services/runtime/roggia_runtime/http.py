@@ -22,7 +22,7 @@ _UNAVAILABLE = 503
 
 
 def application(health: Health, routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """ASGI application with `/health/live`, `/health/ready`, `/metrics` and `routes`. `health` names what is not ready."""
+    """`/health/live`, `/health/ready`, `/metrics` and `routes` as one application. `health` names what is not ready."""
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "live"})
@@ -53,8 +53,6 @@ class HttpServer:
         listener = self._listen()
         self.port = int(listener.getsockname()[1])
         self._task = asyncio.create_task(self._server.serve([listener]))
-        while not self._server.started and not self._task.done():
-            await asyncio.sleep(0.005)
 
     async def stop(self, timeout_s: float = 5.0) -> None:
         """Finish open requests within `timeout_s` seconds and stop listening."""

@@ -1,4 +1,4 @@
-"""The producer that services use outside transactions: idempotent, acknowledged by all in-sync replicas."""
+"""Producing records: idempotent, acknowledged by all in-sync replicas, an error that says what to do."""
 
 from __future__ import annotations
 
@@ -7,16 +7,35 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from roggia_runtime import clients
-from roggia_runtime.errors import ProduceError
+from roggia_runtime.errors import ProduceError, UnavailableError
 from roggia_runtime.records import Output
 from roggia_runtime.settings import KafkaSettings
 
+_PERMANENT = (
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
+
 
 class Producer:
-    """Sends outputs and returns when the brokers have them. One per process is enough; safe to share between tasks."""
+    """Sends outputs and returns when the brokers have them. One per process is enough; tasks may share it.
+
+    While no broker answers, a send waits: cancel it to give up (the record may still arrive).
+    """
 
     def __init__(self, settings: KafkaSettings, client_id: str = "roggia") -> None:
         self._settings = settings
@@ -24,13 +43,16 @@ class Producer:
         self._client: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect. Raises `ProduceError` when no broker answers."""
+        """Connect. Raises `UnavailableError` when no broker answers, `ProduceError` when Kafka refuses."""
         client = AIOKafkaProducer(**clients.producer(self._settings, self._client_id))
         try:
             await client.start()
+        except KafkaConnectionError as error:
+            await client.stop()
+            raise UnavailableError(f"Kafka at {self._settings.bootstrap} does not answer: {error}") from error
         except KafkaError as error:
             await client.stop()
-            raise ProduceError(f"cannot reach Kafka at {self._settings.bootstrap}: {error!r}") from error
+            raise ProduceError(f"Kafka at {self._settings.bootstrap} refuses the producer: {error!r}") from error
         self._client = client
 
     async def send(self, output: Output) -> tuple[int, int]:
@@ -58,12 +80,17 @@ async def send_all(client: AIOKafkaProducer, outputs: Sequence[Output]) -> list[
     futures: list[asyncio.Future[Any]] = []
     try:
         for output in outputs:
-            futures.append(await client.send(output.topic, output.value, output.key, headers=list(output.headers)))
+            futures.append(await client.send(output.topic, output.value, output.key, headers=list(output.headers)))  # noqa: PERF401  # what was sent before a failure must be known
         return [_place(await future) for future in futures]
     except KafkaError as error:
-        raise explain(error, outputs[min(len(futures), len(outputs) - 1)]) from error
+        raise _explain(error, outputs[min(len(futures), len(outputs) - 1)]) from error
     finally:
         _forget(futures)
+
+
+def permanent(error: ProduceError) -> bool:
+    """Say whether the same record would be refused again by another producer."""
+    return isinstance(error.__cause__, _PERMANENT)
 
 
 async def close(client: AIOKafkaProducer, timeout_s: float) -> None:
@@ -88,11 +115,11 @@ def _forget(futures: Sequence[asyncio.Future[Any]]) -> None:
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-def explain(error: KafkaError, output: Output) -> ProduceError:
-    """Turn a client's error into one that says what to do."""
+def _explain(error: KafkaError, output: Output) -> ProduceError:
     if isinstance(error, UnknownTopicOrPartitionError):
         return ProduceError(f"topic {output.topic} does not exist: create it (roggia topics apply)")
-    if isinstance(error, MessageSizeTooLargeError):
-        size = len(output.value or b"")
-        return ProduceError(f"record of {size} bytes for {output.topic} exceeds ROGGIA_KAFKA_MAX_REQUEST_BYTES")
+    size = len(output.key or b"") + len(output.value or b"")
+    if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
+        remedy = "raise ROGGIA_KAFKA_MAX_REQUEST_BYTES or the topic's max.message.bytes"
+        return ProduceError(f"record of {size} bytes for {output.topic} is too large: {remedy}")
     return ProduceError(f"cannot produce to {output.topic}: {error!r}")

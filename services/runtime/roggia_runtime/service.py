@@ -117,6 +117,9 @@ def run_service(name: str, build: Callable[[], Service]) -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return MISCONFIGURED
+    except BaseException as error:  # the process's last frame: whatever it is becomes a log and a status
+        log.error("failed", service=name, error=str(error), exc_info=error)  # noqa: TRY400
+        return FAILED
 
 
 def run(service: Service) -> int:
@@ -134,11 +137,6 @@ async def _main(name: str, build: Callable[[], Service]) -> int:
     log.info("starting", service=name)
     try:
         await service.run()
-    except ConfigurationError:
-        raise
-    except BaseException as error:
-        log.error("failed", error=str(error), exc_info=error)
-        return FAILED
     finally:
         tracing.shutdown()
     log.info("stopped", service=name)

@@ -44,13 +44,13 @@ def over_all(polled: Mapping[Partition, Polled], limits: BatchLimits) -> Iterato
             yield Batch(piece, {Partition(r.topic, r.partition): r.offset + 1 for r in piece})
 
 
-def per_partition(polled: Mapping[Partition, Polled], limits: BatchLimits) -> Iterator[tuple[Partition, Batch]]:
+def per_partition(polled: Mapping[Partition, Polled], limits: BatchLimits) -> Iterator[Batch]:
     """Batches of one partition each. Each keeps within `limits` unless one record exceeds them."""
     for partition, part in polled.items():
         pieces = _cut(part.records, limits)
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
-            yield partition, Batch(piece, {partition: part.position if last else piece[-1].offset + 1})
+            yield Batch(piece, {partition: part.position if last else piece[-1].offset + 1})
 
 
 def _cut(records: Sequence[Record], limits: BatchLimits) -> list[Sequence[Record]]:

@@ -1,23 +1,29 @@
-"""The two ways to make a batch final: at least once, and transactionally.
-
-Both are used by the loop alone, under its lock, and answer the same four calls.
-"""
+"""The two ways to make a batch final. Both are used by the loop alone, under its lock."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TransactionalIdAuthorizationFailed,
+)
 
 from roggia_runtime import clients, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
+from roggia_runtime.errors import ProduceError
 from roggia_runtime.records import Output, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
+
+Committed = Callable[[], None]
+_CLOSE_S = 5.0
+_REFUSED = (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed)
 
 
 class Delivery(Enum):
@@ -30,7 +36,7 @@ class Delivery(Enum):
 
 
 class FencedError(Exception):
-    """Another member owns the partition, or its transaction is beyond repair. Internal to the loop."""
+    """Another member owns the partition, or its producer is beyond repair. Internal to the loop."""
 
     def __init__(self, partition: Partition, cause: BaseException) -> None:
         super().__init__(f"{partition.topic}/{partition.number}: {cause!r}")
@@ -52,8 +58,15 @@ class Finisher(Protocol):
         """Batches in which polled records are judged and finished."""
         ...
 
-    async def finish(self, outputs: Sequence[Output], positions: Mapping[Partition, int]) -> None:
-        """Produce outputs and commit positions. Raises `ProduceError`, `FencedError`, `CommitFailedError`."""
+    async def finish(self, outputs: Sequence[Output], positions: Mapping[Partition, int], done: Committed) -> None:
+        """Begin to produce outputs and commit positions; `done` is called when both are final.
+
+        May return earlier: `settle` waits. In transactional mode `positions` holds one partition.
+        """
+        ...
+
+    async def settle(self) -> None:
+        """Wait until everything begun is final. Raises `ProduceError`, `FencedError`, `KafkaError`."""
         ...
 
     async def stop(self) -> None:
@@ -71,7 +84,7 @@ class AtLeastOnce:
 
     async def assigned(self, partitions: Collection[Partition]) -> None:
         """Start the producer on the first assignment."""
-        if not self._started and partitions:
+        if partitions and not self._started:
             await self._producer.start()
             self._started = True
 
@@ -82,11 +95,15 @@ class AtLeastOnce:
         """Batches over all partitions."""
         return batches.over_all(polled, limits)
 
-    async def finish(self, outputs: Sequence[Output], positions: Mapping[Partition, int]) -> None:
+    async def finish(self, outputs: Sequence[Output], positions: Mapping[Partition, int], done: Committed) -> None:
         """Produce, then commit."""
         if outputs:
             await self._producer.send_all(outputs)
         await self._consumer.commit({TopicPartition(*p): offset for p, offset in positions.items()})
+        done()
+
+    async def settle(self) -> None:
+        """Everything is final when `finish` returns."""
 
     async def stop(self) -> None:
         """Stop the producer."""
@@ -96,17 +113,21 @@ class AtLeastOnce:
 class Transactional:
     """One producer with one transactional.id per (group, source partition), because the client has no KIP-447.
 
-    Starting it fences the partition's former owner and waits until its open transaction is gone.
+    Starting it fences the partition's former owner and waits until that one's transaction is gone. Transactions of
+    different partitions run side by side, those of one partition in order.
     """
 
     def __init__(self, settings: KafkaSettings, group: str) -> None:
         self._settings = settings
         self._group = group
         self._producers: dict[Partition, AIOKafkaProducer] = {}
+        self._running: dict[Partition, asyncio.Task[None]] = {}
 
     async def assigned(self, partitions: Collection[Partition]) -> None:
         """Start every partition's producer."""
-        await asyncio.gather(*(self._start(partition) for partition in partitions))
+        started = await asyncio.gather(*map(self._start, partitions), return_exceptions=True)
+        for failure in filter(None, started):
+            raise failure
 
     async def revoked(self) -> None:
         """Stop every producer."""
@@ -115,30 +136,53 @@ class Transactional:
 
     def cut(self, polled: Mapping[Partition, Polled], limits: BatchLimits) -> Iterator[Batch]:
         """Batches of one partition."""
-        return (batch for _, batch in batches.per_partition(polled, limits))
+        return batches.per_partition(polled, limits)
 
-    async def finish(self, outputs: Sequence[Output], positions: Mapping[Partition, int]) -> None:
-        """One transaction for the one partition in `positions`; without positions for nothing but outputs."""
-        (partition,) = positions
-        client = self._producers.get(partition)
-        if client is None:
-            raise FencedError(partition, LookupError("no producer"))
-        try:
-            await self._transact(client, outputs, {TopicPartition(*partition): positions[partition]})
-        except KafkaError as error:
-            raise FencedError(partition, error) from error
+    async def finish(self, outputs: Sequence[Output], positions: Mapping[Partition, int], done: Committed) -> None:
+        """Begin a transaction, after the partition's last one is over."""
+        ((partition, offset),) = positions.items()
+        before = self._running.pop(partition, None)
+        if before is not None:
+            await before
+        self._running[partition] = asyncio.create_task(self._transact(partition, outputs, offset, done))
+
+    async def settle(self) -> None:
+        """Wait for every transaction."""
+        running, self._running = list(self._running.values()), {}
+        if running:
+            try:
+                await asyncio.wait(running)
+            except asyncio.CancelledError:
+                for task in running:
+                    task.cancel()
+                await asyncio.wait(running, timeout=_CLOSE_S)
+                raise
+        for failure in [task.exception() for task in running if task.done() and not task.cancelled()]:
+            if failure is not None:
+                raise failure
 
     async def stop(self) -> None:
         """Stop every producer."""
         await self.revoked()
 
-    async def _transact(
-        self, client: AIOKafkaProducer, outputs: Sequence[Output], offsets: Mapping[TopicPartition, int]
-    ) -> None:
-        await client.begin_transaction()
-        await producer.send_all(client, outputs)
-        await client.send_offsets_to_transaction(offsets, self._group)
-        await client.commit_transaction()
+    async def _transact(self, partition: Partition, outputs: Sequence[Output], offset: int, done: Committed) -> None:
+        client = self._producers.get(partition)
+        if client is None:
+            raise FencedError(partition, LookupError("its producer did not start"))
+        try:
+            await client.begin_transaction()
+            await producer.send_all(client, outputs)
+            await client.send_offsets_to_transaction({TopicPartition(*partition): offset}, self._group)
+            await client.commit_transaction()
+        except ProduceError as error:
+            if producer.permanent(error):
+                raise
+            raise FencedError(partition, error.__cause__ or error) from error
+        except _REFUSED as error:
+            raise ProduceError(f"Kafka refuses transactions for group {self._group}: {error!r}") from error
+        except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
+            raise FencedError(partition, error) from error
+        done()
 
     async def _start(self, partition: Partition) -> None:
         name = f"{self._group}-{partition.topic}-{partition.number}"
@@ -149,7 +193,3 @@ class Transactional:
             await producer.close(client, _CLOSE_S)
             raise
         self._producers[partition] = client
-
-
-_CLOSE_S = 5.0
-__all__ = ["AtLeastOnce", "Delivery", "FencedError", "Finisher", "ProducerFenced", "Transactional"]

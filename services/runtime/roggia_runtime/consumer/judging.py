@@ -1,4 +1,4 @@
-"""From verdicts to what must be produced: outputs, dead letters, counts. Pure but for metrics."""
+"""From verdicts to what must be produced: outputs, dead letters, counts. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from roggia_runtime.consumer import dead_letters, measures
+from roggia_runtime.consumer import dead_letters
 from roggia_runtime.errors import HandlerContractError
 from roggia_runtime.records import DeadLetter, Done, Drop, Output, Record, Verdict
 
@@ -30,7 +30,10 @@ class Judge:
         self._stage = stage
 
     def apply(self, records: Sequence[Record], verdicts: Sequence[Verdict], attempts: int) -> Judged:
-        """Collect what the verdicts ask for. Raises `HandlerContractError` if they do not match the records."""
+        """Collect what the verdicts ask for. Raises `HandlerContractError` if they do not match the records.
+
+        Called once per batch on the hot path: what most records need must stay a comparison and an extend.
+        """
         if len(verdicts) != len(records):
             raise HandlerContractError(f"{self._stage} gave {len(verdicts)} verdicts for {len(records)} records")
         judged = Judged([])
@@ -41,15 +44,6 @@ class Judge:
                 self._exception(judged, record, verdict, attempts)
         self._count_done(judged, records)
         return judged
-
-    def count(self, judged: Judged) -> None:
-        """Add a committed batch to the metrics."""
-        for (topic, verdict), number in judged.counts.items():
-            measures.RECORDS.labels(self._group, topic, verdict).inc(number)
-        for reason, number in judged.reasons.items():
-            measures.DROPPED.labels(self._group, reason).inc(number)
-        for (topic, kind), number in judged.kinds.items():
-            measures.DEAD_LETTERS.labels(self._group, topic, kind).inc(number)
 
     def _exception(self, judged: Judged, record: Record, verdict: Verdict, attempts: int) -> None:
         if isinstance(verdict, Drop):

@@ -12,13 +12,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
 from roggia_runtime.records import Partition
-
-log = structlog.get_logger()
 
 Callback = Callable[[set[Partition]], Awaitable[None]]
 
@@ -27,45 +24,53 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     """Owns the group consumer. Between a revocation and the end of the next assignment, nothing may poll.
 
     `lock` is held around poll, process and commit, and by both callbacks. `ready` is set while the assignment is
-    complete and every position has been set.
+    complete and every position has been set; `rebalancing` is its opposite, to wait for. `underway` says that the
+    client is between the two callbacks. `failure` holds what a callback raised: the lock's holder must look at it.
     """
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, topics: Sequence[str], assigned: Callback, revoked: Callback
+        self, consumer: AIOKafkaConsumer, topics: Sequence[str], *, assigned: Callback, revoked: Callback
     ) -> None:
         self.consumer = consumer
         self.lock = asyncio.Lock()
         self.ready = asyncio.Event()
         self.rebalancing = asyncio.Event()
+        self.joined = False
+        self.underway = True
         self.failure: BaseException | None = None
         self._topics = tuple(topics)
         self._assigned = assigned
         self._revoked = revoked
         self._poll: asyncio.Task[Any] | None = None
         self._leaving = False
+        self._paused = False
 
     async def join(self) -> None:
         """Connect and join the group. Raises `KafkaError`."""
         self.consumer.subscribe(self._topics, listener=self)
         await self.consumer.start()
+        self.joined = True
+
+    def suspend(self) -> None:
+        """Poll no more until the next assignment: a rebalance has begun or must come."""
+        self.ready.clear()
+        self.rebalancing.set()
+        if self._poll is not None:
+            self._poll.cancel()
 
     def rejoin(self) -> None:
-        """Ask for a new assignment: what this member owns is in doubt (a fenced producer)."""
-        self._suspend()
+        """Ask for a new assignment: what this member owns is in doubt."""
+        self.failure = None
+        self.suspend()
         self.consumer.subscribe(self._topics, listener=self)
 
     async def leave(self) -> None:
         """Leave the group and disconnect. The lock must be free."""
         self._leaving = True
-        self._suspend()
+        self.suspend()
         await self.consumer.stop()
 
-    @property
-    def partitions(self) -> list[TopicPartition]:
-        """Partitions assigned now."""
-        return list(self.consumer.assignment())
-
-    async def poll(self, timeout_ms: int, max_records: int | None) -> dict[TopicPartition, list[Any]]:
+    async def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
         """Records fetched so far, waiting for at most `timeout_ms`. Empty when a rebalance begins meanwhile.
 
         Call it with the lock held and `ready` set. Raises `KafkaError`.
@@ -82,39 +87,49 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             self._poll = None
         return polled
 
+    async def pause(self) -> None:
+        """Fetch no more, but show the group that this member lives. Call it again while the pause lasts.
+
+        What was fetched ahead is dropped; `resume` fetches it again.
+        """
+        if self.rebalancing.is_set():
+            return
+        self._paused = True
+        self.consumer.pause(*self.consumer.assignment())
+        await self.consumer.getmany(timeout_ms=0)
+
+    def resume(self) -> None:
+        """Fetch again."""
+        if self._paused:
+            self._paused = False
+            if not self.rebalancing.is_set():
+                self.consumer.resume(*self.consumer.paused())
+
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Called by the client: wait for the batch in hand, then give the partitions up."""
-        self._suspend()
+        self.underway = True
+        self.suspend()
         async with self.lock:
             await self._call(self._revoked, revoked)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Called by the client: take the partitions over and set every position, then allow polls again."""
         async with self.lock:
-            if not self._leaving:
+            if self._leaving:
+                return
+            try:
                 await self._call(self._assigned, assigned)
-                measures_assigned(self.consumer, assigned)
-            self.rebalancing.clear()
-            self.ready.set()
-
-    def _suspend(self) -> None:
-        self.ready.clear()
-        self.rebalancing.set()
-        if self._poll is not None:
-            self._poll.cancel()
+            finally:
+                self.underway = False
+                self.rebalancing.clear()
+                self.ready.set()
 
     async def _call(self, callback: Callback, partitions: Iterable[TopicPartition]) -> None:
         try:
             await callback({Partition(p.topic, p.partition) for p in partitions})
         except BaseException as error:
             self.failure = error
-            self.ready.set()
             raise
-
-
-def measures_assigned(consumer: AIOKafkaConsumer, assigned: Iterable[TopicPartition]) -> None:
-    """Count an assignment."""
-    log.info("assigned", partitions=sorted(f"{p.topic}/{p.partition}" for p in assigned))
 
 
 def _cancelled_from_outside() -> bool:

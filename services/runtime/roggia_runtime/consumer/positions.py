@@ -1,0 +1,65 @@
+"""Where a member stands in each of its partitions, and where it starts. Offsets are always set explicitly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from roggia_runtime.consumer.gaps import Gap
+from roggia_runtime.records import Partition
+
+log = structlog.get_logger()
+
+
+class Positions:
+    """Committed offsets of the assigned partitions. Used under the loop's lock only."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+        self.committed: dict[Partition, int] = {}
+
+    async def take_over(self, partitions: Collection[Partition]) -> None:
+        """Read committed offsets and seek to them, to the beginning where there is none. Raises `KafkaError`.
+
+        The former owners must be fenced before: what they commit after the read would be processed twice.
+        """
+        tps = [TopicPartition(*partition) for partition in partitions]
+        committed = dict(zip(tps, await asyncio.gather(*map(self._consumer.committed, tps)), strict=True))
+        new = [tp for tp, offset in committed.items() if offset is None]
+        first = await self._consumer.beginning_offsets(new) if new else {}
+        self.committed = {}
+        for tp, offset in committed.items():
+            start = first[tp] if offset is None else offset
+            self._consumer.seek(tp, start)
+            self.committed[Partition(tp.topic, tp.partition)] = start
+        if new:
+            log.info("start_at_beginning", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in new))
+
+    def note(self, positions: Mapping[Partition, int]) -> None:
+        """Remember what was committed."""
+        self.committed.update(positions)
+
+    async def now(self, partition: Partition) -> int:
+        """The client's position: the next offset to fetch, behind transaction markers already seen."""
+        return int(await self._consumer.position(TopicPartition(*partition)))
+
+    async def moved(self) -> dict[Partition, int]:
+        """Positions beyond the committed ones although no record is in hand: markers and aborted records."""
+        ahead = {partition: await self.now(partition) for partition in self.committed}
+        return {partition: offset for partition, offset in ahead.items() if offset > self.committed[partition]}
+
+    async def restart(self, tp: TopicPartition, wanted: int) -> Gap | None:
+        """Go on where the log begins now, because it does not hold `wanted`; None if it does after all.
+
+        Raises `KafkaError`.
+        """
+        first = (await self._consumer.beginning_offsets([tp]))[tp]
+        end = (await self._consumer.end_offsets([tp]))[tp]
+        if first <= wanted <= end:
+            self._consumer.seek(tp, wanted)
+            return None
+        self._consumer.seek(tp, first)
+        return Gap(Partition(tp.topic, tp.partition), wanted, first)

@@ -1,0 +1,49 @@
+"""When a ticker is due. Pure but for the ticker itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+import structlog
+
+from roggia_runtime.errors import UnavailableError
+from roggia_runtime.records import Output, Partition, Ticker
+
+log = structlog.get_logger()
+RETRY_S = 5.0
+"""Seconds until the next try after something was unavailable, unless the interval is shorter."""
+
+
+class Ticking:
+    """Calls a ticker for each assigned partition: once after the assignment, then every interval."""
+
+    def __init__(self, ticker: Ticker, now: Callable[[], float] = time.monotonic) -> None:
+        self._ticker = ticker
+        self._now = now
+        self._next: dict[Partition, float] = {}
+
+    def restart(self) -> None:
+        """Forget what was due: the assignment is new."""
+        self._next = {}
+
+    async def due(self, partitions: Collection[Partition]) -> list[tuple[Partition, Sequence[Output]]]:
+        """Outputs of every partition that is due now. Something unavailable is tried again soon."""
+        found = []
+        for partition in partitions:
+            if self._next.get(partition, 0.0) <= self._now():
+                outputs = await self._tick(partition)
+                if outputs:
+                    found.append((partition, outputs))
+        return found
+
+    async def _tick(self, partition: Partition) -> Sequence[Output]:
+        wait = self._ticker.interval_s
+        try:
+            return await self._ticker.tick(partition)
+        except UnavailableError as error:
+            wait = min(wait, RETRY_S)
+            log.warning("tick_unavailable", topic=partition.topic, partition=partition.number, error=str(error))
+            return ()
+        finally:
+            self._next[partition] = self._now() + wait
