@@ -1,4 +1,4 @@
-"""Rewrite constraints.txt from the environment at hand. `make lock` calls it, after an upgrade that passed the tests."""
+"""Rewrite constraints.txt from the environment at hand. `make lock` calls it, after an upgrade that passes tests."""
 
 from __future__ import annotations
 
