@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from roggia_schemas.names import Version
 
@@ -261,8 +261,6 @@ class _Round:
         if fresh:
             await self._store.mark_indexed(self._collection, fresh, now)
         for document, head in complete.items():
-            tallies = {self._active[document].part: self._active[document].tally, **head.tallies}
-            head = replace(head, tallies=tallies)
             self._finish(document, _complete(head, states.get(document, {}), head.indexed_at or now))
 
     async def _delete_older(

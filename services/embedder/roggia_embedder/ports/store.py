@@ -8,7 +8,7 @@ from typing import Protocol
 from roggia_schemas.names import Version
 
 from roggia_embedder.ports.search import Hit, SearchRequest
-from roggia_embedder.ports.values import Attributes, CollectionSpec, Document, Head, PartTally, Passage, PointState
+from roggia_embedder.ports.values import Attributes, CollectionSpec, Document, Head, PartNote, Passage, PointState
 
 
 class VectorStore(Protocol):
@@ -37,10 +37,8 @@ class VectorStore(Protocol):
         """Guarded: insert or replace heads."""
         ...
 
-    async def note_part(
-        self, collection: str, document: Document, version: Version, part: int, tally: PartTally
-    ) -> None:
-        """Add a part's tally to the head, if the head is still at `version`."""
+    async def note_parts(self, collection: str, notes: Sequence[PartNote]) -> None:
+        """Add each part's tally to the document's head, if the head is still at the note's version."""
         ...
 
     async def mark_indexed(self, collection: str, heads: Mapping[Document, Version], indexed_at: int) -> None:
