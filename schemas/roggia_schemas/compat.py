@@ -114,11 +114,12 @@ def _problems(event: str, named: list[tuple[str, str]], file: topics.TopicFile |
     return [
         Problem(event, named[r][0], named[w][0], message)
         for r, w in wanted
-        for message in _incompatibilities(named[r][1], named[w][1])
+        for message in incompatibilities(named[r][1], named[w][1])
     ]
 
 
-def _incompatibilities(reader: str, writer: str) -> list[str]:
+def incompatibilities(reader: str, writer: str) -> list[str]:
+    """Why `reader` cannot read what `writer` wrote; empty when it can. Raises `SchemaError` for a broken schema."""
     try:
         parsed = avro.schema.parse(reader), avro.schema.parse(writer)
     except avro.errors.AvroException as error:

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from hypothesis import strategies as st
-
 from roggia_schemas import bundled, topics
 from roggia_schemas.events import EVENTS
 from roggia_schemas.wiretypes import Event

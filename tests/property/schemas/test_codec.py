@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from roggia_schemas import bundled, topics, vectors
 from roggia_schemas.codec import Codec
 from roggia_schemas.errors import DecodeError, EncodeError, FramingError, SchemasError, UnknownSchemaError
 from roggia_schemas.layout import without_logical_types
+
 from tests.support.events import CLASSES, NAMES, any_event, event_of, events, example, plain
 
 CODEC = Codec()
+PATCHES = [b"\xff" * 9 + b"\x01", b"\xfe" * 9 + b"\x7f", b"\x01", b"\x80\x80\x80\x80\x10"]
+"""The least and a huge count, minus one, and 2^31: what lengths and indexes break on."""
 SCHEMAS = {name: fastavro.parse_schema(without_logical_types(bundled.schema(name))) for name in NAMES}
 
 
@@ -98,7 +100,7 @@ def test_damage_never_escapes(name: str, data: st.DataObject) -> None:
     value = bytearray(CODEC.encode(example(name)))
     for _ in range(data.draw(st.integers(1, 4))):
         place = data.draw(st.integers(5, len(value) - 1))
-        patch = data.draw(st.sampled_from([b"\xff" * 9 + b"\x01", b"\xfe" * 9 + b"\x7f", b"\x01", b"\x80\x80\x80\x80\x10"]))
+        patch = data.draw(st.sampled_from(PATCHES))
         value[place : place + len(patch)] = patch
     _decode_or_refuse(name, bytes(value))
 
