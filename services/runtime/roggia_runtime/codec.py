@@ -38,8 +38,8 @@ class EventCodec:
         """Learn the ids to write with. Raises `UnavailableError`, or `ConfigurationError` for a missing schema."""
         if self._registry is None:
             return
-        ids = {spec.event: await self._id(self._registry, spec.name, spec.event) for spec in catalogue()}
-        self._codec = Codec({event: schema_id for event, schema_id in ids.items() if schema_id is not None})
+        live = [spec for spec in catalogue() if not spec.name.endswith(".dlq")]
+        self._codec = Codec({spec.event: await self._id(self._registry, spec.name, spec.event) for spec in live})
 
     async def stop(self) -> None:
         """Close connections."""
@@ -91,7 +91,7 @@ class EventCodec:
             self._codec.learn(error.schema_id, schema)
         return schema is not None
 
-    async def _id(self, registry: RegistryClient, topic: str, event: str) -> int | None:
+    async def _id(self, registry: RegistryClient, topic: str, event: str) -> int:
         subject, schema = bundled.subject(topic), bundled.schema_text(event)
         if self._register:
             return await registry.register(subject, schema)

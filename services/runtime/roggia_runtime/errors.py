@@ -33,3 +33,7 @@ class DlqLimitError(RoggiaError):
 
 class RegistryError(RoggiaError):
     """The schema registry refused a request: says which and why."""
+
+
+class AdminError(RoggiaError):
+    """Kafka refused an administrative request: says which and why."""

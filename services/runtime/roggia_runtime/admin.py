@@ -1,0 +1,232 @@
+"""Looking at and setting up Kafka: topics, groups, offsets, records. For the command line and operators' jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from roggia_schemas.topics.spec import TopicSpec
+
+from roggia_runtime import clients
+from roggia_runtime.errors import AdminError, UnavailableError
+from roggia_runtime.records import Partition, Record
+from roggia_runtime.settings import KafkaSettings
+from roggia_runtime.topic_changes import Action, Change, Existing, changes
+
+MAX_COPIES = 3
+"""Replicas of a new topic, or as many as there are brokers if those are fewer."""
+
+_POLL_MS = 500
+_OWN_SETTING = 1
+"""DescribeConfigs' config_source of a setting that was made on the topic itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicInfo:
+    """One topic, without the broker's internal ones."""
+
+    name: str
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLag:
+    """Where a group is in one partition. `committed` is None where it never committed; then all of the log is lag."""
+
+    committed: int | None
+    end: int
+    lag: int
+
+
+class TopicAdmin:
+    """Use it as a context manager for several calls; a single call connects by itself.
+
+    Every call raises `UnavailableError` when no broker answers and `AdminError` when Kafka refuses.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._shared: AIOKafkaAdminClient | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Connect for several calls."""
+        self._shared = await self._connect()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        client, self._shared = self._shared, None
+        if client is not None:
+            await client.close()
+
+    async def apply(self, specs: Sequence[TopicSpec], *, dry_run: bool = False) -> list[Change]:
+        """Make topics as `specs` say; return what was changed, or would be. Conflicts are returned, never forced."""
+        async with self._client() as client:
+            found = list(changes(specs, await _existing(client, specs)))
+            if not dry_run:
+                await _create(client, [change for change in found if change.action is Action.CREATE])
+                await _alter(client, [change for change in found if change.action is Action.ALTER])
+            return found
+
+    async def list(self) -> tuple[TopicInfo, ...]:
+        """Every topic, by name."""
+        async with self._client() as client:
+            described = [topic for topic in await client.describe_topics() if not topic.get("is_internal")]
+        return tuple(sorted((TopicInfo(t["topic"], len(t["partitions"])) for t in described), key=lambda t: t.name))
+
+    async def topics(self) -> tuple[str, ...]:
+        """Names of every topic."""
+        return tuple(topic.name for topic in await self.list())
+
+    async def groups(self) -> tuple[str, ...]:
+        """Names of every consumer group."""
+        async with self._client() as client:
+            return tuple(sorted(str(group[0]) for group in await client.list_consumer_groups()))
+
+    async def group_lag(self, group: str) -> dict[Partition, GroupLag]:
+        """Where a group is in every partition of every topic that it committed to."""
+        async with self._client() as client:
+            committed = await client.list_consumer_group_offsets(group)
+        topics = sorted({tp.topic for tp in committed})
+        lags: dict[Partition, GroupLag] = {}
+        for topic in topics:
+            first, end = await self.beginning_offsets(topic), await self.end_offsets(topic)
+            for number in sorted(end):
+                place = committed.get(TopicPartition(topic, number))
+                offset = None if place is None or place.offset < 0 else int(place.offset)
+                behind = max(0, end[number] - (first[number] if offset is None else offset))
+                lags[Partition(topic, number)] = GroupLag(offset, end[number], behind)
+        return lags
+
+    async def end_offsets(self, topic: str) -> dict[int, int]:
+        """Next offset that a read-committed reader will see, by partition."""
+        return await self._offsets(topic, "end_offsets")
+
+    async def beginning_offsets(self, topic: str) -> dict[int, int]:
+        """Oldest offset kept, by partition."""
+        return await self._offsets(topic, "beginning_offsets")
+
+    async def read(
+        self, topic: str, partition: int, start: int, *, end: int | None = None, follow: bool = False
+    ) -> AsyncIterator[Record]:
+        """Committed records of one partition from offset `start` (an older one: from the oldest kept).
+
+        Ends before offset `end`, by default at the end of the log as it is now; with `follow` it never ends.
+        """
+        tp = TopicPartition(topic, partition)
+        async with self._reader() as reader:
+            first, last = (await reader.beginning_offsets([tp]))[tp], (await reader.end_offsets([tp]))[tp]
+            until = None if follow else min(last, last if end is None else end)
+            reader.assign([tp])
+            reader.seek(tp, max(start, first))
+            while until is None or await reader.position(tp) < until:
+                for r in (await reader.getmany(tp, timeout_ms=_POLL_MS)).get(tp, ()):
+                    if until is not None and r.offset >= until:
+                        return
+                    yield Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+
+    async def _offsets(self, topic: str, which: str) -> dict[int, int]:
+        async with self._client() as client:
+            (described,) = await client.describe_topics([topic])
+        _raise(described["error_code"], f"topic {topic}")
+        tps = [TopicPartition(topic, part["partition"]) for part in described["partitions"]]
+        async with self._reader() as reader:
+            found = await getattr(reader, which)(tps)
+        return {tp.partition: int(offset) for tp, offset in found.items()}
+
+    async def _connect(self) -> AIOKafkaAdminClient:
+        client = AIOKafkaAdminClient(**clients.connection(self._settings))
+        try:
+            await client.start()
+        except KafkaConnectionError as error:
+            await client.close()
+            raise UnavailableError(f"Kafka at {self._settings.bootstrap} does not answer: {error}") from error
+        return client
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[AIOKafkaAdminClient]:
+        client = self._shared or await self._connect()
+        try:
+            yield client
+        except (KafkaError, TimeoutError) as error:
+            raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error
+        finally:
+            if client is not self._shared:
+                await client.close()
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
+        reader = AIOKafkaConsumer(**clients.reader(self._settings))
+        try:
+            await reader.start()
+            yield reader
+        except KafkaConnectionError as error:
+            raise UnavailableError(f"Kafka at {self._settings.bootstrap} does not answer: {error}") from error
+        except KafkaError as error:
+            raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error
+        finally:
+            await reader.stop()
+
+
+async def _existing(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, Existing]:
+    wanted = {spec.name for spec in specs}
+    topics = {t["topic"]: len(t["partitions"]) for t in await client.describe_topics() if t["topic"] in wanted}
+    if not topics:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+    found: dict[str, Existing] = {}
+    for response in await client.describe_configs(resources):
+        for code, message, _, name, entries in response.resources:
+            _raise(code, f"settings of topic {name} ({message})")
+            own = {entry[0]: entry[1] for entry in entries if entry[3] == _OWN_SETTING}
+            found[name] = Existing(topics[name], {entry[0]: entry[1] for entry in entries}, own)
+    return found
+
+
+async def _create(client: AIOKafkaAdminClient, wanted: Sequence[Change]) -> None:
+    if not wanted:
+        return
+    copies = min(MAX_COPIES, len((await client.describe_cluster())["brokers"]))
+    topics = [NewTopic(c.topic, c.partitions, copies, topic_configs=dict(c.config)) for c in wanted]
+    response = await client.create_topics(topics)
+    for name, code, *message in response.topic_errors:
+        if code != TopicAlreadyExistsError.errno:
+            _raise(code, f"cannot create topic {name} ({message})")
+    await _visible(client, {change.topic: change.partitions for change in wanted})
+
+
+async def _visible(client: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> None:
+    """Wait until the brokers show new topics with leaders, so that the next call does not meet a half-made one."""
+    for _ in range(200):
+        described: list[Any] = await client.describe_topics(list(wanted))
+        ready = {t["topic"] for t in described if t["partitions"] and all(p["leader"] >= 0 for p in t["partitions"])}
+        if ready >= wanted.keys():
+            return
+        await asyncio.sleep(0.05)
+
+
+async def _alter(client: AIOKafkaAdminClient, wanted: Sequence[Change]) -> None:
+    if not wanted:
+        return
+    resources = [ConfigResource(ConfigResourceType.TOPIC, c.topic, dict(c.config)) for c in wanted]
+    for response in await client.alter_configs(resources):
+        for code, message, _, name in response.resources:
+            _raise(code, f"cannot alter topic {name} ({message})")
+
+
+def _raise(code: int, what: str) -> None:
+    if code:
+        raise AdminError(f"{what}: {for_code(code).__name__}")
