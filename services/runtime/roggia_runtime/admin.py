@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
@@ -137,6 +137,19 @@ class TopicAdmin:
                     if until is not None and r.offset >= until:
                         return
                     yield Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+
+    async def follow(self, starts: Mapping[Partition, int]) -> AsyncGenerator[Record]:
+        """Committed records of several partitions as they come, each from its offset on. Never ends by itself."""
+        tps = {TopicPartition(*partition): offset for partition, offset in starts.items()}
+        async with self._reader() as reader:
+            first = await reader.beginning_offsets(list(tps))
+            reader.assign(list(tps))
+            for tp, offset in tps.items():
+                reader.seek(tp, max(offset, first[tp]))
+            while True:
+                for records in (await reader.getmany(timeout_ms=_POLL_MS)).values():
+                    for r in records:
+                        yield Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
 
     async def _offsets(self, topic: str, which: str) -> dict[int, int]:
         async with self._client() as client:

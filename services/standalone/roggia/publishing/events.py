@@ -69,7 +69,7 @@ def _referenced(document: Source, store: ContentStore | None) -> ContentRef:
     if store is None:
         size = len(document.content)
         raise UsageError(
-            f"{document.doc_id}: {size} bytes is above {INLINE_BYTES}; name a folder that ingest may read: --content-dir"
+            f"{document.doc_id}: {size} bytes is above {INLINE_BYTES}; name a folder for ingest with --content-dir"
         )
     return store.put(document.content)
 

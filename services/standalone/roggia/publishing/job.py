@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from roggia_runtime.records import Partition
 from roggia_schemas.events import DocChanged
 
 from roggia.publishing.events import ContentStore, Source, Target, changed, deleted
@@ -39,7 +40,7 @@ class Job:
     async def _run(self, events: Iterable[DocChanged], watch: Progress, wait: bool, stall_s: float = 120.0) -> Tracker:
         tracker, sent = Tracker(self.target.tenant), 0
         # Before the first event: a confirmation may come while the last ones are still being sent.
-        positions = await self.publisher.positions() if wait else []
+        positions: dict[Partition, int] = await self.publisher.positions() if wait else {}
         for batch in _batches(events, BATCH):
             await self.publisher.send(batch)
             for event in batch:

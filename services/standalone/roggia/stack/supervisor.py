@@ -88,7 +88,8 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for group in reversed(self._groups):
-            await asyncio.gather(*(self._stop(self._children[name]) for name in group if name in self._children))
+            children = [self._children[name] for name in group if name in self._children]
+            await asyncio.gather(*(self._stop(child) for child in children))
         self._data.clear()
 
     async def _start(self, spec: ProcessSpec) -> None:

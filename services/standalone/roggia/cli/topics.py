@@ -1,0 +1,92 @@
+"""`roggia topics apply`, `list` and `tail`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.topic_changes import Action
+
+from roggia.cli import options
+from roggia.cli.output import emit, emit_line, out
+from roggia.connection import Connection, Named, resolve
+from roggia.errors import StandaloneError
+from roggia.inspect.records import decoded, plain
+from roggia.inspect.tail import tail as records_of
+from roggia.inspect.topics import apply_topics, list_topics
+from roggia.publishing.publisher import kafka_settings, registry_settings
+
+app = typer.Typer(no_args_is_help=True, help="Kafka topics: make them, list them, look into them.")
+
+
+@app.command("apply")
+def apply(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    data: options.Data = None,
+    bootstrap: options.Bootstrap = "",
+    json: options.Json = False,
+) -> None:
+    """Create the topics that the catalogue names and Kafka lacks, and bring settings into line. Deletes nothing."""
+    where = resolve(Named(data, bootstrap))
+    changes = asyncio.run(apply_topics(kafka_settings(where), dry_run=dry_run))
+    if json:
+        emit([{"action": one.action.value, "topic": one.topic, "detail": one.detail} for one in changes])
+    else:
+        for line in map(str, changes) if changes else ["nothing to do"]:
+            out.print(line, markup=False)
+    conflicts = [one.topic for one in changes if one.action is Action.CONFLICT]
+    if conflicts:
+        raise StandaloneError(f"not changed, because keys would move: {', '.join(conflicts)}")
+
+
+@app.command("list")
+def list_(data: options.Data = None, bootstrap: options.Bootstrap = "", json: options.Json = False) -> None:
+    """List topics with their partitions and the offsets they span (records, and the markers of transactions)."""
+    where = resolve(Named(data, bootstrap))
+    found = asyncio.run(list_topics(kafka_settings(where)))
+    if json:
+        emit(found)
+        return
+    table = Table("topic", "partitions", "offsets", "owner", box=None)
+    for topic in found:
+        table.add_row(topic["topic"], str(topic["partitions"]), f"{topic['offsets']:,}", topic["owner"])
+    out.print(table)
+
+
+@app.command("tail")
+def tail(
+    topic: Annotated[str, typer.Argument(help="Topic to look into.")],
+    decode: Annotated[bool, typer.Option("--decode", help="Decode values as the topic's event.")] = False,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, help="Records per partition to begin with.")] = 10,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on as records come.")] = True,
+    data: options.Data = None,
+    bootstrap: options.Bootstrap = "",
+    registry: options.Registry = "",
+    json: options.Json = False,
+) -> None:
+    """Show the newest records of a topic, and those that come. Changes nothing: it belongs to no consumer group."""
+    where = resolve(Named(data, bootstrap, registry))
+    asyncio.run(_tail(where, topic, decode=decode, last=last, follow=follow, json=json))
+
+
+async def _tail(where: Connection, topic: str, *, decode: bool, last: int, follow: bool, json: bool) -> None:
+    codec = EventCodec(registry_settings(where), source="roggia/tail")
+    try:
+        async for record in records_of(kafka_settings(where), topic, last=last, follow=follow):
+            shown = await decoded(record, codec) if decode else plain(record)
+            emit_line(shown) if json else _show(shown)
+    finally:
+        await codec.stop()
+
+
+def _show(record: dict[str, Any]) -> None:
+    out.print(f"[dim]{record['partition']}:{record['offset']}[/dim] {escape(str(record['key']))}")
+    if "error" in record:
+        out.print(f"    cannot be decoded: {record['error']}", markup=False)
+    for name, value in (record.get("value") or {}).items():
+        text = str(value)
+        out.print(f"    {name}: {text if len(text) <= 160 else text[:160] + ' …'}", markup=False)

@@ -1,0 +1,48 @@
+"""Read records without belonging to a group: the newest ones, one by its place, and those that come."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.records import Partition, Record
+from roggia_runtime.settings import KafkaSettings
+
+from roggia.errors import UsageError
+
+
+async def tail(settings: KafkaSettings, topic: str, *, last: int, follow: bool) -> AsyncIterator[Record]:
+    """The `last` newest records of each partition, oldest first; then, if told to, what comes.
+
+    Raises `UsageError` for a topic that does not exist.
+    """
+    async with TopicAdmin(settings) as admin:
+        ends = await _ends(admin, topic)
+        held: list[Record] = []
+        for partition, end in ends.items():
+            # Transaction markers take offsets too, so fewer than `last` may come; never more.
+            held += [record async for record in admin.read(topic, partition, max(0, end - last), end=end)]
+        for record in sorted(held, key=lambda record: (record.timestamp_ms, record.partition, record.offset)):
+            yield record
+        if follow:
+            starts = {Partition(topic, partition): end for partition, end in ends.items()}
+            async for record in admin.follow(starts):
+                yield record
+
+
+async def one(settings: KafkaSettings, topic: str, partition: int, offset: int) -> Record:
+    """The record at one place. Raises `UsageError` when there is none."""
+    async with TopicAdmin(settings) as admin:
+        ends = await _ends(admin, topic)
+        if offset < ends.get(partition, 0):
+            async for record in admin.read(topic, partition, offset, end=offset + 1):
+                if record.offset == offset:
+                    return record
+    raise UsageError(f"PLACE: {topic} holds no record at {partition}:{offset}")
+
+
+async def _ends(admin: TopicAdmin, topic: str) -> dict[int, int]:
+    known = await admin.topics()
+    if topic not in known:
+        raise UsageError(f"TOPIC: {topic!r} does not exist; there are {', '.join(known) or 'none'}")
+    return await admin.end_offsets(topic)

@@ -1,0 +1,1 @@
+"""Reference pages generated from the code, so that they cannot say what the code does not do."""
