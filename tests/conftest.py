@@ -10,6 +10,7 @@ from tests.support.kafka import (
     topic_name,
 )
 from tests.support.postgres import postgres, postgres_dsn
+from tests.support.registry import registry
 
 __all__ = [
     "_apache_session",
@@ -20,5 +21,6 @@ __all__ = [
     "kafka",
     "postgres",
     "postgres_dsn",
+    "registry",
     "topic_name",
 ]

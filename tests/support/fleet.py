@@ -1,0 +1,132 @@
+"""The services of the pipeline as processes that a test owns, on one broker and one data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.settings import KafkaSettings
+from roggia_schemas import topics
+
+from tests.support.kafka import Broker
+from tests.support.processes import ServerProcess, free_port
+
+GROUPS = {
+    "roggia.ingest": topics.DOC_CHANGED,
+    "roggia.embed.g1": topics.doc_chunked(1),
+    "roggia.upsert.g1": topics.doc_embedded(1),
+}
+_COMMANDS = {
+    "ingest": ["-m", "roggia_ingest"],
+    "embed": ["-m", "roggia_embedder", "embed"],
+    "index": ["-m", "roggia_embedder", "index"],
+}
+
+
+class Fleet:
+    """Starts, kills and counts service processes. Every process shares `data` as the services of one machine do."""
+
+    def __init__(self, broker: Broker, data: Path) -> None:
+        self.broker, self.data = broker, data
+        self.kafka = KafkaSettings(bootstrap=broker.bootstrap)
+        self.processes: dict[str, ServerProcess] = {}
+        data.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str) -> None:
+        """Start `name` ("ingest", or "ingest-2" for a second one of a kind), or start it again."""
+        if name not in self.processes:
+            self.processes[name] = self._process(name)
+        self.processes[name].start()
+
+    def kill(self, *names: str) -> None:
+        """kill -9."""
+        for name in names:
+            self.processes[name].kill()
+
+    def stop(self, *names: str) -> None:
+        """SIGTERM, and expect a clean exit."""
+        for name in names:
+            status = self.processes[name].stop()
+            assert status == 0, f"{name} left with {status}:\n{self._tail(name)}"
+
+    def stop_all(self) -> None:
+        """SIGTERM to every process that runs."""
+        self.stop(*[name for name, process in self.processes.items() if process.running()])
+
+    def kill_all(self) -> None:
+        """kill -9 to every process, for the end of a failed test."""
+        self.kill(*self.processes)
+
+    def revive(self) -> list[str]:
+        """Start again what has died by itself, as a supervisor would; say which."""
+        dead = [name for name, process in self.processes.items() if not process.running()]
+        for name in dead:
+            self.processes[name].start()
+        return dead
+
+    async def settle(self, timeout_s: float) -> None:
+        """Wait until every group has consumed its whole topic, twice in a row. Fails with the lags at the deadline."""
+        deadline = time.monotonic() + timeout_s
+        quiet = 0
+        while quiet < 2:
+            lags = await self._lags()
+            quiet = quiet + 1 if not any(lags.values()) else 0
+            dead = [name for name, process in self.processes.items() if not process.running()]
+            assert not dead, f"{dead} died:\n" + "\n".join(self._tail(name) for name in dead)
+            assert time.monotonic() < deadline, f"still behind after {timeout_s:g} s: {lags}"
+            await asyncio.sleep(0.3)
+
+    async def total(self, topic: str) -> int:
+        """End offsets of a topic, summed."""
+        return sum((await TopicAdmin(self.kafka).end_offsets(topic)).values())
+
+    async def _lags(self) -> dict[str, int]:
+        lags: dict[str, int] = {}
+        async with TopicAdmin(self.kafka) as admin:
+            for group, topic in GROUPS.items():
+                parts = (await admin.group_lag(group)).values()
+                lags[group] = sum(part.lag for part in parts) if parts else sum((await admin.end_offsets(topic)).values())
+        return lags
+
+    def _process(self, name: str) -> ServerProcess:
+        port = free_port()
+        command = [sys.executable, *_COMMANDS[name.partition("-")[0]]]
+        return ServerProcess(command, port, self.data / f"{name}.log", self._environment(port))
+
+    def _environment(self, port: int) -> dict[str, str]:
+        return {
+            "ROGGIA_KAFKA_BOOTSTRAP": self.broker.bootstrap,
+            "ROGGIA_KAFKA_SESSION_TIMEOUT_MS": "6000",
+            "ROGGIA_KAFKA_HEARTBEAT_INTERVAL_MS": "1000",
+            "ROGGIA_KAFKA_TRANSACTION_TIMEOUT_MS": "8000",
+            "ROGGIA_HTTP_PORT": str(port),
+            "ROGGIA_INGEST_CATALOGUE": f"sqlite:///{self.data / 'catalogue.sqlite3'}",
+            "ROGGIA_EMBEDDER_MODEL": "stub",
+            "ROGGIA_EMBEDDER_CACHE": str(self.data / "vectors.sqlite3"),
+            "ROGGIA_EMBEDDER_EDGE_PATH": str(self.data / "index"),
+            "ROGGIA_QUERY_PORT": str(free_port()),
+        }
+
+    def _tail(self, name: str, lines: int = 25) -> str:
+        return f"--- {name}\n" + "\n".join(self.processes[name].log.read_text().splitlines()[-lines:])
+
+
+async def apply_topics(kafka: KafkaSettings) -> None:
+    """Create every topic of the catalogue, as `roggia topics apply` does."""
+    async with TopicAdmin(kafka) as admin:
+        await admin.apply([spec for spec in topics.catalogue()])
+
+
+def logs(fleet: Fleet, words: Iterable[str]) -> list[str]:
+    """Lines of any service's log that hold one of `words`."""
+    wanted = tuple(words)
+    return [
+        line
+        for process in fleet.processes.values()
+        for line in process.log.read_text().splitlines()
+        if any(word in line for word in wanted)
+    ]
