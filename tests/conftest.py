@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+from tests.support.chaos_proof import own_broker
 from tests.support.kafka import (
     _apache_session,
     _devstack_session,
@@ -19,6 +20,7 @@ __all__ = [
     "devstack",
     "java_kafka",
     "kafka",
+    "own_broker",
     "postgres",
     "postgres_dsn",
     "registry",

@@ -89,7 +89,9 @@ class Fleet:
         async with TopicAdmin(self.kafka) as admin:
             for group, topic in GROUPS.items():
                 parts = (await admin.group_lag(group)).values()
-                lags[group] = sum(part.lag for part in parts) if parts else sum((await admin.end_offsets(topic)).values())
+                lags[group] = (
+                    sum(part.lag for part in parts) if parts else sum((await admin.end_offsets(topic)).values())
+                )
         return lags
 
     def _process(self, name: str) -> ServerProcess:
@@ -118,7 +120,7 @@ class Fleet:
 async def apply_topics(kafka: KafkaSettings) -> None:
     """Create every topic of the catalogue, as `roggia topics apply` does."""
     async with TopicAdmin(kafka) as admin:
-        await admin.apply([spec for spec in topics.catalogue()])
+        await admin.apply(topics.catalogue())
 
 
 def logs(fleet: Fleet, words: Iterable[str]) -> list[str]:

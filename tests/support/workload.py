@@ -14,10 +14,40 @@ from roggia_schemas.events import DocChanged, Operation
 TENANTS = ("acme", "globex")
 DOMAINS = ("docs", "wiki")
 GROUPS = ("staff", "sales", "legal")
-_WORDS = tuple(
-    "river channel mill field water gate stone wheel flow bank meadow sluice grain season miller law winter "
-    "measure garden village bridge market summer repair owner share turn night order ditch slope spring".split()
-)
+_WORDS = [
+    "river",
+    "channel",
+    "mill",
+    "field",
+    "water",
+    "gate",
+    "stone",
+    "wheel",
+    "flow",
+    "bank",
+    "meadow",
+    "sluice",
+    "grain",
+    "season",
+    "miller",
+    "law",
+    "winter",
+    "measure",
+    "garden",
+    "village",
+    "bridge",
+    "market",
+    "summer",
+    "repair",
+    "owner",
+    "share",
+    "turn",
+    "night",
+    "order",
+    "ditch",
+    "slope",
+    "spring",
+]
 _START_MS = 1_700_000_000_000
 
 

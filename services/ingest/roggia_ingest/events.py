@@ -22,7 +22,7 @@ CHUNK_NAMESPACE = uuid.UUID("0d4b5a1e-6f53-5c0e-8f0a-9b7c1e2d3f40")
 
 def chunked(key: DocKey, event: DocChanged, state: DocState, prepared: Prepared, chunker: Chunker) -> DocChunked:
     """The chunk set of one revision."""
-    chunks = tuple(_chunks(key, state.domain, prepared.passages))
+    chunks = tuple(chunks_of(key, state.domain, prepared.passages))
     return DocChunked(
         event_id=ids.derived(event.event_id, STAGE, f"{prepared.normalizer}|{chunker.fingerprint}"),
         parent_event_id=event.event_id,
@@ -72,7 +72,8 @@ def chunk_id(key: DocKey, domain: str, text_sha256: str, occurrence: int) -> str
     return str(uuid.uuid5(CHUNK_NAMESPACE, f"{key.tenant_id}\0{domain}\0{key.doc_id}\0{text_sha256}\0{occurrence}"))
 
 
-def _chunks(key: DocKey, domain: str, passages: Iterable[Passage]) -> Iterable[Chunk]:
+def chunks_of(key: DocKey, domain: str, passages: Iterable[Passage]) -> Iterable[Chunk]:
+    """Passages with their identities. Also what a test computes an index from."""
     seen: Counter[str] = Counter()
     for ordinal, passage in enumerate(passages):
         digest = hashlib.sha256(passage.text.encode()).hexdigest()
