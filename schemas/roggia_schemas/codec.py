@@ -59,8 +59,8 @@ class Codec:
     def decode(self, cls: type[E], value: bytes, headers: Headers = ()) -> E:
         """The event in a Kafka value.
 
-        Raises `FramingError`, `UnknownSchemaError` (fetch, learn, call again), `SchemaError` (the writer's schema is
-        not this event's) or `DecodeError`; nothing else, whatever the bytes are.
+        Raises `FramingError`, `UnknownSchemaError` (fetch, learn, call again) or `DecodeError`; nothing else, whatever
+        the bytes are.
         """
         start, schema = framing.unframe(value, headers)
         read = self._readers.get((cls, schema)) or self._reader(cls, schema)

@@ -1,7 +1,7 @@
 """Schema evolution: checking every released version against every other, without a server, and registering them.
 
-Called by `roggia schemas check|register` and by the tests. Needs the `avro` package, which comes with the extra
-`cli`; services never import this module.
+Called by `roggia schemas check|register`, by the development registry and by the tests. Needs the `avro` package, which
+comes with the extras `cli` and `devstack`; services never import this module.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class Registration:
 class SchemaRegistry(Protocol):
     """The part of a registry that registering needs; `roggia_runtime.registry` has the client."""
 
-    async def set_compatibility(self, subject: str, level: str) -> None:
+    async def set_compatibility(self, subject: str, level: str, /) -> None:
         """Set the subject's compatibility level."""
         ...
 
-    async def register(self, subject: str, schema_json: str) -> int:
+    async def register(self, subject: str, schema_json: str, /) -> int:
         """Register a schema and return its id; the same schema again gives the same id."""
         ...
 
@@ -122,7 +122,7 @@ def incompatibilities(reader: str, writer: str) -> list[str]:
     """Why `reader` cannot read what `writer` wrote; empty when it can. Raises `SchemaError` for a broken schema."""
     try:
         parsed = avro.schema.parse(reader), avro.schema.parse(writer)
-    except avro.errors.AvroException as error:
+    except (avro.errors.AvroException, RecursionError) as error:
         raise SchemaError(f"not a valid Avro schema: {error}") from error
     checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
     result = checker.get_compatibility(*parsed)

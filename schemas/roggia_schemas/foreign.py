@@ -7,7 +7,7 @@ schema that lets a few bytes stand for unbounded work is refused once, here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from roggia_schemas.errors import SchemaError
 from roggia_schemas.layout import parsed
@@ -26,15 +26,23 @@ def check_foreign(schema: Schema) -> None:
     _Walk().check(schema, ())
 
 
-def check_units(written: Schema, own: Schema) -> None:
-    """Refuse a field whose logical type is another one than ours: microseconds read as milliseconds are silent.
+class WrongUnit(NamedTuple):
+    """A field, and which logical type it has and should have."""
 
-    Avro's resolution ignores logical types. A field that names none is taken as ours. Raises `SchemaError`.
+    field: str
+    message: str
+
+
+def wrong_unit(written: Schema, own: Schema) -> WrongUnit | None:
+    """The first field whose logical type is another one than ours: microseconds read as milliseconds are silent.
+
+    Avro's resolution ignores logical types. A field that names none is taken as ours.
     """
     ours = dict(_logical_types(own, ""))
     for path, kind in _logical_types(written, ""):
         if ours.get(path, kind) != kind:
-            raise SchemaError(f"{own['name']}: field {path} is written as {kind}; use {ours[path]}")
+            return WrongUnit(path, f"is written as {kind}; use {ours[path]}")
+    return None
 
 
 class _Walk:

@@ -30,6 +30,9 @@ def drift() -> list[Path]:
 
 def main(arguments: Sequence[str]) -> int:
     """Command-line entry; returns the exit status."""
+    if not (_PROJECT / "pyproject.toml").is_file():
+        sys.stderr.write("run this in a checkout of the project: an installed package holds no sources to generate\n")
+        return 2
     if list(arguments) not in ([], ["--check"]):
         sys.stderr.write("usage: python -m roggia_schemas.generate [--check]\n")
         return 2

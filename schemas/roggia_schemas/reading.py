@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from roggia_schemas import bundled, vectors
-from roggia_schemas.errors import DecodeError, SchemaError
-from roggia_schemas.foreign import check_units
+from roggia_schemas.errors import DecodeError
+from roggia_schemas.foreign import wrong_unit
 from roggia_schemas.layout import Layout, canonical, is_float_array, layout, loads, parsed, without_logical_types
 from roggia_schemas.shape import check_shape
 from roggia_schemas.wiretypes import Event, freeze, path_of
@@ -95,17 +95,16 @@ class ResolvingReader:
 def reader(cls: type[Event], schema_json: str) -> Reader:
     """The reader of `cls` for values written with `schema_json`.
 
-    Raises `SchemaError` when that is another record, or has other units than the event.
+    Raises `DecodeError` when that is another record, or has other units than the event.
     """
     own = bundled.schema(cls.EVENT)
     written = loads(schema_json)
-    check_units(written, own)
+    if wrong := wrong_unit(written, own):
+        raise DecodeError(cls.EVENT, wrong.message, wrong.field)
     if canonical(written) == _own_form(cls):
         return _direct(cls)
     if written.get("name", "").rpartition(".")[2] != own["name"]:
-        raise SchemaError(
-            f"{cls.EVENT}: written as {written.get('name')!r}; publish {own['name']} events on this topic"
-        )
+        raise DecodeError(cls.EVENT, f"written as {written.get('name')!r}; publish {own['name']} events on this topic")
     arrays = tuple(field["name"] for field in own["fields"] if is_float_array(field["type"]))
     return ResolvingReader(cls, parsed(without_logical_types(written)), parsed(without_logical_types(own)), arrays)
 

@@ -121,3 +121,16 @@ async def test_nothing_is_registered_while_versions_disagree(monkeypatch: pytest
 
 def _with(file: Any, level: str) -> Any:
     return type(file)(**{name: getattr(file, name) for name in file.__struct_fields__} | {"compatibility": level})
+
+
+@pytest.mark.parametrize("schema", ["", "5", "[" * 5000, '{"type": "record"}', '"nowhere"'])
+def test_incompatibilities_refuses_what_is_no_schema(schema: str) -> None:
+    """Whatever text comes in, the answer is the package's own error."""
+    with pytest.raises(SchemaError, match="not a valid Avro schema"):
+        compat.incompatibilities(schema, '"string"')
+
+
+def test_incompatibilities_knows_any_schema() -> None:
+    """Not only records: int promotes to long, not back."""
+    assert compat.incompatibilities('"long"', '"int"') == []
+    assert compat.incompatibilities('"int"', '"long"')

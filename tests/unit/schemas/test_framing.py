@@ -7,7 +7,7 @@ import uuid
 import pytest
 from roggia_schemas import bundled, framing
 from roggia_schemas.codec import Codec
-from roggia_schemas.errors import FramingError, SchemaError, UnknownSchemaError
+from roggia_schemas.errors import DecodeError, FramingError, SchemaError, UnknownSchemaError
 from roggia_schemas.events import DocChanged, DocUpserted
 
 from tests.support.events import example
@@ -70,7 +70,7 @@ def test_an_id_outside_int32_is_refused(schema_id: int) -> None:
 
 def test_another_events_schema_is_refused() -> None:
     """A good event of another kind on the topic is refused by name, not misread."""
-    with pytest.raises(SchemaError, match="publish DocChanged"):
+    with pytest.raises(DecodeError, match="publish DocChanged"):
         Codec().decode(DocChanged, Codec().encode(EVENT))
 
 
