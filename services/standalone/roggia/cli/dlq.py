@@ -39,9 +39,9 @@ def list_(
     if not found:
         out.print("No dead letters.")
         return
-    table = Table("DLQ", "letters", "kind", "field", "example", "reason", box=None)
+    table = Table("DLQ", "letters", "kind", "field", "newest", "reason", box=None)
     for cause in causes(found):
-        row = (cause["topic"], str(cause["count"]), cause["kind"], cause["field"], cause["example"], cause["message"])
+        row = (cause["topic"], str(cause["count"]), cause["kind"], cause["field"], cause["place"], cause["message"])
         table.add_row(*map(escape, row))
     out.print(table)
     out.print("One of them in full: roggia dlq show TOPIC PARTITION:OFFSET", markup=False)

@@ -89,4 +89,4 @@ def _show(record: dict[str, Any]) -> None:
         out.print(f"    cannot be decoded: {record['error']}", markup=False)
     for name, value in (record.get("value") or {}).items():
         text = str(value)
-        out.print(f"    {name}: {text if len(text) <= 160 else text[:160] + ' …'}", markup=False)
+        out.print(f"    {name}: {text if len(text) <= 160 else text[:160] + ' …'}", markup=False, soft_wrap=True)

@@ -82,7 +82,7 @@ class Supervisor:
         self._stopping.set()
 
     async def close(self) -> None:
-        """Stop every child, what was brought up last first, and remove the state file. Never raises for a child's sake."""
+        """Stop every child, last brought up first, and remove the state file. Never raises for a child's sake."""
         self._stopping.set()
         for task in self._tasks:
             task.cancel()

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
-from roggia_runtime.settings import KafkaSettings, load
+from roggia_runtime.settings import KafkaSettings, RegistrySettings, load
 
+from roggia.inspect import schemas
 from roggia.inspect.topics import apply_topics
 from roggia.stack import plan
 from roggia.stack.data import DataDirectory
-from roggia.stack.supervisor import Notice, Supervisor
+from roggia.stack.supervisor import Addresses, Notice, Supervisor
 
 PROBE_TIMEOUT_S = 5.0
 
@@ -32,8 +33,15 @@ async def stack(
         async with aiohttp.ClientSession(timeout=timeout) as http:
             try:
                 await supervisor.bring_up(plan.support(data, ports), http)
-                await apply_topics(load(KafkaSettings, bootstrap=where.kafka))
+                await _prepare(where)
                 await supervisor.bring_up(plan.services(data, ports), http)
                 yield supervisor
             finally:
                 await supervisor.close()
+
+
+async def _prepare(where: Addresses) -> None:
+    """Schemas first, so that no service meets a registry without them; then topics. Safe to repeat."""
+    async with schemas.registry(load(RegistrySettings, url=where.registry)) as client:
+        await schemas.register(client)
+    await apply_topics(load(KafkaSettings, bootstrap=where.kafka))

@@ -1,0 +1,102 @@
+"""The command line's manners: one clear line for an error, documented exit statuses, JSON for scripts."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from roggia.__main__ import main
+from roggia.stack.data import DataDirectory, StackState
+from roggia_runtime.errors import ConfigurationError, UnavailableError
+from roggia_schemas.errors import InvalidNameError
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Call `roggia` in process, in an empty directory: (exit status, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ROGGIA_DATA", "ROGGIA_KAFKA_BOOTSTRAP", "ROGGIA_REGISTRY_URL", "ROGGIA_QUERY_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["roggia", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.out, shown.err
+
+    return call
+
+
+HERE = ("--tenant", "acme", "--domain", "handbook")
+NOWHERE = "127.0.0.1:1"
+DEAD = f"http://{NOWHERE}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("search", "x", *HERE), 4, "error: no stack is running on .*: start one with `roggia up"),
+        (("status",), 4, "error: no stack is running on"),
+        (("publish", "gone", *HERE, "--acl", "*"), 4, "error: no stack is running"),
+        (("publish", "gone", *HERE, "--acl", "*", "--bootstrap", NOWHERE), 2, "PATH: 'gone' does not exist"),
+        (("publish", ".", "--tenant", "A_B", "--domain", "d", "--acl", "*"), 2, "--tenant: 'A_B' is not valid; use"),
+        (("publish", ".", *HERE, "--acl", " "), 2, "error: --acl: name at least one group"),
+        (("publish", ".", *HERE), 2, "Missing option '--acl'"),
+        (("delete", "a.md", *HERE, "--bootstrap", NOWHERE), 2, "--yes: needed to delete without a terminal"),
+        (("delete", "", *HERE, "--yes"), 2, "error: doc_id: '' is not valid"),
+        (("service", "guard"), 2, "error: NAME: 'guard' is no service; use one of ingest, embed"),
+        (("dlq", "show", "doc.changed.dlq", "12"), 2, "error: PLACE: '12' is not PARTITION:OFFSET"),
+        (("search", "x", *HERE, "--metadata", "team", "--query-url", DEAD), 2, "'team': write NAME=VALUE"),
+        (("ask", "x", *HERE, "--query-url", DEAD), 4, "error: no query service answers at http://127"),
+        (("schemas", "check", "--registry", "ftp://x"), 2, "error: ROGGIA_REGISTRY_URL: "),
+        (("schemas", "check", "--registry", DEAD), 4, "error: schema registry http://127.0.0.1:1 does"),
+        (("topics", "list", "--bootstrap", NOWHERE), 4, "error: Kafka at 127.0.0.1:1 does not answer"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,
+)  # fmt: skip
+def test_an_error_is_one_line_that_says_what_to_do_with_its_exit_status(
+    run: Run, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    """What is wrong, with what, what to do; scripts can tell usage (2) from something that is down (4)."""
+    code, out, err = run(*arguments)
+
+    flat = " ".join(err.replace("│", " ").split())
+    assert code == status, err
+    assert out == ""
+    assert re.search(said, flat), flat
+    assert "Traceback" not in err
+
+
+def test_errors_of_the_packages_below_keep_their_meaning_as_an_exit_status() -> None:
+    """A wrong setting is usage, something that does not answer is unreachable, the rest is failure."""
+    from roggia.errors import AlreadyRunningError, StackFailedError, exit_code
+
+    assert exit_code(ConfigurationError("x")) == 2
+    assert exit_code(InvalidNameError("tenant_id", "x", "y")) == 2
+    assert exit_code(UnavailableError("x")) == 4
+    assert exit_code(AlreadyRunningError("x")) == 3
+    assert exit_code(StackFailedError("x")) == 5
+
+
+def test_a_second_up_on_the_same_data_says_so_and_ends_with_3(run: Run, tmp_path: Path) -> None:
+    """Nothing is started, and the message names the process that holds the data."""
+    data = DataDirectory(tmp_path / "data")
+    with data.held():
+        data.write(StackState(pid=4711, started_at_ms=0, kafka="k", registry="r", query="q"))
+        code, _, err = run("up", "--data", str(data.root))
+
+    assert code == 3
+    assert "another `roggia up` (process 4711)" in " ".join(err.split())
+
+
+def test_version_is_the_installed_one(run: Run) -> None:
+    """Scripts and bug reports can name what they ran."""
+    from importlib.metadata import version
+
+    assert run("version")[:2] == (0, version("roggia") + "\n")
