@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from roggia_runtime.errors import UnavailableError
 from roggia_runtime.records import DeadLetter, Done, Drop, Output, Partition, Record, Verdict
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import DocChanged, DocChunked, Operation
@@ -16,6 +18,8 @@ from roggia_ingest.chunk import Chunker
 from roggia_ingest.errors import OversizeError, RefusedError
 from roggia_ingest.ports import Catalogue, ContentSource, EventCodec, Preparer
 from roggia_ingest.prepare import Job
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,8 @@ class IngestHandler:
             else:
                 verdicts[position] = read
         ledger = await self._ledger(batch, list(work))
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._document(ledger, changes)) for changes in work.values()]
-        for task in tasks:
-            verdicts |= task.result()
+        for judged in await _all([self._document(ledger, part) for part in work.values()]):
+            verdicts |= judged
         await self._catalogue.save(ledger.changes())
         return [verdicts[position] for position in range(len(batch))]
 
@@ -149,6 +151,15 @@ class IngestHandler:
         if size > self._limits.event_bytes:
             limit = self._limits.event_bytes
             raise OversizeError(field, f"{size} bytes are more than max_event_bytes ({limit}); split the document")
+
+
+async def _all(work: Sequence[Awaitable[T]]) -> list[T]:
+    """Every result, once all are there; else one of the errors: a bug rather than something unavailable."""
+    results = await asyncio.gather(*work, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    if errors:
+        raise min(errors, key=lambda error: isinstance(error, UnavailableError))
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _count(event: DocChunked, media_type: str, content_bytes: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 _SAMPLE = 2_000
 _LEAST = 20
 _SURE = 0.9
@@ -10,18 +12,24 @@ _SURE = 0.9
 class Languages:
     """Detects languages with py3langid (a maintained langid: naive Bayes over byte n-grams, 97 languages).
 
-    Loading its model takes more than half a second: make one at the start.
+    Its model takes more than half a second to load: by `load` at the start, else when first needed.
     """
 
     def __init__(self) -> None:
+        self._identifier: Any = None
+
+    def load(self) -> None:
+        """Load the model. Safe to call twice, and from any thread."""
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-        self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+        if self._identifier is None:
+            self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
     def detect(self, text: str) -> str | None:
         """ISO 639-1 code of the text's first part, or None when it is too short or the model is not sure."""
         sample = text[:_SAMPLE]
         if sum(map(str.isalpha, sample)) < _LEAST:
             return None
+        self.load()
         code, probability = self._identifier.classify(sample)
         return str(code) if probability >= _SURE else None

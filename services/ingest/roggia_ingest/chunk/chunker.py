@@ -35,7 +35,7 @@ class Chunker:
     """Deterministic: the same text, sizes and tokenizer give the same passages on every machine. Thread-safe."""
 
     def __init__(self, counter: TokenCounter, sizes: ChunkSizes) -> None:
-        self._counter = counter
+        self.counter = counter
         self.sizes = sizes
         self.fingerprint = (
             f"{NAME}/{VERSION};max={sizes.maximum};min={sizes.minimum};overlap={sizes.overlap};"
@@ -44,10 +44,10 @@ class Chunker:
 
     def chunk(self, text: str, *, markdown: bool) -> list[Passage]:
         """Cut a normalised text. Every visible character is in at least one passage; white space alone gives none."""
-        measured = self._counter.measure(text)
-        found = atoms(text, measured, self._counter, self.sizes, markdown=markdown)
+        measured = self.counter.measure(text)
+        found = atoms(text, measured, self.counter, self.sizes, markdown=markdown)
         cutter = Cutter(text, found, measured.weight, self.sizes)
-        return _Assembly(text, found, measured, self._counter, self.sizes).passages(cutter.cut())
+        return _Assembly(text, found, measured, self.counter, self.sizes).passages(cutter.cut())
 
 
 @dataclass(frozen=True, slots=True)

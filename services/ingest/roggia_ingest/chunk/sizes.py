@@ -32,7 +32,7 @@ class ChunkSizes:
     @property
     def soft(self) -> int:
         """Least tokens before a cut that is chosen by hash rather than by a heading."""
-        return min(self.minimum * 3 // 2, self.core // 2)
+        return min(self.minimum * 5 // 4, self.core // 2)
 
     @property
     def atom(self) -> int:

@@ -15,6 +15,9 @@ _MARKS = (
 )
 _NOT_TEXT = frozenset({"unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf-7", "undefined"})
 _GUESS_BYTES = 65_536
+_TOO_FEW = 20
+"""With fewer non-ASCII bytes a guess is noise: then windows-1252, as the WHATWG encoding standard has it."""
+
 _ALLOWED_CONTROL = 0.01
 
 
@@ -66,6 +69,8 @@ def _strictly(content: bytes, codec: str, name: str) -> str:
 def _guess(content: bytes) -> str:
     from charset_normalizer import from_bytes
 
+    if sum(byte > 127 for byte in content[:_GUESS_BYTES]) < _TOO_FEW:
+        return content.decode("cp1252", errors="replace")
     best = from_bytes(content[:_GUESS_BYTES]).best()
     if best is None:
         raise ContentError("content", "the encoding cannot be told; add a charset parameter to content_type")
