@@ -2,8 +2,8 @@
 
 usage: python -m tests.bench.run [PART…]     only benchmarks whose name holds one of the parts
 
-Writes the table into docs/benchmarks.md, with the machine that it was measured on. The exit status is 1 when a benchmark
-failed to run; a goal that was missed is shown, not fatal: machines differ.
+Writes the table into docs/benchmarks.md, with the machine that it was measured on. The exit status is 1 when a
+benchmark failed to run; a goal that was missed is shown, not fatal: machines differ.
 """
 
 from __future__ import annotations

@@ -41,9 +41,25 @@ def report(name: str, value: float, unit: str = "", *, at_least: float | None = 
 
 
 def parse(line: str) -> Measurement | None:
-    """The measurement in a line of a benchmark's output, or None: benchmarks may print other things too."""
+    """The measurement in a line of a benchmark's output, or None: benchmarks may print other things too.
+
+    Also reads lines that give a `ratio` to a `baseline`, with whatever else they say as the note.
+    """
     try:
         found = json.loads(line)
-        return Measurement(**found)
-    except (ValueError, TypeError):
+    except ValueError:
         return None
+    if not isinstance(found, dict) or "name" not in found:
+        return None
+    if "value" in found:
+        known = {key: found[key] for key in ("name", "value", "unit", "goal", "met", "note") if key in found}
+        return Measurement(**known)
+    return _ratio(found) if "ratio" in found else None
+
+
+def _ratio(found: dict[str, object]) -> Measurement:
+    rest = {key: value for key, value in found.items() if key not in ("name", "ratio", "baseline")}
+    note = ", ".join(f"{key} {value}" for key, value in rest.items())
+    return Measurement(
+        str(found["name"]), float(str(found["ratio"])), f"× {found.get('baseline', '')}".strip(), note=note
+    )
