@@ -17,6 +17,7 @@ from roggia_embedder.query.role import QueryRole
 from roggia_embedder.query.settings import QuerySettings
 from roggia_runtime.errors import ProduceError
 from roggia_runtime.http import HttpServer, application
+from roggia_runtime.records import Headers
 from roggia_runtime.settings import HttpSettings
 from roggia_schemas.events import RetrievalServed
 
@@ -45,7 +46,7 @@ class Served:
     client: aiohttp.ClientSession
     store: SlowStore
     catalogue: MemoryCatalogue
-    events: asyncio.Queue[RetrievalServed]
+    events: asyncio.Queue[tuple[RetrievalServed, Headers]]
 
     async def post(self, path: str, content: Any) -> tuple[int, Any]:
         """Status and JSON of one request."""
@@ -58,13 +59,13 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     """The query role over three passages in memory, on a free port."""
     store, catalogue = SlowStore(), MemoryCatalogue()
-    events: asyncio.Queue[RetrievalServed] = asyncio.Queue()
+    events: asyncio.Queue[tuple[RetrievalServed, Headers]] = asyncio.Queue()
     await fill(store, catalogue)
 
-    async def publish(event: RetrievalServed) -> None:
+    async def publish(event: RetrievalServed, parent: Headers) -> None:
         if event.tenant_id == "acme" and event.k == 97:
             raise ProduceError("Kafka is away")
-        events.put_nowait(event)
+        events.put_nowait((event, parent))
 
     settings = QuerySettings(deadline_s=0.2, threshold=0.3)
     role = QueryRole(catalogue, store, [MODEL], publish, settings)
@@ -217,16 +218,20 @@ async def test_endless_body_is_cut_off(served: Served) -> None:
 
 
 async def test_every_answer_is_reported_and_no_text_leaks(served: Served) -> None:
-    """Search and ask each give one event with the query's id and without its text; a refusal gives none."""
+    """Search and ask each give one event with the query's id, in the client's trace and without the query's text; a
+    refusal gives none."""
     while not served.events.empty():
         served.events.get_nowait()
     _, found = await served.post(api.SEARCH_PATH, GOOD)
     await served.post(api.SEARCH_PATH, {**GOOD, "k": 0})
-    _, answer = await served.post(api.ASK_PATH, GOOD)
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with served.client.post(api.ASK_PATH, json=GOOD, headers={"traceparent": trace}) as response:
+        answer = await response.json()
     async with asyncio.timeout(2):
         events = [await served.events.get() for _ in range(2)]
-    assert [event.event_id for event in events] == [found["query_id"], answer["query_id"]]
-    assert [event.query_text for event in events] == [None, None]
+    assert [event.event_id for event, _ in events] == [found["query_id"], answer["query_id"]]
+    assert [event.query_text for event, _ in events] == [None, None]
+    assert [parent for _, parent in events] == [(), (("traceparent", trace.encode()),)]
 
 
 async def test_answer_does_not_need_kafka(served: Served) -> None:

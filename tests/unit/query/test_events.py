@@ -10,6 +10,7 @@ from roggia_embedder.query import api, events
 from roggia_embedder.query.events import ServedEvents
 from roggia_embedder.query.search import Found
 from roggia_runtime.errors import ProduceError
+from roggia_runtime.records import Headers
 from roggia_schemas.events import RetrievalServed
 
 from tests.support.query import WordsModel, binding
@@ -38,7 +39,7 @@ class Log:
         self.gate.set()
         self.down = False
 
-    async def publish(self, served: RetrievalServed) -> None:
+    async def publish(self, served: RetrievalServed, parent: Headers) -> None:
         await self.gate.wait()
         if self.down:
             raise ProduceError("cannot reach Kafka")

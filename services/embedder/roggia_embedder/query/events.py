@@ -13,14 +13,16 @@ from typing import TypeAlias
 
 import structlog
 from roggia_runtime.errors import RoggiaError
+from roggia_runtime.records import Headers
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import RetrievalServed, RetrievedPassage
 
 from roggia_embedder.query import api, metrics
 from roggia_embedder.query.search import Found
 
-Publish: TypeAlias = Callable[[RetrievalServed], Awaitable[object]]
-"""Sends one event and returns when the brokers have it; raises `RoggiaError` or `SchemasError`."""
+Publish: TypeAlias = Callable[[RetrievalServed, Headers], Awaitable[object]]
+"""Sends one event, in the trace that the headers name, and returns when the brokers have it; raises `RoggiaError` or
+`SchemasError`."""
 
 _log = structlog.get_logger()
 
@@ -30,7 +32,7 @@ class ServedEvents:
 
     def __init__(self, publish: Publish, *, most: int = 1_000) -> None:
         self._publish = publish
-        self._queue: asyncio.Queue[RetrievalServed] = asyncio.Queue(maxsize=most)
+        self._queue: asyncio.Queue[tuple[RetrievalServed, Headers]] = asyncio.Queue(maxsize=most)
         self._worker: asyncio.Task[None] | None = None
         self._failing = False
 
@@ -38,10 +40,11 @@ class ServedEvents:
         """Begin publishing. Call within the event loop that serves requests."""
         self._worker = asyncio.create_task(self._work(), name="roggia-retrieval-served")
 
-    def offer(self, event: RetrievalServed) -> None:
-        """Queue one event. Never waits, never fails: a full queue drops the event and counts it."""
+    def offer(self, event: RetrievalServed, parent: Headers = ()) -> None:
+        """Queue one event, part of the trace that `parent` names. Never waits, never fails: what does not fit is
+        dropped and counted."""
         try:
-            self._queue.put_nowait(event)
+            self._queue.put_nowait((event, parent))
         except asyncio.QueueFull:
             metrics.events_lost.labels("queue_full").inc()
 
@@ -58,18 +61,18 @@ class ServedEvents:
 
     async def _work(self) -> None:
         while True:
-            event = await self._queue.get()
+            event, parent = await self._queue.get()
             try:
-                await self._send(event)
+                await self._send(event, parent)
             except asyncio.CancelledError:
                 metrics.events_lost.labels("shutdown").inc()
                 raise
             finally:
                 self._queue.task_done()
 
-    async def _send(self, event: RetrievalServed) -> None:
+    async def _send(self, event: RetrievalServed, parent: Headers) -> None:
         try:
-            await self._publish(event)
+            await self._publish(event, parent)
         except (RoggiaError, SchemasError) as error:
             metrics.events_lost.labels("publish").inc()
             if not self._failing:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import msgspec
 import structlog
+from roggia_runtime.records import Headers
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,7 +19,7 @@ from roggia_embedder.query import api, metrics, validate
 from roggia_embedder.query.errors import BodyTooLargeError, QueryError
 from roggia_embedder.query.service import QueryService
 
-_Answer: TypeAlias = Callable[[api.SearchRequest], Awaitable[msgspec.Struct]]
+_Answer: TypeAlias = Callable[[api.SearchRequest, Headers], Awaitable[msgspec.Struct]]
 _Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _ROOT = "/v1"
@@ -39,7 +40,7 @@ def _endpoint(route: str, answer: _Answer) -> _Endpoint:
     async def endpoint(request: Request) -> Response:
         started = time.perf_counter()
         try:
-            response = _json(200, await answer(validate.parse(await _body(request))))
+            response = _json(200, await answer(validate.parse(await _body(request)), _trace(request)))
             outcome = "ok"
         except QueryError as error:
             outcome = error.code
@@ -49,6 +50,12 @@ def _endpoint(route: str, answer: _Answer) -> _Endpoint:
         return response
 
     return endpoint
+
+
+def _trace(request: Request) -> Headers:
+    """The client's W3C trace context, as Kafka headers."""
+    parent = request.headers.get("traceparent")
+    return (("traceparent", parent.encode("latin-1")),) if parent else ()
 
 
 async def _body(request: Request) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.producer import Producer
+from roggia_runtime.records import Headers
 from roggia_schemas.events import RetrievalServed
 from roggia_schemas.topics import RETRIEVAL_SERVED
 
@@ -16,13 +17,13 @@ class Publisher:
         self._codec = codec
         self._started = False
 
-    async def __call__(self, event: RetrievalServed) -> None:
+    async def __call__(self, event: RetrievalServed, parent: Headers = ()) -> None:
         """Return once the brokers have the event. Raises `RoggiaError` or `SchemasError`; the next call tries anew."""
         if not self._started:
             await self._codec.start()
             await self._producer.start()
             self._started = True
-        await self._producer.send(self._codec.output(RETRIEVAL_SERVED, event))
+        await self._producer.send(self._codec.output(RETRIEVAL_SERVED, event, parent_headers=parent))
 
     async def stop(self) -> None:
         """Disconnect."""

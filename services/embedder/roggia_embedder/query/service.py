@@ -11,6 +11,7 @@ from typing import TypedDict
 
 from roggia_runtime.clock import now_ms
 from roggia_runtime.ids import uuid7
+from roggia_runtime.records import Headers
 
 from roggia_embedder.query import answer, api
 from roggia_embedder.query.errors import TimedOutError
@@ -53,21 +54,21 @@ class QueryService:
         self._with_text = frozenset(with_text)
         self._clock_ms = clock_ms
 
-    async def search(self, request: api.SearchRequest) -> api.SearchResponse:
-        """Passages for a checked request. Raises `QueryError`."""
+    async def search(self, request: api.SearchRequest, parent: Headers = ()) -> api.SearchResponse:
+        """Passages for a checked request. `parent` names the client's trace. Raises `QueryError`."""
         started = time.perf_counter()
         async with _deadline(self._limits.deadline_s):
             found = await self._searcher.search(request)
-        return api.SearchResponse(**self._report(request, found, started), results=found.passages)
+        return api.SearchResponse(**self._report(request, found, started, parent), results=found.passages)
 
-    async def ask(self, request: api.SearchRequest) -> api.AskResponse:
-        """An extractive answer to a checked request. Raises `QueryError`."""
+    async def ask(self, request: api.SearchRequest, parent: Headers = ()) -> api.AskResponse:
+        """An extractive answer to a checked request. `parent` names the client's trace. Raises `QueryError`."""
         started = time.perf_counter()
         async with _deadline(self._limits.deadline_s):
             found = await self._searcher.search(request)
             draft = await self._draft(request.query, found)
         return api.AskResponse(
-            **self._report(request, found, started),
+            **self._report(request, found, started, parent),
             answer=draft.text,
             found=bool(draft.cited),
             relevance=draft.relevance,
@@ -83,7 +84,7 @@ class QueryService:
         rows = await self._searcher.encode_sentences(found.binding, tuple(sentence.text for sentence in pool))
         return answer.compose(pool, vector, rows, self._limits.threshold)
 
-    def _report(self, request: api.SearchRequest, found: Found, started: float) -> _Served:
+    def _report(self, request: api.SearchRequest, found: Found, started: float, parent: Headers) -> _Served:
         facts = _Served(
             query_id=uuid7(),
             generation=found.binding.generation,
@@ -99,7 +100,8 @@ class QueryService:
                 now_ms=self._clock_ms(),
                 latency_ms=facts["latency_ms"],
                 with_text=self._with_text,
-            )
+            ),
+            parent,
         )
         return facts
 
