@@ -89,7 +89,7 @@ def test_trailing_bytes_are_refused(event: object, rest: bytes) -> None:
 def test_garbage_never_escapes(name: str, garbage: bytes) -> None:
     """Random bytes behind a good prefix decode or raise the package's own error, quickly."""
     prefix = CODEC.encode(example(name))[:5]
-    _decode_or_refuse(name, prefix + garbage)
+    _check_decoded_or_refused(name, prefix + garbage)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -102,7 +102,7 @@ def test_damage_never_escapes(name: str, data: st.DataObject) -> None:
         place = data.draw(st.integers(5, len(value) - 1))
         patch = data.draw(st.sampled_from(PATCHES))
         value[place : place + len(patch)] = patch
-    _decode_or_refuse(name, bytes(value))
+    _check_decoded_or_refused(name, bytes(value))
 
 
 @given(st.binary(max_size=60), st.lists(st.tuples(st.just("__value_schema_id"), st.binary(max_size=20)), max_size=2))
@@ -152,7 +152,7 @@ def _varint(number: int) -> bytes:
     return out.getvalue()
 
 
-def _decode_or_refuse(name: str, value: bytes) -> None:
+def _check_decoded_or_refused(name: str, value: bytes) -> None:
     try:
         event = CODEC.decode(CLASSES[name], value)
     except DecodeError as error:
