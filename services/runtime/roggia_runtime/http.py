@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -76,5 +77,7 @@ class HttpServer:
 
 
 class _Server(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        """Leave signals to the service."""
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the service: uvicorn would take SIGTERM for itself and raise it again at the end."""
+        yield

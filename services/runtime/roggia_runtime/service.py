@@ -6,13 +6,16 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import Protocol
 
 import structlog
 from starlette.routing import BaseRoute
 
 from roggia_runtime import logs, tracing
-from roggia_runtime.errors import ConfigurationError
+from roggia_runtime.consumer.retry import Backoff
+from roggia_runtime.consumer.waiting import either
+from roggia_runtime.errors import ConfigurationError, UnavailableError
 from roggia_runtime.http import HttpServer, application
 from roggia_runtime.settings import ServiceSettings
 
@@ -41,8 +44,9 @@ class Worker(Protocol):
 class Service:
     """One process: resources, workers, an HTTP server. Built by a service's `app.build`, run by `run`.
 
-    Order: `on_start` hooks, workers, HTTP server; back: workers stop and finish what they hold, then the HTTP server,
-    then `on_stop` hooks in reverse. The server starts first of all, so that health answers during a slow start.
+    Order: HTTP server (health answers during a slow start), `on_start` hooks, workers; back: workers stop and finish
+    what they hold, then the HTTP server, then `on_stop` hooks in reverse. A start hook that raises `UnavailableError`
+    is tried again until it works; a stop hook must bear that its start never ran.
     """
 
     def __init__(self, name: str, settings: ServiceSettings, *, routes: Sequence[BaseRoute] = ()) -> None:
@@ -54,6 +58,7 @@ class Service:
         self._workers: list[Worker] = []
         self._checks: list[Callable[[], list[str]]] = []
         self._started = False
+        self._waiting = ""
         self._stop = asyncio.Event()
 
     def add(self, *workers: Worker) -> None:
@@ -79,7 +84,7 @@ class Service:
     def health(self) -> list[str]:
         """What is not ready, in words; empty when everything is."""
         if not self._started:
-            return [f"{self.name}: starting"]
+            return [f"{self.name}: {self._waiting or 'starting'}"]
         sources = [*(worker.health for worker in self._workers), *self._checks]
         return [problem for source in sources for problem in source()]
 
@@ -89,15 +94,31 @@ class Service:
         log.info("http", address=f"{self.settings.http.host}:{self.http.port}")
         try:
             for hook in self._starts:
-                await hook()
+                await self._begin(hook)
             self._started = True
             await self._work()
         finally:
             await self.http.stop()
-            for hook in reversed(self._stops):
+            async with AsyncExitStack() as stops:
+                for hook in self._stops:
+                    stops.push_async_callback(hook)
+
+    async def _begin(self, hook: Hook) -> None:
+        backoff = Backoff(self.settings.kafka.retry_first_s, self.settings.kafka.retry_max_s)
+        while not self._stop.is_set():
+            try:
                 await hook()
+            except UnavailableError as error:
+                self._waiting = str(error)
+                log.warning("waiting", error=self._waiting, tries=backoff.tries + 1)
+                await either(self._stop, timeout_s=backoff.wait_s())
+            else:
+                self._waiting = ""
+                return
 
     async def _work(self) -> None:
+        if self._stop.is_set():
+            return
         stopping = asyncio.create_task(self._stop.wait())
         tasks = [asyncio.create_task(worker.run()) for worker in self._workers]
         await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
