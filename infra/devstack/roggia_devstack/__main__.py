@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from roggia_devstack import logs
+
 _ANY_INTERFACE: Final = "--listen-on-all-interfaces-i-understand-this-broker-has-no-security"
 _BAD_SETTINGS: Final = 2
 
@@ -17,6 +19,7 @@ _BAD_SETTINGS: Final = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line names; 0 after a clean stop, 2 for settings that cannot work."""
     options = _parser().parse_args(arguments)
+    logs.configure()
     given = {name: value for name, value in vars(options).items() if value is not None and name != "server"}
     return _broker(given) if options.server == "broker" else _registry(given)
 

@@ -97,6 +97,9 @@ def _partition(log: PartitionLog, part: Message, committed: bool, answer: _Answe
         read = log.read(part["fetch_offset"], max(room, 1), committed)
     except StorageError as error:
         return _failure(part, code_of(error), answer, log)
+    if answer.size and len(read.data) > room:
+        # Only the first batch of an answer may be larger than asked for; the client comes back for this one.
+        return _data(part, log.end_offset, log.last_stable_offset, log.start_offset, [] if committed else None, b"")
     answer.size += len(read.data)
     answer.room -= len(read.data)
     aborted = (

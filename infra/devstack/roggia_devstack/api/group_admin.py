@@ -67,7 +67,7 @@ class GroupAdminApi:
 def _without_members(name: str, state: str, code: ErrorCode) -> Message:
     return {
         "error_code": code,
-        "error_message": f"group {name!r} does not exist" if code is not ErrorCode.none else None,
+        "error_message": "the group does not exist" if code is not ErrorCode.none else None,
         "group_id": name,
         "group_state": state,
         "protocol_type": "",

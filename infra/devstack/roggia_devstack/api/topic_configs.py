@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _LONG_MAX: Final = 2**63 - 1
+_LONGEST_SHOWN: Final = 200
 _INT_MAX: Final = 2**31 - 1
 _WEEK_MS: Final = 7 * 24 * 3600 * 1000
 _DAY_MS: Final = 24 * 3600 * 1000
@@ -86,9 +87,13 @@ def problem(name: str, value: str | None) -> str | None:
     """What is wrong with setting `name` to `value`, or None."""
     key = KEYS.get(name)
     if key is None:
-        return f"{name}: unknown or unsupported topic configuration; supported: {', '.join(sorted(KEYS))}"
+        return (
+            f"{name[:_LONGEST_SHOWN]}: unknown or unsupported topic configuration; supported: {', '.join(sorted(KEYS))}"
+        )
     if value is None:
         return f"{name}: null is no value"
+    if len(value) > _LONGEST_SHOWN:
+        return f"{name}: a value of {len(value)} characters; at most {_LONGEST_SHOWN} are allowed"
     if key.words:
         return _words_problem(key, value)
     return _number_problem(key, value)

@@ -11,10 +11,10 @@ _LEGAL: Final = re.compile(r"[a-zA-Z0-9._-]+")
 
 def problem(name: str) -> str | None:
     """Why `name` is no topic name by Kafka's rules, or None when it is one."""
-    if name in {"", ".", ".."}:
-        return f"topic name {name!r} is not allowed"
     if len(name) > _LONGEST:
         return f"topic name has {len(name)} characters; at most {_LONGEST} are allowed"
+    if name in {"", ".", ".."}:
+        return f"topic name {name!r} is not allowed"
     if not _LEGAL.fullmatch(name):
         return f"topic name {name!r} may hold only ASCII letters, digits, '.', '_' and '-'"
     return None

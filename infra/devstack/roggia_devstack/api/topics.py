@@ -96,7 +96,7 @@ class TopicsApi:
         meta, wanted = self._topics.get(topic["name"]), topic["count"]
         refusal: Refusal | None = None
         if meta is None:
-            refusal = ErrorCode.unknown_topic_or_partition, f"topic {topic['name']!r} does not exist"
+            refusal = ErrorCode.unknown_topic_or_partition, "the topic does not exist"
         elif not meta.partitions < wanted <= _MOST_PARTITIONS:
             refusal = (
                 ErrorCode.invalid_partitions,

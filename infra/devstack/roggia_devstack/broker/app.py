@@ -79,7 +79,8 @@ class Broker:
 
     def _build(self, store: Store) -> None:
         settings = self._settings
-        topics, signals, offsets = Topics(store), Signals(), Offsets(store.state)
+        topics, offsets = Topics(store), Offsets(store.state)
+        signals = self._signals = Signals()
         self._groups = GroupCoordinator(
             store.state,
             offsets,

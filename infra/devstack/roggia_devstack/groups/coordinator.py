@@ -140,11 +140,13 @@ class GroupCoordinator:
         return (group, error) if error is ErrorCode.none else (None, error)
 
     def _save(self, group: Group) -> None:
+        """Keep the generation, which must never come twice, and the members once all of them have their assignment."""
+        settled = group.members.values() if group.state is GroupState.STABLE else ()
         value: dict[str, Any] = {
             "generation": group.generation,
             "protocol_type": group.protocol_type,
             "protocol": group.protocol,
             "leader": group.leader,
-            "members": [member.as_value() for member in group.members.values()],
+            "members": [member.as_value() for member in settled],
         }
         self._state.put(KIND, group.id, value)

@@ -11,13 +11,14 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from kio.schema.errors import ErrorCode
 
 from roggia_devstack.groups.model import GroupState, Join, Joined, Member, Synced
 
 _T = TypeVar("_T")
+_LONGEST_PREFIX: Final = 255
 
 
 class Group:
@@ -62,7 +63,7 @@ class Group:
         return ask.protocol_type == self.protocol_type and bool(common)
 
     def _join_unknown(self, ask: Join) -> Joined | asyncio.Future[Joined]:
-        member_id = f"{ask.instance_id or ask.client_id}-{secrets.token_hex(16)}"
+        member_id = f"{(ask.instance_id or ask.client_id)[:_LONGEST_PREFIX]}-{secrets.token_hex(16)}"
         if ask.instance_id is not None:
             known = self._static(ask.instance_id)
             return self._add(ask, member_id) if known is None else self._replace(known, ask, member_id)
@@ -183,6 +184,7 @@ class Group:
         self.protocol = self._vote()
         self.state = GroupState.COMPLETING
         self._arm(self._longest_rebalance_ms(), self._expel_unsynced)
+        self._save(self)
         for member in joined:
             self.touch(member)
             _answer(member.joining, self._joined(member))

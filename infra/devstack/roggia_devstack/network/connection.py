@@ -114,6 +114,9 @@ class Connection(asyncio.Protocol):
         except WireError as error:
             self._refuse(str(error))
             return
+        except BaseException:
+            self.close()
+            raise
         if answer is None or isinstance(answer, bytes | bytearray):
             self._send(answer)
             return
@@ -126,6 +129,7 @@ class Connection(asyncio.Protocol):
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._task = None
         if task.cancelled():
+            self.close()
             return
         error = task.exception()
         if error is not None:

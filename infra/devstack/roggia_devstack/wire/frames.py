@@ -49,7 +49,7 @@ def read_header(cursor: Cursor) -> RequestHeader:
 def read_body(cursor: Cursor, header: RequestHeader) -> Message:
     """Read the request that follows `header`.
 
-    Bytes after it are ignored, as Kafka does: librdkafka 2.16 leaves three of them after a Metadata request for all topics.
+    Bytes after it are ignored, as Kafka does: librdkafka 2.16 leaves three after a Metadata request for all topics.
     """
     return reader(apis.messages(header.api, header.version).request)(cursor)
 
