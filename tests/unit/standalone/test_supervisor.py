@@ -50,7 +50,7 @@ class _Stage:
         return Supervisor(self.data, Addresses("k", "r", "q"), self.notices.append, QUICK)
 
     def spec(self, name: str, module: str = "fake_server", stop_s: float = 5.0) -> ProcessSpec:
-        port = choose(0, {0})
+        port = choose(0, set())
         arguments = (module, str(port), str(self.folder / f"{name}.stopped"))
         environment = {"PYTHONPATH": str(self.folder)}
         return ProcessSpec(name, arguments, environment, ready_port=port, ready_s=10.0, stop_s=stop_s)

@@ -19,12 +19,12 @@ def is_free(port: int) -> bool:
 
 
 def choose(preferred: int, taken: set[int]) -> int:
-    """`preferred` if it is free, else any free port; never one of `taken`. Adds the choice to `taken`.
+    """`preferred` if it is free (0: any), else any free port; never one of `taken`. Adds the choice to `taken`.
 
     Somebody else may take the port before the server binds it; the server then fails and its supervisor says so.
     """
     port = preferred
-    while port in taken or not is_free(port):
+    while port == 0 or port in taken or not is_free(port):
         with socket.socket() as probe:
             probe.bind((LOOPBACK, 0))
             port = int(probe.getsockname()[1])
