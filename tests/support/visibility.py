@@ -45,6 +45,12 @@ class Corpus:
         """What the writer is given, in order."""
         return [delivery(doc, version, self.versions[doc][version]) for doc, version in self.order]
 
+    def renamed(self, suffix: str) -> Corpus:
+        """The same corpus, its tenants' names extended."""
+        names = {document: document._replace(tenant_id=document.tenant_id + suffix) for document in self.versions}
+        versions = {names[document]: held for document, held in self.versions.items()}
+        return Corpus(versions, tuple((names[document], version) for document, version in self.order))
+
     def newest(self) -> Iterator[tuple[Document, Said]]:
         """What each document says in the end."""
         for document, held in self.versions.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
 from roggia_embedder.query import answer, api
 
 from tests.support.query import WordsModel
@@ -92,3 +93,12 @@ def test_passage_of_code_can_be_cited() -> None:
     """A passage without prose offers its opening."""
     pool = answer.candidates("rotate", found("```\nrotate_keys(every='month')\n```"))
     assert [s.text for s in pool] == ["``` rotate_keys(every='month') ```"]
+
+
+@pytest.mark.parametrize(("threshold", "quoted"), [(0.40, 2), (0.45, 1), (0.51, 0)])
+def test_every_sentence_quoted_passes_the_threshold(threshold: float, quoted: int) -> None:
+    """A second sentence must be relevant by itself, however good the first one is."""
+    pool = [answer.Sentence(0, 0, "First of all.", 0.0), answer.Sentence(0, 1, "Second of all.", 0.0)]
+    question = np.array([1, 0, 0], np.float32)
+    rows = np.array([[0.50, 0.86, 0], [0.44, 0, 0.89]], np.float32)
+    assert answer.compose(pool, question, rows, threshold).text.count("[1]") == quoted

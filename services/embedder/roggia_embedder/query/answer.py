@@ -27,7 +27,7 @@ NOTHING_FOUND = "Nothing relevant to this question was found in the documents vi
 _WORDS_WEIGHT = 0.25
 _RANK_WEIGHT = 0.05
 _NOVELTY = 0.35
-_KEEP = 0.75
+_KEEP = 0.85
 """A further sentence is added only when it scores at least this share of the best one."""
 
 
@@ -80,7 +80,7 @@ def compose(
     relevance = float(meaning.max())
     if relevance < threshold:
         return Draft(NOTHING_FOUND, (), relevance)
-    return _written([pool[i] for i in _chosen(pool, meaning, rows)], relevance)
+    return _written([pool[i] for i in _chosen(pool, meaning, rows, threshold)], relevance)
 
 
 def _quotable(passage: Passage) -> tuple[str, ...]:
@@ -100,14 +100,18 @@ def _coverage(weights: dict[str, float], text: str) -> float:
     return sum(weight for word, weight in weights.items() if word in present) / total if total else 0.0
 
 
-def _chosen(pool: Sequence[Sentence], meaning: NDArray[np.float32], rows: NDArray[np.float32]) -> list[int]:
-    base = [
-        float(meaning[i]) + _WORDS_WEIGHT * sentence.words + _RANK_WEIGHT / (1 + sentence.passage)
+def _chosen(
+    pool: Sequence[Sentence], meaning: NDArray[np.float32], rows: NDArray[np.float32], threshold: float
+) -> list[int]:
+    """Indices of what is quoted, the best first. Every sentence passes the threshold by itself."""
+    base = {
+        i: float(meaning[i]) + _WORDS_WEIGHT * sentence.words + _RANK_WEIGHT / (1 + sentence.passage)
         for i, sentence in enumerate(pool)
-    ]
+        if meaning[i] >= threshold
+    }
     chosen: list[int] = []
-    while len(chosen) < min(MAX_SENTENCES, len(pool)):
-        gains = {i: base[i] - _repetition(i, chosen, rows) for i in range(len(pool)) if i not in chosen}
+    while len(chosen) < min(MAX_SENTENCES, len(base)):
+        gains = {i: base[i] - _repetition(i, chosen, rows) for i in base if i not in chosen}
         best = max(gains, key=lambda i: (round(gains[i], 6), -i))
         if chosen and (base[best] < _KEEP * base[chosen[0]] or _repeats(best, chosen, rows)):
             break

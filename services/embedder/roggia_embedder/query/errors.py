@@ -58,6 +58,13 @@ class IndexUnavailableError(QueryError):
     code = "index_unavailable"
 
 
+class EncoderUnavailableError(QueryError):
+    """The model server does not answer now."""
+
+    status = 503
+    code = "model_unavailable"
+
+
 class OverloadedError(QueryError):
     """More queries wait for the encoder than it takes; the client may try again later."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
 
+from roggia_embedder.errors import ModelUnavailableError
 from roggia_embedder.ports import EmbeddingModel, IndexBinding, Matrix
 from roggia_embedder.query.encoding import BatchingEncoder
-from roggia_embedder.query.errors import ModelNotLoadedError, QueryTooLongError
+from roggia_embedder.query.errors import EncoderUnavailableError, ModelNotLoadedError, QueryTooLongError
 
 
 class QueryModel:
@@ -33,12 +34,17 @@ class QueryModel:
                 "shorten the query, or use mode lexical",
                 "query",
             )
-        row: Matrix = (await self._queries.encode([text]))[0]
+        row: Matrix = (await _answer(self._queries.encode([text])))[0]
         return row
 
-    async def encode_sentences(self, texts: tuple[str, ...]) -> Matrix:
-        """Unit vectors of sentences copied from passages, one row each; the caller keeps them far below the window."""
-        return await self._passages.encode(texts)
+    async def fitting(self, texts: Sequence[str]) -> list[bool]:
+        """Which texts fit the window as passages."""
+        counts = await asyncio.to_thread(self._model.count_tokens, texts, "passage")
+        return [tokens <= self._model.window for tokens in counts]
+
+    async def encode_sentences(self, texts: Sequence[str]) -> Matrix:
+        """Unit vectors of sentences copied from passages, one row each. All of them must fit."""
+        return await _answer(self._passages.encode(texts))
 
     async def close(self) -> None:
         """Finish what is queued and end the threads."""
@@ -67,3 +73,10 @@ class Models:
         """End the threads of all models."""
         for model in self._models.values():
             await model.close()
+
+
+async def _answer(encoding: Awaitable[Matrix]) -> Matrix:
+    try:
+        return await encoding
+    except ModelUnavailableError as error:
+        raise EncoderUnavailableError(f"the embedding model does not answer: {error}") from error

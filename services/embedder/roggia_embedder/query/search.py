@@ -21,7 +21,7 @@ from roggia_embedder.ports import (
 )
 from roggia_embedder.query import api
 from roggia_embedder.query.errors import IndexUnavailableError, UnknownIndexError
-from roggia_embedder.query.models import Models
+from roggia_embedder.query.models import Models, QueryModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,16 @@ class Searcher:
         `OverloadedError`.
         """
         binding = await self._resolve(request)
-        dense = None if request.mode is api.Mode.LEXICAL else await self.encode(binding, request.query)
+        dense = None if request.mode is api.Mode.LEXICAL else await self.model(binding).encode_query(request.query)
         words = None if request.mode is api.Mode.DENSE else self._words(request)
         if dense is None and words is None:
             return Found(binding, ())
         hits = await self._search(binding.collection, self._asked(request, dense, words))
         return Found(binding, tuple(passage(hit) for hit in hits), dense)
 
-    async def encode(self, binding: IndexBinding, query: str) -> Matrix:
-        """The query's unit vector by the model of the resolved index."""
-        return await self._models.of(binding).encode_query(query)
-
-    async def encode_sentences(self, binding: IndexBinding, texts: tuple[str, ...]) -> Matrix:
-        """Sentences' unit vectors by the model of the resolved index, one row each."""
-        return await self._models.of(binding).encode_sentences(texts)
+    def model(self, binding: IndexBinding) -> QueryModel:
+        """The model of a resolved index. Raises `ModelNotLoadedError`."""
+        return self._models.of(binding)
 
     async def _resolve(self, request: api.SearchRequest) -> IndexBinding:
         try:

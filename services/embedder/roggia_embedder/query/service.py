@@ -25,7 +25,7 @@ class QueryLimits:
     answer; it belongs to the model (measured in the search design page)."""
 
     deadline_s: float = 30.0
-    threshold: float = 0.40
+    threshold: float = 0.45
 
 
 class _Served(TypedDict):
@@ -77,11 +77,14 @@ class QueryService:
         )
 
     async def _draft(self, question: str, found: Found) -> answer.Draft:
+        model = self._searcher.model(found.binding)
         pool = answer.candidates(question, found.passages)
+        fitting = await model.fitting([sentence.text for sentence in pool])
+        pool = tuple(sentence for sentence, fits in zip(pool, fitting, strict=True) if fits)
         if not pool:
             return answer.Draft(answer.NOTHING_FOUND, (), 0.0)
-        vector = found.vector if found.vector is not None else await self._searcher.encode(found.binding, question)
-        rows = await self._searcher.encode_sentences(found.binding, tuple(sentence.text for sentence in pool))
+        vector = found.vector if found.vector is not None else await model.encode_query(question)
+        rows = await model.encode_sentences([sentence.text for sentence in pool])
         return answer.compose(pool, vector, rows, self._limits.threshold)
 
     def _report(self, request: api.SearchRequest, found: Found, started: float, parent: Headers) -> _Served:

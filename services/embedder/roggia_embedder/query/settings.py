@@ -11,7 +11,7 @@ class QuerySettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     threshold: float = Field(
-        default=0.40,
+        default=0.45,
         ge=-1,
         le=1,
         description="least cosine of question and best sentence that counts as an answer; belongs to the model",
