@@ -101,3 +101,11 @@ class Ticker(Protocol):
     async def tick(self, partition: Partition) -> Sequence[Output]:
         """Outputs due now for one assigned source partition; produced in one transaction with nothing else."""
         ...
+
+    async def committed(self, partition: Partition) -> None:
+        """The outputs of the last `tick` for this partition are committed: they need not come again.
+
+        Called before the next record of the partition is handled. Not called after a crash or a lost partition: what
+        `tick` answers then is what may be committed already, and must be the same bytes.
+        """
+        ...

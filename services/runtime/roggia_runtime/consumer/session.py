@@ -139,9 +139,11 @@ class Session:
     async def _tick(self) -> None:
         if self._parts.ticking is None:
             return
-        for partition, outputs in await self._parts.ticking.due(self._positions.committed):
+        due = await self._parts.ticking.due(self._positions.committed)
+        for partition, outputs in due:
             await self._finish(outputs, {partition: self._positions.committed[partition]})
         await self._finisher.settle()
+        await self._parts.ticking.committed([partition for partition, _ in due])
 
     async def _idle(self) -> None:
         if self.member.ready.is_set():

@@ -37,6 +37,14 @@ class Ticking:
                     found.append((partition, outputs))
         return found
 
+    async def committed(self, partitions: Collection[Partition]) -> None:
+        """Tell the ticker. If it cannot take note now, it will answer the same outputs again."""
+        for partition in partitions:
+            try:
+                await self._ticker.committed(partition)
+            except UnavailableError as error:
+                log.warning("tick_unavailable", topic=partition.topic, partition=partition.number, error=str(error))
+
     async def _tick(self, partition: Partition) -> Sequence[Output]:
         wait = self._ticker.interval_s
         try:
