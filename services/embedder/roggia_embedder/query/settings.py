@@ -18,7 +18,7 @@ class QuerySettings(BaseModel):
     )
     deadline_s: float = Field(default=30.0, gt=0, le=600, description="seconds until a request is given up")
     languages: tuple[str, ...] = Field(
-        default=("en",),
+        default=("da", "de", "en", "es", "fi", "fr", "it", "nl", "pt", "sv"),
         max_length=32,
         description="ISO 639-1 codes whose stems a query without a language filter is tried in",
     )
