@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,16 +32,8 @@ versions = st.dictionaries(
 )
 
 
-@dataclass
-class Log:
-    """Jobs (batches of deliveries) that must each succeed once, in whatever order and after whatever crashes."""
-
-    waiting: list[list[Delivery]]
-    running: dict[int, tuple[Stepper, list[Delivery]]] = field(default_factory=dict)
-
-
 def _corpus(data: st.DataObject) -> dict:
-    owners = [document(name) for name in ("a", "b")[: data.draw(st.integers(1, 2))]]
+    owners = [document(name) for name in data.draw(st.sampled_from(["a", "a", "ab"]))]
     return {owner: data.draw(versions) for owner in owners}
 
 
@@ -56,43 +48,44 @@ def _jobs(data: st.DataObject, corpus: dict) -> list[list[Delivery]]:
     order = data.draw(st.permutations(every + replays))
     jobs: list[list[Delivery]] = []
     while order:
-        size = data.draw(st.integers(1, 3))
+        size = data.draw(st.sampled_from([1, 1, 3]))
         jobs.append(order[:size])
         order = order[size:]
     return jobs
 
 
-def _run(data: st.DataObject, store: MemoryStore, jobs: list[list[Delivery]], *, writers: int) -> None:
-    stepped, log = SteppedStore(store), Log(list(jobs))
-    crashes = data.draw(st.integers(0, 4))
-    while log.waiting or log.running:
-        slot = data.draw(st.integers(0, writers - 1)) if writers > 1 else 0
-        if slot not in log.running:
-            if not log.waiting:
-                slot = next(iter(log.running))
-            else:
-                job = log.waiting.pop(0)
-                log.running[slot] = (Stepper(IndexWriter(stepped, lambda: 7).write(COLLECTION, job)), job)
-        stepper, job = log.running[slot]
-        for _ in range(data.draw(st.integers(1, 6))):
+def _run(chance: random.Random, store: MemoryStore, jobs: list[list[Delivery]]) -> None:
+    """Every job succeeds once, on one of two writers, in the order and after the crashes that chance decides.
+
+    The schedule comes from a seeded generator, not from single draws: uniform interleavings find more than shrunk ones.
+    """
+    stepped, waiting = SteppedStore(store), list(jobs)
+    running: list[tuple[Stepper, list[Delivery]]] = []
+    crashes, steadiness = chance.randint(0, 4), chance.choice([1, 2, 8, 30])
+    while waiting or running:
+        while waiting and len(running) < WRITERS:
+            job = waiting.pop(0)
+            running.append((Stepper(IndexWriter(stepped, lambda: 7).write(COLLECTION, job)), job))
+        stepper, job = chance.choice(running)
+        for _ in range(chance.randint(1, steadiness)):
             if not stepper.done:
                 stepper.step()
-        if not stepper.done and crashes and data.draw(st.booleans()):
+        if not stepper.done and crashes and chance.random() < 0.1:
             crashes -= 1
             stepper.crash()
-            log.waiting.insert(data.draw(st.integers(0, len(log.waiting))), job)
+            waiting.insert(chance.randint(0, len(waiting)), job)
         if stepper.done:
-            del log.running[slot]
+            running.remove((stepper, job))
 
 
-@settings(max_examples=600, deadline=None)
-@given(data=st.data())
-def test_two_writers_that_crash_end_at_the_newest_version(data: st.DataObject) -> None:
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_two_writers_that_crash_end_at_the_newest_version(data: st.DataObject, seed: int) -> None:
     """Whatever the interleaving of two writers, parts, replays and crashes, exactly the newest version remains."""
     corpus = _corpus(data)
     store = MemoryStore()
     asyncio.run(store.ensure_collection(SPEC))
-    _run(data, store, _jobs(data, corpus), writers=WRITERS)
+    _run(random.Random(seed), store, _jobs(data, corpus))
     heads, rows = asyncio.run(contents(store))
     assert rows == expected(corpus)
     assert {owner: head.version for owner, head in heads.items()} == {
@@ -100,7 +93,7 @@ def test_two_writers_that_crash_end_at_the_newest_version(data: st.DataObject) -
     }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_replay_writes_nothing_and_repeats_the_answer(data: st.DataObject) -> None:
     """Once a version is indexed, delivering it again changes no point and reports the same counts."""
@@ -119,7 +112,7 @@ def test_a_replay_writes_nothing_and_repeats_the_answer(data: st.DataObject) -> 
     assert asyncio.run(contents(store)) == before
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_searchable_document_is_never_empty_while_it_is_replaced(data: st.DataObject) -> None:
     """From one non-empty version to the next, some passage is there after every single store call."""
@@ -135,7 +128,7 @@ def test_a_searchable_document_is_never_empty_while_it_is_replaced(data: st.Data
             assert asyncio.run(contents(store))[1]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_groups_that_lost_access_see_nothing_once_anything_new_is_there(data: st.DataObject) -> None:
     """A new version's passages appear only after every older passage has lost the groups that it no longer admits."""

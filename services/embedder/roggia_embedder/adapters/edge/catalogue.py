@@ -1,0 +1,38 @@
+"""An `IndexCatalogue` in one JSON file beside the shards, replaced atomically."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from roggia_schemas.names import alias_name
+
+from roggia_embedder.adapters.edge.files import write_json
+from roggia_embedder.ports import IndexBinding
+
+
+class EdgeCatalogue:
+    """Aliases of one embedded store. The store's lock keeps other processes out."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = root / "aliases.json"
+        rows = json.loads(self._path.read_text()) if self._path.exists() else []
+        self._bindings = {row["alias"]: IndexBinding(**row) for row in rows}
+
+    async def resolve(self, tenant_id: str, domain: str) -> IndexBinding | None:
+        """See `IndexCatalogue`."""
+        return self._bindings.get(alias_name(tenant_id, domain))
+
+    async def bind(self, binding: IndexBinding) -> None:
+        """See `IndexCatalogue`."""
+        if self._bindings.get(binding.alias) == binding:
+            return
+        bindings = {**self._bindings, binding.alias: binding}
+        write_json(self._path, [asdict(bindings[alias]) for alias in sorted(bindings)])
+        self._bindings = bindings
+
+    async def bindings(self) -> Sequence[IndexBinding]:
+        """See `IndexCatalogue`."""
+        return [self._bindings[alias] for alias in sorted(self._bindings)]

@@ -1,0 +1,58 @@
+"""An `IndexCatalogue` of Qdrant aliases; model, dimension and generation are the physical collection's metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qdrant_client import models as m
+from roggia_schemas.names import alias_name
+
+from roggia_embedder.adapters.qdrant import collection as col
+from roggia_embedder.adapters.qdrant.store import QdrantStore, translated
+from roggia_embedder.ports import CollectionSpec, IndexBinding
+
+
+class QdrantCatalogue:
+    """Resolves alias → physical name on every call; what the physical name means never changes and is remembered."""
+
+    def __init__(self, store: QdrantStore) -> None:
+        self._client = store.client
+        self._specs: dict[str, CollectionSpec] = {}
+
+    async def resolve(self, tenant_id: str, domain: str) -> IndexBinding | None:
+        """See `IndexCatalogue`."""
+        alias = alias_name(tenant_id, domain)
+        collection = (await self._aliases()).get(alias)
+        return None if collection is None else await self._binding(alias, collection)
+
+    async def bind(self, binding: IndexBinding) -> None:
+        """See `IndexCatalogue`."""
+        if (await self._aliases()).get(binding.alias) == binding.collection:
+            return
+        switch = m.CreateAliasOperation(
+            create_alias=m.CreateAlias(collection_name=binding.collection, alias_name=binding.alias)
+        )
+        with translated(binding.collection):
+            await self._client.update_collection_aliases([switch])
+
+    async def bindings(self) -> Sequence[IndexBinding]:
+        """See `IndexCatalogue`."""
+        found = [
+            await self._binding(alias, collection) for alias, collection in sorted((await self._aliases()).items())
+        ]
+        return [binding for binding in found if binding is not None]
+
+    async def _aliases(self) -> dict[str, str]:
+        with translated("*"):
+            aliases = (await self._client.get_aliases()).aliases
+        return {found.alias_name: found.collection_name for found in aliases}
+
+    async def _binding(self, alias: str, collection: str) -> IndexBinding | None:
+        spec = self._specs.get(collection)
+        if spec is None:
+            with translated(collection):
+                spec = col.spec_of(collection, await self._client.get_collection(collection))
+            if spec is None:
+                return None
+            self._specs[collection] = spec
+        return IndexBinding(alias, collection, spec.generation, spec.model, spec.dimension)
