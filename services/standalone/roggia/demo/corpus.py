@@ -20,6 +20,9 @@ from roggia.publishing.events import Source
 
 MAX_DOCUMENT_CHARS = 24_000
 MIN_DOCUMENT_CHARS = 1_200
+ASKED_ABOUT = ("with", "try")
+"""Topics that answer the demo's question; they come first, whatever the budget."""
+
 _UNDERLINED = re.compile(r"^(?P<title>\S[^\n]{0,120})\n(?P<rule>([*=~^#+-])\3{2,})[ \t]*$", re.MULTILINE)
 _LEVELS = {"*": 1, "=": 1, "#": 1, "-": 2, "~": 3, "^": 3, "+": 3}
 
@@ -42,7 +45,12 @@ def language_reference() -> Iterator[Source]:
         topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
     except ImportError:  # some distributions leave it out
         return
-    for name, text in sorted(topics.items(), key=lambda item: (-min(len(item[1]), MAX_DOCUMENT_CHARS), item[0])):
+
+    def order(item: tuple[str, str]) -> tuple[bool, int, str]:
+        name, text = item
+        return name not in ASKED_ABOUT, -min(len(text), MAX_DOCUMENT_CHARS), name
+
+    for name, text in sorted(topics.items(), key=order):
         yield from _document(f"python/language/{name}.md", text, f"pydoc {name}")
 
 

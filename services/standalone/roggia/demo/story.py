@@ -77,7 +77,9 @@ class Story:
         if event is None:
             raise DemoFailedError(f"the edited {document.doc_id} was refused: {tracker.failed[0].reason}")
         _check(
-            0 < event.embedded < event.chunks, "an edit embeds some chunks, not all", f"{event.embedded}/{event.chunks}"
+            0 < event.embedded < event.chunks,
+            "an edit embeds some chunks, not all",
+            f"{event.embedded} of {event.chunks} were",
         )
         found = await self.query.search(self.question(MARK_QUESTION))
         texts = [hit["text"] for hit in found["results"] if hit["doc_id"] == document.doc_id]
