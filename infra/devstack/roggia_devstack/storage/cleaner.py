@@ -29,6 +29,8 @@ def clean(log: PartitionLog, now_ms: int) -> Iterator[None]:
     aborted = [entry for entry in log.state.producers.aborted if entry.first_offset < end]
     keys = Keys(aborted)
     yield from _visit(log, [segment for segment in segments if segment.base >= log.state.first_dirty], keys.collect)
+    if log.closed:
+        return
     keep = Filter(keys, now_ms, log.config.delete_retention_ms)
     for group in _groups(segments, log.config.segment_bytes):
         draft = _Draft(log, group, keep)
