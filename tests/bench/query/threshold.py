@@ -117,6 +117,7 @@ async def run(*, show: bool) -> None:
 
     catalogue, store = await index(model, counter)
     role = QueryRole(catalogue, store, [model], publish, QuerySettings(threshold=0.0, deadline_s=300))
+    await role.start()
     report(await relevances(role, ANSWERABLE, show=show), await relevances(role, UNANSWERABLE, show=show))
     await role.stop()
 

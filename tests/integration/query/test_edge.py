@@ -65,6 +65,7 @@ class Index:
 async def index(tmp_path: Path) -> AsyncIterator[Index]:
     """Three documents, one of them for operators only."""
     made = Index(tmp_path)
+    await made.role.start()
     await made.store.ensure_collection(spec(BOUND))
     await made.catalogue.bind(BOUND)
     await made.write(KEYS, 1, TEXT, title="Keys", source="wiki", heading_path=("Security",), metadata={"team": "ops"})
@@ -122,12 +123,14 @@ async def test_deleted_and_expired_are_never_found(index: Index) -> None:
 async def test_index_survives_a_restart(tmp_path: Path) -> None:
     """A query role that opens the folder again resolves and finds the same."""
     first = Index(tmp_path)
+    await first.role.start()
     await first.store.ensure_collection(spec(BOUND))
     await first.catalogue.bind(BOUND)
     await first.write(KEYS, 1, TEXT)
     await first.role.stop()
     await first.store.close()
     second = Index(tmp_path)
+    await second.role.start()
     assert await second.find("signing keys") == ["keys.md"]
     await second.role.stop()
     await second.store.close()

@@ -36,6 +36,7 @@ async def answers(
     await store.ensure_collection(spec(replace(binding(MODEL), collection=collection)))
     await IndexWriter(store, lambda: NOW).write(collection, corpus.deliveries())
     models = Models([MODEL])
+    await models.start()
     searcher = Searcher(catalogue, store, models, now_ms=lambda: NOW, languages=("en", "de"))
     found = [(await searcher.search(request)).passages for request in asked]
     await models.close()

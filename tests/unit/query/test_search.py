@@ -57,7 +57,9 @@ async def searcher(
             german,
         ],
     )
-    return Searcher(catalogue, store, Models(models or (MODEL,)), now_ms=lambda: NOW, languages=("en", "de"))
+    loaded = Models(models or (MODEL,))
+    await loaded.start()
+    return Searcher(catalogue, store, loaded, now_ms=lambda: NOW, languages=("en", "de"))
 
 
 def request(query: str = "rotating keys", **changes: object) -> api.SearchRequest:
@@ -127,6 +129,15 @@ async def test_query_is_never_encoded_by_another_model() -> None:
     assert other.fingerprint in caught.value.message
     assert caught.value.status == 503
     assert (other.encoded, store.asked) == ([], [])
+
+
+async def test_model_that_still_loads_is_a_503() -> None:
+    """Until the model is loaded a request is refused with the advice to wait."""
+    models = Models([MODEL])
+    service = Searcher(MemoryCatalogue(), RecordingStore(), models, now_ms=lambda: NOW)
+    assert models.loading()
+    with pytest.raises(ModelNotLoadedError, match="has loaded none: wait until it is ready"):
+        service.model(binding(MODEL))
 
 
 async def test_index_is_resolved_once_per_request() -> None:

@@ -31,7 +31,11 @@ async def role(model: EmbeddingModel, *texts: str, holds: WordsModel | None = No
     await store.ensure_collection(spec(binding(builder)))
     await catalogue.bind(binding(builder))
     await store.upsert(binding(builder).collection, [passage(builder, f"c{i}", t) for i, t in enumerate(texts)])
-    return QueryRole(catalogue, store, [model], publish, QuerySettings(threshold=0.2))
+    made = QueryRole(catalogue, store, [model], publish, QuerySettings(threshold=0.2))
+    assert made.health() == ["model: loading"]
+    await made.start()
+    assert made.health() == []
+    return made
 
 
 def request(mode: api.Mode = api.Mode.HYBRID) -> api.SearchRequest:

@@ -20,11 +20,6 @@ class QueryModel:
         self._queries = BatchingEncoder(partial(model.encode, kind="query"), max_waiting=max_waiting)
         self._passages = BatchingEncoder(partial(model.encode, kind="passage"), max_waiting=max_waiting)
 
-    @property
-    def fingerprint(self) -> str:
-        """The model's fingerprint."""
-        return self._model.fingerprint
-
     async def encode_query(self, text: str) -> Matrix:
         """Unit vector of a query. Raises `QueryTooLongError` when it does not fit the window: nothing is cut."""
         tokens = (await asyncio.to_thread(self._model.count_tokens, [text], "query"))[0]
@@ -53,19 +48,32 @@ class QueryModel:
 
 
 class Models:
-    """Loaded models by fingerprint. `max_waiting` bounds the requests that wait for each."""
+    """Models by fingerprint, from `start` on. `max_waiting` bounds the requests that wait for each."""
 
     def __init__(self, models: Iterable[EmbeddingModel], *, max_waiting: int = 256) -> None:
-        self._models = {model.fingerprint: QueryModel(model, max_waiting) for model in models}
+        self._waiting = tuple(models)
+        self._max_waiting = max_waiting
+        self._models: dict[str, QueryModel] = {}
+
+    async def start(self) -> None:
+        """Load every model; takes seconds, in a thread."""
+        for model in self._waiting:
+            fingerprint = await asyncio.to_thread(_load, model)
+            self._models[fingerprint] = QueryModel(model, self._max_waiting)
+
+    def loading(self) -> bool:
+        """Whether `start` has still to finish."""
+        return len(self._models) < len(self._waiting)
 
     def of(self, binding: IndexBinding) -> QueryModel:
         """The model that `binding`'s vectors are of. Raises `ModelNotLoadedError` naming what it holds and what is
         loaded."""
         model = self._models.get(binding.model)
         if model is None:
+            remedy = "wait until it is ready" if self.loading() else "start a query role with that model"
             raise ModelNotLoadedError(
                 f"collection {binding.collection} holds vectors of model {binding.model}; this process has loaded "
-                f"{', '.join(sorted(self._models)) or 'none'}: start a query role with that model"
+                f"{', '.join(sorted(self._models)) or 'none'}: {remedy}"
             )
         return model
 
@@ -73,6 +81,11 @@ class Models:
         """End the threads of all models."""
         for model in self._models.values():
             await model.close()
+
+
+def _load(model: EmbeddingModel) -> str:
+    model.warm_up()
+    return model.fingerprint
 
 
 async def _answer(encoding: Awaitable[Matrix]) -> Matrix:

@@ -39,8 +39,13 @@ class QueryRole:
         self.routes: Sequence[BaseRoute] = http.routes(self.service)
 
     async def start(self) -> None:
-        """Begin publishing what is served. Does not wait for Kafka: search works without it."""
+        """Load the models and begin publishing what is served. Does not wait for Kafka: search works without it."""
         self._events.start()
+        await self._models.start()
+
+    def health(self) -> list[str]:
+        """What is not ready."""
+        return ["model: loading"] if self._models.loading() else []
 
     async def stop(self) -> None:
         """After the last request: publish what waits, briefly, and end the encoding threads."""
