@@ -42,3 +42,11 @@ class ModelUnavailableError(EmbedderError, UnavailableError):
 
 class StoreLockedError(EmbedderError, ConfigurationError):
     """Another process holds the embedded store, which admits one. Stop it, or use a server."""
+
+
+class ModelLoadError(EmbedderError, ConfigurationError):
+    """The embedding model named in the settings cannot be used: no model there, or a window it does not have."""
+
+
+class CacheUnavailableError(EmbedderError, UnavailableError):
+    """The vector cache does not answer now; the caller may try again."""

@@ -1,0 +1,1 @@
+"""Embedding models: sentence-transformers, any OpenAI-compatible server, and an openly named stub."""

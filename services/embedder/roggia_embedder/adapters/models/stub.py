@@ -1,0 +1,71 @@
+"""A stand-in for a model: vectors from a hash of the words. For tests and for measuring everything but the model."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roggia_embedder.embedding.fingerprint import Fingerprint
+from roggia_embedder.errors import ChunkTooLongError
+from roggia_embedder.ports import Matrix, TextKind
+
+
+class StubModel:
+    """Sums a pseudo-random direction per distinct word: texts that share words are near. It knows no meaning.
+
+    A token is a word between spaces. Named `stub` in its fingerprint, so that its vectors can be mistaken for no
+    model's.
+    """
+
+    def __init__(self, dimension: int = 384, window: int = 8192) -> None:
+        self._dimension = dimension
+        self._window = window
+
+    @property
+    def fingerprint(self) -> str:
+        """See `EmbeddingModel`."""
+        return str(Fingerprint("stub", "0" * 16, self._window, "sum", True, "", "", self._dimension, "numpy"))
+
+    @property
+    def dimension(self) -> int:
+        """See `EmbeddingModel`."""
+        return self._dimension
+
+    @property
+    def window(self) -> int:
+        """See `EmbeddingModel`."""
+        return self._window
+
+    def encode(self, texts: Sequence[str], kind: TextKind = "passage") -> Matrix:  # noqa: ARG002  # both kinds alike
+        """See `EmbeddingModel`."""
+        rows = np.empty((len(texts), self._dimension), np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            words = text.split()
+            if len(words) > self._window:
+                raise ChunkTooLongError(len(words), self._window)
+            row[:] = self._vector(words)
+        return rows
+
+    def count_tokens(self, texts: Sequence[str], kind: TextKind = "passage") -> list[int]:  # noqa: ARG002
+        """See `EmbeddingModel`."""
+        return [len(text.split()) for text in texts]
+
+    def warm_up(self) -> None:
+        """Nothing to load."""
+
+    def _vector(self, words: Sequence[str]) -> NDArray[np.float32]:
+        distinct = {word.lower() for word in words} or {""}
+        total = np.zeros(self._dimension, np.float32)
+        for word in sorted(distinct):
+            total += _direction(word, self._dimension)
+        return total / max(float(np.linalg.norm(total)), 1e-9)
+
+
+@lru_cache(maxsize=65_536)
+def _direction(word: str, dimension: int) -> NDArray[np.float32]:
+    seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
+    return np.random.default_rng(seed).standard_normal(dimension).astype(np.float32)

@@ -1,0 +1,139 @@
+"""The vector cache in one SQLite file. Several embed processes of one machine may share it (WAL)."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from roggia_embedder.errors import CacheUnavailableError
+from roggia_embedder.ports import CacheUse, Matrix
+
+T = TypeVar("T")
+_BUSY_S = 30.0
+_AT_ONCE = 500
+_CREATE = """
+CREATE TABLE IF NOT EXISTS scopes (
+    scope INTEGER PRIMARY KEY, tenant_id TEXT NOT NULL, model TEXT NOT NULL, UNIQUE (tenant_id, model)) STRICT;
+CREATE TABLE IF NOT EXISTS vectors (
+    scope INTEGER NOT NULL REFERENCES scopes, hash BLOB NOT NULL, vector BLOB NOT NULL,
+    PRIMARY KEY (scope, hash)) STRICT;
+CREATE TABLE IF NOT EXISTS uses (
+    scope INTEGER NOT NULL REFERENCES scopes, doc_id TEXT NOT NULL, hash BLOB NOT NULL,
+    PRIMARY KEY (scope, doc_id, hash)) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS uses_by_hash ON uses (scope, hash);
+"""
+_ORPHANS = """DELETE FROM vectors WHERE scope = ? AND hash = ?
+    AND NOT EXISTS (SELECT 1 FROM uses WHERE uses.scope = vectors.scope AND uses.hash = vectors.hash)"""
+
+
+class SqliteVectorCache:
+    """One connection, used by one thread at a time, off the event loop. A lost file costs embeddings, nothing else.
+
+    Raises `CacheUnavailableError` while another process holds the file for longer than 30 s.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._lock = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Open the file and create what is missing."""
+        await asyncio.to_thread(self._open)
+
+    async def close(self) -> None:
+        """See `VectorCache`. Safe to call twice."""
+        async with self._lock:
+            if self._connection is not None:
+                await asyncio.to_thread(self._connection.close)
+                self._connection = None
+
+    async def get(self, tenant_id: str, model: str, text_hashes: Sequence[str]) -> dict[str, Matrix]:
+        """See `VectorCache`."""
+        return await self._run(lambda db: _get(db, tenant_id, model, text_hashes)) if text_hashes else {}
+
+    async def put(self, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]) -> None:
+        """See `VectorCache`. Of several uses of one document the last counts."""
+        if uses:
+            await self._run(lambda db: _put(db, tenant_id, model, vectors, uses))
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.executescript(_CREATE)
+        self._connection = db
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._lock:
+            if self._connection is None:
+                raise CacheUnavailableError(f"vector cache {self._path.name} is not open")
+            try:
+                return await asyncio.to_thread(work, self._connection)
+            except sqlite3.OperationalError as error:
+                raise CacheUnavailableError(f"vector cache {self._path.name}: {error}") from error
+
+
+def _get(db: sqlite3.Connection, tenant_id: str, model: str, hashes: Sequence[str]) -> dict[str, Matrix]:
+    scope = _scope(db, tenant_id, model)
+    found: dict[str, Matrix] = {}
+    keys = [bytes.fromhex(text_hash) for text_hash in hashes]
+    for start in range(0, len(keys), _AT_ONCE):
+        some = keys[start : start + _AT_ONCE]
+        marks = ",".join("?" * len(some))
+        rows = db.execute(f"SELECT hash, vector FROM vectors WHERE scope = ? AND hash IN ({marks})", (scope, *some))  # noqa: S608  # only marks
+        found.update((key.hex(), np.frombuffer(vector, "<f4")) for key, vector in rows)
+    return found
+
+
+def _put(
+    db: sqlite3.Connection, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]
+) -> None:
+    last = {use.doc_id: {bytes.fromhex(text_hash) for text_hash in use.text_hashes} for use in uses}
+    used = set[bytes]().union(*last.values())
+    fresh = {key: vector for text_hash, vector in vectors.items() if (key := bytes.fromhex(text_hash)) in used}
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        scope = _scope(db, tenant_id, model)
+        _insert(db, scope, fresh)
+        gone = set[bytes]().union(*(_use(db, scope, doc_id, hashes) for doc_id, hashes in last.items()))
+        db.executemany(_ORPHANS, ((scope, key) for key in gone))
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _scope(db: sqlite3.Connection, tenant_id: str, model: str) -> int:
+    # Looked up first: an insert takes the write lock even where it is ignored, and reads must not wait for writers.
+    select = ("SELECT scope FROM scopes WHERE tenant_id = ? AND model = ?", (tenant_id, model))
+    row = db.execute(*select).fetchone()
+    if row is None:
+        db.execute("INSERT OR IGNORE INTO scopes (tenant_id, model) VALUES (?, ?)", (tenant_id, model))
+        row = db.execute(*select).fetchone()
+    return int(row[0])
+
+
+def _insert(db: sqlite3.Connection, scope: int, vectors: Mapping[bytes, Matrix]) -> None:
+    rows: Iterable[tuple[int, bytes, bytes]] = (
+        (scope, key, np.ascontiguousarray(vector, "<f4").tobytes()) for key, vector in vectors.items()
+    )
+    db.executemany("INSERT OR REPLACE INTO vectors (scope, hash, vector) VALUES (?, ?, ?)", rows)
+
+
+def _use(db: sqlite3.Connection, scope: int, doc_id: str, hashes: set[bytes]) -> set[bytes]:
+    """Set what a document uses; return what it uses no more."""
+    rows = db.execute("SELECT hash FROM uses WHERE scope = ? AND doc_id = ?", (scope, doc_id))
+    before = {bytes(row[0]) for row in rows}
+    gone, new = before - hashes, hashes - before
+    db.executemany(
+        "DELETE FROM uses WHERE scope = ? AND doc_id = ? AND hash = ?", ((scope, doc_id, key) for key in gone)
+    )
+    db.executemany("INSERT INTO uses (scope, doc_id, hash) VALUES (?, ?, ?)", ((scope, doc_id, key) for key in new))
+    return gone

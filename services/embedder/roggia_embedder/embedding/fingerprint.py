@@ -1,0 +1,47 @@
+"""The model fingerprint: everything that decides whether two vectors may share a collection."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Parts of a fingerprint. int8 and fp32 vectors of one model have different ones, on purpose: they do not mix."""
+
+    name: str
+    weights: str
+    window: int
+    pooling: str
+    normalized: bool
+    passage_prefix: str
+    query_prefix: str
+    dimension: int
+    backend: str
+    quantization: str = "none"
+
+    def __str__(self) -> str:
+        """One line, stable, readable in collection metadata and events."""
+        prefixes = hashlib.sha256(f"{self.passage_prefix}\0{self.query_prefix}".encode()).hexdigest()[:8]
+        prefix = "none" if not self.passage_prefix and not self.query_prefix else prefixes
+        return (
+            f"{self.name}@{self.weights[:16]};window={self.window};pooling={self.pooling};"
+            f"norm={int(self.normalized)};prefix={prefix};dim={self.dimension};backend={self.backend};"
+            f"quant={self.quantization}"
+        )
+
+
+def files_hash(paths: Iterable[Path]) -> str:
+    """SHA-256 over names and contents of files, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: path.name):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()

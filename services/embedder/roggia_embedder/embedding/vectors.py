@@ -1,0 +1,116 @@
+"""From texts to vectors through the cache: what is known is read, the rest is encoded once per distinct text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from roggia_embedder.errors import ChunkTooLongError
+from roggia_embedder.ports import CacheUse, EmbeddingModel, Matrix, VectorCache
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one document revision needs: its texts by hash (none for a deletion)."""
+
+    tenant_id: str
+    doc_id: str
+    texts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Supplied:
+    """Vectors (1-D) by text hash for one revision, and which of them were computed now."""
+
+    vectors: Mapping[str, Matrix]
+    computed: frozenset[str]
+
+
+class VectorSupply:
+    """Answers what a batch of revisions needs. One encoding call per batch, over all tenants and documents."""
+
+    def __init__(self, model: EmbeddingModel, cache: VectorCache) -> None:
+        self._model = model
+        self._cache = cache
+
+    async def supply(self, wanted: Sequence[Wanted]) -> list[Supplied | ChunkTooLongError]:
+        """Vectors per revision, in order; an error for a revision with a text beyond the model's window.
+
+        The cache then holds what each document's last revision in `wanted` uses. Raises `UnavailableError`.
+        """
+        known = await self._known(wanted)
+        refused = await self._compute(wanted, known)
+        unclaimed = {key for key, (_, computed) in known.items() if computed}
+        answers = [_answer(item, known, refused, unclaimed) for item in wanted]
+        await self._remember(wanted, answers, known)
+        return answers
+
+    async def _known(self, wanted: Sequence[Wanted]) -> dict[tuple[str, str], tuple[Matrix, bool]]:
+        known: dict[tuple[str, str], tuple[Matrix, bool]] = {}
+        for tenant in {item.tenant_id: None for item in wanted}:
+            hashes = list({text_hash: None for item in wanted if item.tenant_id == tenant for text_hash in item.texts})
+            found = await self._cache.get(tenant, self._model.fingerprint, hashes)
+            known.update({(tenant, text_hash): (vector, False) for text_hash, vector in found.items()})
+        return known
+
+    async def _compute(
+        self, wanted: Sequence[Wanted], known: dict[tuple[str, str], tuple[Matrix, bool]]
+    ) -> dict[tuple[str, str], ChunkTooLongError]:
+        """Add what is missing to `known`. Returns texts that do not fit, with the error."""
+        missing = {
+            (item.tenant_id, text_hash): text
+            for item in wanted
+            for text_hash, text in item.texts.items()
+            if (item.tenant_id, text_hash) not in known
+        }
+        texts = list(dict.fromkeys(missing.values()))
+        rows, refused = await asyncio.to_thread(self._encode, texts)
+        for key, text in missing.items():
+            if text in rows:
+                known[key] = (rows[text], True)
+        return {key: refused[text] for key, text in missing.items() if text in refused}
+
+    def _encode(self, texts: Sequence[str]) -> tuple[dict[str, Matrix], dict[str, ChunkTooLongError]]:
+        if not texts:
+            return {}, {}
+        try:
+            return dict(zip(texts, self._model.encode(texts), strict=True)), {}
+        except ChunkTooLongError:
+            lengths = dict(zip(texts, self._model.count_tokens(texts), strict=True))
+        window = self._model.window
+        refused = {text: ChunkTooLongError(n, window) for text, n in lengths.items() if n > window}
+        if not refused:
+            raise ChunkTooLongError(max(lengths.values()), window)
+        return self._encode([text for text in texts if text not in refused])[0], refused
+
+    async def _remember(
+        self,
+        wanted: Sequence[Wanted],
+        answers: Sequence[Supplied | ChunkTooLongError],
+        known: Mapping[tuple[str, str], tuple[Matrix, bool]],
+    ) -> None:
+        for tenant in {item.tenant_id: None for item in wanted}:
+            uses = [
+                CacheUse(item.doc_id, frozenset(item.texts))
+                for item, answer in zip(wanted, answers, strict=True)
+                if item.tenant_id == tenant and isinstance(answer, Supplied)
+            ]
+            fresh = {key[1]: vector for key, (vector, computed) in known.items() if computed and key[0] == tenant}
+            await self._cache.put(tenant, self._model.fingerprint, fresh, uses)
+
+
+def _answer(
+    item: Wanted,
+    known: Mapping[tuple[str, str], tuple[Matrix, bool]],
+    refused: Mapping[tuple[str, str], ChunkTooLongError],
+    unclaimed: set[tuple[str, str]],
+) -> Supplied | ChunkTooLongError:
+    """What one revision gets. A text that several revisions of the batch share counts as computed for the first."""
+    keys = {text_hash: (item.tenant_id, text_hash) for text_hash in item.texts}
+    for key in keys.values():
+        if key in refused:
+            return refused[key]
+    computed = frozenset(text_hash for text_hash, key in keys.items() if key in unclaimed)
+    unclaimed.difference_update(keys.values())
+    return Supplied({text_hash: known[key][0] for text_hash, key in keys.items()}, computed)

@@ -1,0 +1,83 @@
+"""doc.chunked → doc.embedded: the verdicts of the embed role."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from roggia_runtime.records import DeadLetter, Done, Drop, Record, Verdict
+from roggia_schemas.errors import SchemasError
+from roggia_schemas.events import DocChunked
+from roggia_schemas.names import parse_document_key
+
+from roggia_embedder import metrics
+from roggia_embedder.embedding.parts import Target, embedded
+from roggia_embedder.embedding.vectors import Supplied, VectorSupply, Wanted
+from roggia_embedder.errors import ChunkTooLongError
+from roggia_embedder.ports.codec import EventCodec
+
+SPECIAL_TOKENS = 2
+"""What a BERT tokenizer adds to a text: [CLS] and [SEP]; a chunker does not count them."""
+
+
+class EmbedHandler:
+    """The runtime's `Handler` for doc.chunked. Encodes the missing texts of a whole batch at once.
+
+    A Kafka null says that compaction may forget a deletion that every generation has passed: nothing to do.
+    """
+
+    def __init__(self, *, topic: str, codec: EventCodec, supply: VectorSupply, target: Target, window: int) -> None:
+        self._topic = topic
+        self._codec = codec
+        self._supply = supply
+        self._target = target
+        self._window = window
+
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
+        """Judge a batch. Raises `UnavailableError` when model, cache or registry does not answer."""
+        read = [await self._read(record) for record in batch]
+        events = [(record, item) for record, item in zip(batch, read, strict=True) if isinstance(item, DocChunked)]
+        answers = iter(await self._supply.supply([_wanted(event) for _, event in events]))
+        return [
+            self._verdict(record, item, next(answers)) if isinstance(item, DocChunked) else item
+            for record, item in zip(batch, read, strict=True)
+        ]
+
+    async def _read(self, record: Record) -> DocChunked | Verdict:
+        if record.value is None:
+            return Drop("tombstone")
+        try:
+            event = await self._codec.decode(DocChunked, record)
+            tenant_id, doc_id = parse_document_key(record.key)
+        except SchemasError as error:
+            return DeadLetter("schema", str(error), getattr(error, "field", ""))
+        if (tenant_id, doc_id) != (event.tenant_id, event.doc_id):
+            return DeadLetter("invalid", f"key: names {tenant_id}/{doc_id}, the event another document", "key")
+        return self._check(event) or event
+
+    def _check(self, event: DocChunked) -> DeadLetter | None:
+        if event.max_chunk_tokens + SPECIAL_TOKENS > self._window:
+            return DeadLetter(
+                "policy",
+                f"max_chunk_tokens: {event.max_chunk_tokens} with {SPECIAL_TOKENS} special tokens exceeds the window "
+                f"of {self._window} tokens of {self._target.model}; use a model with a larger window or smaller chunks",
+                "max_chunk_tokens",
+            )
+        for chunk in event.chunks:
+            if hashlib.sha256(chunk.text.encode()).hexdigest() != chunk.text_sha256:
+                return DeadLetter(
+                    "invalid", f"chunks.text_sha256: chunk {chunk.ordinal} has another text", "chunks.text_sha256"
+                )
+        return None
+
+    def _verdict(self, record: Record, event: DocChunked, answer: Supplied | ChunkTooLongError) -> Verdict:
+        if isinstance(answer, ChunkTooLongError):
+            return DeadLetter("oversize", f"chunks.text: {answer}; nothing was cut", "chunks.text")
+        metrics.EMBEDDED.inc(len(answer.computed))
+        metrics.CACHED.inc(len(answer.vectors) - len(answer.computed))
+        parts = embedded(event, answer, self._target)
+        return Done([self._codec.output(self._topic, part, parent_headers=record.headers) for part in parts])
+
+
+def _wanted(event: DocChunked) -> Wanted:
+    return Wanted(event.tenant_id, event.doc_id, {chunk.text_sha256: chunk.text for chunk in event.chunks})

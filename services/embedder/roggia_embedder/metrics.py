@@ -1,0 +1,8 @@
+"""Metrics of the embed and upsert roles: what the loop, which counts records and dead letters, cannot know."""
+
+from __future__ import annotations
+
+from roggia_runtime.metrics import counter
+
+EMBEDDED = counter("roggia_embed_vectors_computed_total", "Vectors computed by the model")
+CACHED = counter("roggia_embed_vectors_cached_total", "Vectors taken from the cache: embeddings avoided")
