@@ -1,0 +1,94 @@
+"""What every vector cache must do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
+from roggia_embedder.ports import CacheUse, VectorCache
+
+from tests.support.embedding import MemoryCache
+
+A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
+MODEL = "m1"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def cache(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[VectorCache]:
+    """An empty cache of each kind."""
+    made: VectorCache = MemoryCache()
+    if request.param == "sqlite":
+        made = SqliteVectorCache(tmp_path / "vectors.sqlite3")
+        await made.start()
+    yield made
+    await made.close()
+
+
+def rows(*hashes: str) -> dict[str, np.ndarray]:
+    """A vector for each hash, exact in float32."""
+    return {text_hash: np.arange(4, dtype=np.float32) + int(text_hash[:2], 16) for text_hash in hashes}
+
+
+def use(doc_id: str, *hashes: str) -> CacheUse:
+    """What a document uses."""
+    return CacheUse(doc_id, frozenset(hashes))
+
+
+async def held(cache: VectorCache, tenant: str = "acme", model: str = MODEL) -> set[str]:
+    """Which of the three hashes are there."""
+    return set(await cache.get(tenant, model, [A, B, C]))
+
+
+async def test_vectors_come_back_bit_for_bit(cache: VectorCache) -> None:
+    """What was stored is read unchanged, and only that."""
+    await cache.put("acme", MODEL, rows(A, B), [use("d", A, B)])
+    found = await cache.get("acme", MODEL, [A, B, C])
+    assert set(found) == {A, B}
+    np.testing.assert_array_equal(found[A], rows(A)[A])
+
+
+async def test_a_vector_lives_as_long_as_a_document_uses_it(cache: VectorCache) -> None:
+    """Erasing one of two users keeps the vector; erasing the last erases it."""
+    await cache.put("acme", MODEL, rows(A), [use("one", A), use("two", A)])
+    await cache.put("acme", MODEL, {}, [use("one")])
+    assert await held(cache) == {A}
+    await cache.put("acme", MODEL, {}, [use("two")])
+    assert await held(cache) == set()
+
+
+async def test_an_edit_erases_what_is_no_longer_used(cache: VectorCache) -> None:
+    """A document's new set replaces its old one."""
+    await cache.put("acme", MODEL, rows(A, B), [use("d", A, B)])
+    await cache.put("acme", MODEL, rows(C), [use("d", B, C)])
+    assert await held(cache) == {B, C}
+
+
+async def test_tenants_and_models_are_apart(cache: VectorCache) -> None:
+    """Neither reads nor erases reach over."""
+    await cache.put("acme", MODEL, rows(A), [use("d", A)])
+    await cache.put("globex", MODEL, rows(A), [use("d", A)])
+    await cache.put("acme", "m2", rows(A), [use("d", A)])
+    await cache.put("acme", MODEL, {}, [use("d")])
+    assert await held(cache) == set()
+    assert await held(cache, "globex") == {A}
+    assert await held(cache, "acme", "m2") == {A}
+
+
+async def test_a_vector_that_nobody_uses_is_not_kept(cache: VectorCache) -> None:
+    """An older revision of the same batch leaves nothing behind."""
+    await cache.put("acme", MODEL, rows(A, B), [use("d", A), use("d", B)])
+    assert await held(cache) == {B}
+
+
+async def test_a_file_that_another_process_wrote_is_read(tmp_path: Path) -> None:
+    """Two embed processes of one machine share what they computed."""
+    one, two = SqliteVectorCache(tmp_path / "v.sqlite3"), SqliteVectorCache(tmp_path / "v.sqlite3")
+    await one.start()
+    await two.start()
+    await one.put("acme", MODEL, rows(A), [use("d", A)])
+    assert await held(two) == {A}
+    await one.close()
+    await two.close()
