@@ -33,7 +33,7 @@ class SlowStore(RecordingStore):
 
     async def search(self, collection: str, request: SearchRequest) -> list[Hit]:
         if request.k == 98:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         if request.k == 99:
             raise ZeroDivisionError
         return await super().search(collection, request)
