@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from roggia_embedder import lexical
 from roggia_embedder.index_writer import Delivery
 from roggia_embedder.ports import Attributes, CollectionSpec, Document, Head, PartTally, Passage, VectorStore
 from roggia_schemas.names import Version
@@ -39,7 +38,7 @@ def passage(owner: Document, version: Version, text: str, **attributes: object) 
     """A passage whose vectors follow from its text; `attributes` are those of `Attributes`."""
     values = {"acl": ("*",), "language": "en", **attributes}
     held = Attributes(chunk_id=chunk_id(owner, text), document=owner, version=version, **values)
-    return Passage(held, text, vector(text), lexical.encode_passage(text, held.language))
+    return Passage(held, text, vector(text))
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def passage(model: WordsModel, chunk_id: str, text: str, **changes: object) -> P
         "language": "en",
     }
     attributes = Attributes(chunk_id=chunk_id, **{**facts, **changes})  # type: ignore[arg-type]
-    return Passage(attributes, text, model.encode([text])[0], lexical.encode_passage(text, attributes.language))
+    return Passage(attributes, text, model.encode([text])[0])
 
 
 def spec(bound: IndexBinding) -> CollectionSpec:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from roggia_embedder import lexical
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.ports import Attributes, CollectionSpec, Document, IndexBinding, Matrix, Passage
 from roggia_embedder.query import api
@@ -71,7 +70,6 @@ async def index(model: Model, counter: TokenCounter) -> tuple[MemoryCatalogue, M
                 Attributes(str(n), Document("bench", "python", c.document), Version(1), ("*",), language="en"),
                 c.passage.text,
                 row,
-                lexical.encode_passage(c.passage.text, "en"),
             )
             for n, (c, row) in enumerate(zip(chunks, rows, strict=True))
         ],

@@ -12,6 +12,7 @@ import numpy as np
 from roggia_schemas.names import Version, alias_name
 
 from roggia_embedder.errors import ModelMismatchError, UnknownCollectionError
+from roggia_embedder.lexical import encode_passage
 from roggia_embedder.ports import (
     Attributes,
     CollectionSpec,
@@ -180,6 +181,9 @@ class MemoryStore:
         held = self._at(collection)
         return len(held.heads) + len(held.points)
 
+    async def maintain(self) -> None:
+        """Nothing to do."""
+
     async def close(self) -> None:
         """Nothing to release."""
 
@@ -227,13 +231,16 @@ def _rank(points: Sequence[Passage], scores: Sequence[float], floor: float | Non
 
 
 def _bm25(points: Sequence[Passage], corpus: Sequence[Passage], query: SparseVector) -> list[float]:
-    frequency = [sum(int(term in passage.lexical.indices) for passage in corpus) for term in query.indices]
+    terms = {passage.attributes.chunk_id: _terms(passage) for passage in corpus}
+    frequency = [sum(term in held for held in terms.values()) for term in query.indices.tolist()]
     idf = [np.log(1 + (len(corpus) - n + 0.5) / (n + 0.5)) for n in frequency]
     weights = dict(zip(query.indices.tolist(), (np.asarray(idf) * query.values).tolist(), strict=True))
-    return [
-        sum(weights.get(t, 0.0) * w for t, w in zip(p.lexical.indices.tolist(), p.lexical.values.tolist(), strict=True))
-        for p in points
-    ]
+    return [sum(weights.get(t, 0.0) * w for t, w in terms[p.attributes.chunk_id].items()) for p in points]
+
+
+def _terms(passage: Passage) -> dict[int, float]:
+    vector = encode_passage(passage.text, passage.attributes.language)
+    return dict(zip(vector.indices.tolist(), vector.values.tolist(), strict=True))
 
 
 def _fuse(rankings: Sequence[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:

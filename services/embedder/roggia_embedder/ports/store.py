@@ -87,6 +87,10 @@ class VectorStore(Protocol):
         """All points, heads included, exactly."""
         ...
 
+    async def maintain(self) -> None:
+        """Housekeeping that the store wants now and then (flush, optimise). May take minutes; writes go on."""
+        ...
+
     async def close(self) -> None:
         """Flush and release."""
         ...

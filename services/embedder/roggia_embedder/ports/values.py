@@ -111,12 +111,14 @@ class Attributes:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One searchable point. Its id is the chunk id. No position in it: an insertion above must not change it."""
+    """One searchable point. Its id is the chunk id. No position in it: an insertion above must not change it.
+
+    Its lexical vector follows from text and language: the store makes it (`roggia_embedder.lexical`).
+    """
 
     attributes: Attributes
     text: str
     dense: Matrix
-    lexical: SparseVector
 
 
 @dataclass(frozen=True, slots=True)

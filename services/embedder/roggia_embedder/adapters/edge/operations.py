@@ -9,6 +9,7 @@ import qdrant_edge as qe
 from roggia_schemas.names import Version
 
 from roggia_embedder.adapters import payload
+from roggia_embedder.lexical import encode_passage
 from roggia_embedder.ports import (
     Attributes,
     CollectionSpec,
@@ -198,8 +199,9 @@ def _language(language: str | None) -> Any:
 
 
 def _point(passage: Passage) -> qe.Point:
-    vectors: dict[str, Any] = {payload.DENSE: passage.dense.tolist(), payload.LEXICAL: _sparse(passage.lexical)}
     held = passage.attributes
+    words = encode_passage(passage.text, held.language)
+    vectors: dict[str, Any] = {payload.DENSE: passage.dense.tolist(), payload.LEXICAL: _sparse(words)}
     return qe.Point(held.chunk_id, vectors, payload.of_passage(held, passage.text))
 
 

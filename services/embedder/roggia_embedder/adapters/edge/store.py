@@ -26,7 +26,6 @@ from roggia_embedder.ports import (
     Passage,
     PointState,
     SearchRequest,
-    SparseVector,
     head_id,
 )
 from roggia_embedder.tuning import TUNING, IndexTuning
@@ -176,7 +175,7 @@ class EdgeStore:
         return await self._run(lambda: int(shard.count(qe.CountRequest(exact=True))))
 
     async def maintain(self) -> None:
-        """Flush every shard to disk; optimise those that have grown past the tuning's threshold."""
+        """See `VectorStore`: flushes every shard to disk, optimises those that have grown past the threshold."""
         await self._run(self._shards.maintain)
 
     async def close(self) -> None:
@@ -198,12 +197,8 @@ def _scroll(shard: Any, where: qe.Filter, keys: list[str]) -> Any:
 def _from(record: Any) -> Head | Passage:
     if record.payload["kind"] == payload.HEAD:
         return payload.head_from(record.payload)
-    lexical = record.vector[payload.LEXICAL]
     return Passage(
         attributes=payload.attributes_from(record.payload),
         text=record.payload["text"],
         dense=np.asarray(record.vector[payload.DENSE], dtype=np.float32),
-        lexical=SparseVector(
-            np.asarray(lexical.indices, dtype=np.uint32), np.asarray(lexical.values, dtype=np.float32)
-        ),
     )

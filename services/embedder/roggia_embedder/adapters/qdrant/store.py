@@ -18,6 +18,7 @@ from roggia_embedder.adapters import payload
 from roggia_embedder.adapters.qdrant import collection as col
 from roggia_embedder.adapters.qdrant import filters as f
 from roggia_embedder.errors import ModelMismatchError, StoreUnavailableError, UnknownCollectionError
+from roggia_embedder.lexical import encode_passage
 from roggia_embedder.ports import (
     Attributes,
     CollectionSpec,
@@ -28,7 +29,6 @@ from roggia_embedder.ports import (
     Passage,
     PointState,
     SearchRequest,
-    SparseVector,
     head_id,
 )
 from roggia_embedder.tuning import TUNING, IndexTuning
@@ -48,9 +48,7 @@ class QdrantStore:
         self._tuning = tuning
 
     @classmethod
-    def connect(
-        cls, url: str, api_key: str | None = None, tuning: IndexTuning = TUNING, timeout_s: int = 30
-    ) -> QdrantStore:
+    def connect(cls, url: str, api_key: str | None = None, tuning: IndexTuning = TUNING) -> QdrantStore:
         """A store at an HTTP URL; `:memory:` is the client's local mode, for tests."""
         where: dict[str, Any] = {"location": ":memory:"} if url == ":memory:" else {"url": url, "api_key": api_key}
         return cls(AsyncQdrantClient(**where, timeout=_TIMEOUT_S, check_compatibility=False), tuning)
@@ -219,6 +217,9 @@ class QdrantStore:
         with translated(collection):
             return (await self.client.count(collection, exact=True)).count
 
+    async def maintain(self) -> None:
+        """Nothing to do: the server optimises by itself."""
+
     async def close(self) -> None:
         """See `VectorStore`."""
         await self.client.close()
@@ -253,7 +254,8 @@ def _set(where: m.Filter, values: payload.Payload) -> m.SetPayloadOperation:
 
 def _point(passage: Passage) -> m.PointStruct:
     held = passage.attributes
-    vectors: dict[str, Any] = {payload.DENSE: passage.dense.tolist(), payload.LEXICAL: f.sparse(passage.lexical)}
+    words = encode_passage(passage.text, held.language)
+    vectors: dict[str, Any] = {payload.DENSE: passage.dense.tolist(), payload.LEXICAL: f.sparse(words)}
     return m.PointStruct(id=held.chunk_id, vector=vectors, payload=payload.of_passage(held, passage.text))
 
 
@@ -262,12 +264,8 @@ def _from(record: m.Record) -> Head | Passage:
     if held["kind"] == payload.HEAD:
         return payload.head_from(held)
     vectors: Any = record.vector
-    lexical = vectors[payload.LEXICAL]
     return Passage(
         attributes=payload.attributes_from(held),
         text=held["text"],
         dense=np.asarray(vectors[payload.DENSE], dtype=np.float32),
-        lexical=SparseVector(
-            np.asarray(lexical.indices, dtype=np.uint32), np.asarray(lexical.values, dtype=np.float32)
-        ),
     )
