@@ -118,6 +118,14 @@ def find_java() -> JavaKafka:
     return JavaKafka(java, Path(home, "libs"))
 
 
+DEVSTACK_ENV = {
+    "ROGGIA_BROKER_MAINTAIN_EVERY_MS": "200",
+    "ROGGIA_BROKER_MIN_SESSION_TIMEOUT_MS": "1000",
+    "ROGGIA_BROKER_TRANSACTION_CHECK_MS": "100",
+}
+"""The same haste as the Apache brokers of the tests have: housekeeping several times a second, short sessions."""
+
+
 def devstack_broker(data: Path, **env: str) -> Broker:
     """Lay out a devstack broker in `data`; not started."""
     port = free_port()
@@ -140,7 +148,7 @@ def _apache_session(java_kafka: JavaKafka, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def _devstack_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = devstack_broker(tmp_path_factory.mktemp("devstack"))
+    broker = devstack_broker(tmp_path_factory.mktemp("devstack"), **DEVSTACK_ENV)
     yield broker
     broker.kill()
 
