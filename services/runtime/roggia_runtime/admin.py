@@ -11,7 +11,15 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from roggia_schemas.topics.spec import TopicSpec
 
 from roggia_runtime import clients
@@ -24,6 +32,9 @@ MAX_COPIES = 3
 """Replicas of a new topic, or as many as there are brokers if those are fewer."""
 
 _POLL_MS = 500
+_COORDINATOR_ABSENT = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
+_COORDINATOR_TRIES = 20
+_COORDINATOR_WAIT_S = 0.25
 _OWN_SETTING = 1
 """DescribeConfigs' config_source of a setting that was made on the topic itself."""
 
@@ -99,7 +110,7 @@ class TopicAdmin:
     async def group_lag(self, group: str) -> dict[Partition, GroupLag]:
         """Where a group is in every partition of every topic that it committed to."""
         async with self._client() as client:
-            committed = await client.list_consumer_group_offsets(group)
+            committed = await _committed(client, group)
         topics = sorted({tp.topic for tp in committed})
         lags: dict[Partition, GroupLag] = {}
         for topic in topics:
@@ -192,6 +203,15 @@ class TopicAdmin:
             raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error
         finally:
             await reader.stop()
+
+
+async def _committed(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, Any]:
+    for _ in range(_COORDINATOR_TRIES):
+        try:
+            return dict(await client.list_consumer_group_offsets(group))
+        except _COORDINATOR_ABSENT:  # a broker that has just started makes its offsets topic first
+            await asyncio.sleep(_COORDINATOR_WAIT_S)
+    return dict(await client.list_consumer_group_offsets(group))
 
 
 async def _existing(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, Existing]:
