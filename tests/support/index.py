@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from roggia_embedder.index_writer import Delivery
+from roggia_embedder.indexing.writer import Delivery
 from roggia_embedder.ports import Attributes, CollectionSpec, Document, Head, PartTally, Passage, VectorStore
 from roggia_schemas.names import Version
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
-from roggia_embedder.index_writer import Delivery
+from roggia_embedder.indexing.writer import Delivery
 from roggia_embedder.ports import Document, PartTally
 from roggia_embedder.query import api
 from roggia_schemas.names import Version

@@ -12,7 +12,7 @@ from roggia_embedder.adapters.edge import EdgeCatalogue, EdgeStore
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.adapters.qdrant import QdrantCatalogue, QdrantStore
 from roggia_embedder.errors import ModelMismatchError, UnknownCollectionError
-from roggia_embedder.index_writer import Complete, IndexWriter
+from roggia_embedder.indexing.writer import Complete, IndexWriter
 from roggia_embedder.ports import (
     CollectionSpec,
     Filters,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 from roggia_embedder.adapters.edge import EdgeCatalogue, EdgeStore
-from roggia_embedder.index_writer import Delivery, IndexWriter
+from roggia_embedder.indexing.writer import Delivery, IndexWriter
 from roggia_embedder.ports import Document, PartTally, Passage
 from roggia_embedder.query import api
 from roggia_embedder.query.role import QueryRole

@@ -8,7 +8,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from roggia_embedder.adapters.memory import MemoryStore
-from roggia_embedder.index_writer import Complete, Delivery, IndexWriter
+from roggia_embedder.indexing.writer import Complete, Delivery, IndexWriter
 from roggia_schemas.names import Version
 
 from tests.support.index import COLLECTION, SPEC, Content, contents, deliveries, document, expected

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from roggia_embedder.adapters.edge import EdgeStore
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
-from roggia_embedder.index_writer import IndexWriter
+from roggia_embedder.indexing.writer import IndexWriter
 from roggia_embedder.ports import VectorStore
 from roggia_embedder.query import api
 from roggia_embedder.query.models import Models

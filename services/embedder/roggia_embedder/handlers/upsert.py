@@ -1,0 +1,168 @@
+"""doc.embedded → the index → doc.upserted: the verdicts of the upsert role."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from roggia_runtime import ids
+from roggia_runtime.clock import now_ms
+from roggia_runtime.records import DeadLetter, Done, Drop, Output, Record, Verdict
+from roggia_schemas.errors import SchemasError
+from roggia_schemas.events import DocEmbedded, DocUpserted
+from roggia_schemas.names import alias_name, parse_document_key
+from roggia_schemas.topics import DOC_UPSERTED
+
+from roggia_embedder import metrics
+from roggia_embedder.errors import ModelMismatchError
+from roggia_embedder.indexing.checks import RefusedError, check
+from roggia_embedder.indexing.deliveries import collections, deliveries, specification
+from roggia_embedder.indexing.writer import Complete, Conflict, Delivery, IndexWriter, Outcome, Stale
+from roggia_embedder.ports import CollectionSpec, IndexBinding, IndexCatalogue, VectorStore
+from roggia_embedder.ports.codec import EventCodec
+
+STAGE = "upsert"
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One event that passed every check."""
+
+    record: Record
+    event: DocEmbedded
+    spec: CollectionSpec
+
+
+class UpsertHandler:
+    """The runtime's `Handler` for doc.embedded of one generation.
+
+    A batch is written collection by collection, with few store calls; documents keep the order of their records. A
+    version that is indexed already is answered with the same `doc.upserted` again (the first may not have reached
+    the brokers), and nothing is written.
+    """
+
+    def __init__(
+        self,
+        *,
+        codec: EventCodec,
+        store: VectorStore,
+        catalogue: IndexCatalogue,
+        generation: int,
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self._codec = codec
+        self._store = store
+        self._catalogue = catalogue
+        self._generation = generation
+        self._writer = IndexWriter(store, clock)
+        self._prepared: dict[str, CollectionSpec] = {}
+
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
+        """Judge a batch. Raises `UnavailableError` when store or registry does not answer."""
+        read = [await self._read(record) for record in batch]
+        work = [item for item in read if isinstance(item, _Work)]
+        outcomes = iter(await self._write(work))
+        return [self._verdict(item, next(outcomes)) if isinstance(item, _Work) else item for item in read]
+
+    async def _read(self, record: Record) -> _Work | Verdict:
+        if record.value is None:
+            return Drop("tombstone")
+        try:
+            event = await self._codec.decode(DocEmbedded, record)
+            check(event, parse_document_key(record.key), self._generation)
+            spec = specification(event)
+            if spec is None:
+                return Drop("absent")
+            for name in collections(event):
+                await self._prepare(event, replace(spec, name=name))
+        except SchemasError as error:
+            return DeadLetter("schema", str(error), getattr(error, "field", ""))
+        except RefusedError as error:
+            return DeadLetter(error.kind, str(error), error.field)
+        except ModelMismatchError as error:
+            return DeadLetter("policy", f"model: {error}; a new model needs a new generation", "model")
+        return _Work(record, event, spec)
+
+    async def _prepare(self, event: DocEmbedded, spec: CollectionSpec) -> None:
+        """Collection and alias are there. Only the first generation of a knowledge base takes its alias."""
+        held = self._prepared.get(spec.name)
+        if held == spec:
+            return
+        await self._store.ensure_collection(spec)
+        domain = spec.name.removeprefix(f"kb_{event.tenant_id}_").rpartition("__g")[0]
+        if await self._catalogue.resolve(event.tenant_id, domain) is None:
+            alias = alias_name(event.tenant_id, domain)
+            await self._catalogue.bind(IndexBinding(alias, spec.name, spec.generation, spec.model, spec.dimension))
+        self._prepared[spec.name] = spec
+
+    async def _write(self, work: Sequence[_Work]) -> list[Outcome]:
+        """One outcome per event: that of its own domain, with what left other domains counted in."""
+        batches: dict[str, list[tuple[int, Delivery]]] = defaultdict(list)
+        for index, item in enumerate(work):
+            for name, delivery in deliveries(item.event):
+                batches[name].append((index, delivery))
+        found: dict[int, dict[str, Outcome]] = defaultdict(dict)
+        for name, numbered in batches.items():
+            outcomes = await self._writer.write(name, [delivery for _, delivery in numbered])
+            for (index, _), outcome in zip(numbered, outcomes, strict=True):
+                found[index][name] = outcome
+        return [_merged(found[index], item.spec.name) for index, item in enumerate(work)]
+
+    def _verdict(self, work: _Work, outcome: Outcome) -> Verdict:
+        if isinstance(outcome, Complete):
+            _count(outcome)
+            return Done((self._upserted(work, outcome),))
+        if isinstance(outcome, Stale):
+            return Drop("stale")
+        if isinstance(outcome, Conflict):
+            event = work.event
+            return DeadLetter(
+                "invalid",
+                f"revision: {work.spec.name} holds other content under revision {event.revision}, epoch {event.epoch}; "
+                "publish changed content under a higher revision",
+                "revision",
+            )
+        return Done()
+
+    def _upserted(self, work: _Work, complete: Complete) -> Output:
+        event = work.event
+        upserted = DocUpserted(
+            event_id=ids.derived(event.parent_event_id, STAGE, work.spec.name),
+            parent_event_id=event.parent_event_id,
+            occurred_at=event.occurred_at,
+            indexed_at=complete.indexed_at,
+            tenant_id=event.tenant_id,
+            domain=event.domain,
+            doc_id=event.doc_id,
+            revision=event.revision,
+            epoch=event.epoch,
+            deleted=event.deleted,
+            generation=event.generation,
+            collection=work.spec.name,
+            model=event.model,
+            chunks=complete.chunks,
+            added=complete.added,
+            kept=complete.kept,
+            removed=complete.removed,
+            embedded=complete.embedded,
+            cached=complete.cached,
+        )
+        return self._codec.output(DOC_UPSERTED, upserted, parent_headers=work.record.headers)
+
+
+def _merged(outcomes: dict[str, Outcome], own: str) -> Outcome:
+    """The own domain's outcome, unless another domain holds other content under this version."""
+    outcome = outcomes[own]
+    if any(isinstance(other, Conflict) for other in outcomes.values()):
+        return Conflict()
+    if not isinstance(outcome, Complete):
+        return outcome
+    left = [other.removed for name, other in outcomes.items() if name != own and isinstance(other, Complete)]
+    return replace(outcome, removed=outcome.removed + sum(left))
+
+
+def _count(complete: Complete) -> None:
+    metrics.DOCUMENTS.inc()
+    for change in ("added", "kept", "removed"):
+        metrics.POINTS.labels(change).inc(getattr(complete, change))
