@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from roggia_ingest.adapters.inline import InlinePreparer
 from roggia_ingest.app import bundled_tokenizer
 from roggia_ingest.catalogue import DocKey, Entry
 from roggia_ingest.chunk import Chunker, ChunkSizes, TokenCounter
 from roggia_ingest.errors import ContentError
 from roggia_ingest.handlers import IngestHandler, Limits
 from roggia_ingest.language import Languages
-from roggia_ingest.ports import Catalogue, ContentSource
-from roggia_ingest.prepare import Preparation
+from roggia_ingest.ports import Catalogue, ContentSource, Preparer
+from roggia_ingest.prepare import Job, Preparation, Prepared
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.records import Done, Output, Partition, Record, Verdict
 from roggia_runtime.settings import RegistrySettings
@@ -45,6 +44,7 @@ def preparation() -> Preparation:
     return Preparation(chunker(), Languages())
 
 
+@cache
 def codec() -> EventCodec:
     """A codec without a registry."""
     return EventCodec(RegistrySettings(), source="/test")
@@ -85,6 +85,14 @@ class MemoryCatalogue:
         return {key: entry for _, key, entry in sorted(found, key=lambda item: item[:2])[:limit]}
 
 
+class Direct:
+    """The preparer port without processes or limits."""
+
+    async def prepare(self, job: Job) -> Prepared:
+        """At once."""
+        return preparation().prepare(job)
+
+
 class StoredContent:
     """The content port in a dict of URIs."""
 
@@ -102,6 +110,7 @@ def handler(
     catalogue: Catalogue | None = None,
     *,
     content: ContentSource | None = None,
+    preparer: Preparer | None = None,
     event_bytes: int = 8 << 20,
     content_bytes: int = 64 << 20,
 ) -> IngestHandler:
@@ -111,7 +120,7 @@ def handler(
         codec=codec(),
         catalogue=catalogue or MemoryCatalogue(),
         content=content or StoredContent(),
-        preparer=InlinePreparer(preparation()),
+        preparer=preparer or Direct(),
         chunker=chunker(),
         limits=Limits(event_bytes, content_bytes),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from pathlib import Path
 
 from roggia_runtime.codec import EventCodec
@@ -11,16 +13,19 @@ from roggia_schemas import topics
 
 from roggia_ingest.adapters.fetch import ContentFetcher, FetchPolicy
 from roggia_ingest.adapters.inline import InlinePreparer
+from roggia_ingest.adapters.postgres import PostgresCatalogue
 from roggia_ingest.adapters.sqlite import SqliteCatalogue
 from roggia_ingest.chunk import Chunker, ChunkSizes, TokenCounter
+from roggia_ingest.expiry import Expiry
 from roggia_ingest.handlers import IngestHandler, Limits
 from roggia_ingest.language import Languages
-from roggia_ingest.ports import Catalogue, ContentSource
-from roggia_ingest.ports import EventCodec as Codec
+from roggia_ingest.ports import Catalogue
 from roggia_ingest.prepare import Preparation
 from roggia_ingest.settings import IngestOptions, IngestSettings
+from roggia_ingest.worker import Setup, WorkerPool
 
 NAME = "ingest"
+_SQLITE = "sqlite:///"
 SOURCE = "/roggia/ingest"
 """CloudEvents source of what ingest publishes."""
 
@@ -29,44 +34,56 @@ def build(settings: IngestSettings) -> Service:
     """The service, not yet started. Raises `ConfigurationError` for a tokenizer that cannot be used."""
     options = settings.ingest
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
-    catalogue = catalogue_of(options)
-    content = fetcher_of(options)
+    catalogue, content, languages, pool = catalogue_of(options), fetcher_of(options), Languages(), pool_of(options)
+    chunker = chunker_of(options)
+    preparer = InlinePreparer(Preparation(chunker, languages), pool, options.inline_bytes)
     service = Service(NAME, settings)
-    service.on_start(codec.start, catalogue.start)
-    service.on_stop(codec.stop, catalogue.stop, content.stop)
+    service.on_start(codec.start, catalogue.start, partial(asyncio.to_thread, languages.load))
+    service.on_stop(codec.stop, catalogue.stop, content.stop, pool.stop)
     service.add(
         ConsumerLoop(
             settings=settings.kafka,
             group=options.group,
             topics=[topics.DOC_CHANGED],
-            handler=handler_of(options, codec, catalogue, content),
+            handler=IngestHandler(
+                topic=topics.doc_chunked(options.generation),
+                codec=codec,
+                catalogue=catalogue,
+                content=content,
+                preparer=preparer,
+                chunker=chunker,
+                limits=Limits(options.max_event_bytes, options.max_content_bytes),
+            ),
             stage=NAME,
             delivery=Delivery.TRANSACTIONAL,
             limits=options.batch,
             dlq=options.dlq,
+            ticker=Expiry(
+                topic=topics.doc_chunked(options.generation),
+                codec=codec,
+                catalogue=catalogue,
+                interval_s=options.expiry_interval_s,
+            ),
         )
     )
     return service
-
-
-def handler_of(options: IngestOptions, codec: Codec, catalogue: Catalogue, content: ContentSource) -> IngestHandler:
-    """The handler for given ports."""
-    chunker = chunker_of(options)
-    return IngestHandler(
-        topic=topics.doc_chunked(options.generation),
-        codec=codec,
-        catalogue=catalogue,
-        content=content,
-        preparer=InlinePreparer(Preparation(chunker, Languages())),
-        chunker=chunker,
-        limits=Limits(options.max_event_bytes, options.max_content_bytes),
-    )
 
 
 def chunker_of(options: IngestOptions) -> Chunker:
     """The chunker that the settings describe. Raises `TokenizerError`."""
     sizes = ChunkSizes(options.max_chunk_tokens, options.min_chunk_tokens)
     return Chunker(TokenCounter(options.tokenizer or bundled_tokenizer()), sizes)
+
+
+def pool_of(options: IngestOptions) -> WorkerPool:
+    """The worker processes, not yet started, which chunk as `chunker_of` does."""
+    setup = Setup(
+        tokenizer=str(options.tokenizer or bundled_tokenizer()),
+        max_tokens=options.max_chunk_tokens,
+        min_tokens=options.min_chunk_tokens,
+        memory_bytes=options.worker_memory_bytes,
+    )
+    return WorkerPool(setup, workers=options.workers, timeout_s=options.document_timeout_s)
 
 
 def bundled_tokenizer() -> Path:
@@ -79,7 +96,9 @@ def bundled_tokenizer() -> Path:
 def catalogue_of(options: IngestOptions) -> Catalogue:
     """The catalogue behind the DSN."""
     dsn = options.catalogue.get_secret_value()
-    return SqliteCatalogue(Path(dsn.removeprefix("sqlite:///")))
+    if not dsn.startswith(_SQLITE):
+        return PostgresCatalogue(dsn)
+    return SqliteCatalogue(Path(dsn.removeprefix(_SQLITE)))
 
 
 def fetcher_of(options: IngestOptions) -> ContentFetcher:

@@ -16,6 +16,7 @@ class RefusedError(IngestError):
         super().__init__(f"{field}: {message}" if field else message)
         self.kind = kind
         self.field = field
+        self.message = message
 
 
 class InvalidChangeError(RefusedError):

@@ -14,6 +14,7 @@ from roggia_schemas.events import DocChanged, DocChunked, Operation
 
 from roggia_ingest import changes, events, metrics
 from roggia_ingest.catalogue import DocKey, DocState, Ledger, judge
+from roggia_ingest.catalogue.progress import Progress
 from roggia_ingest.chunk import Chunker
 from roggia_ingest.errors import OversizeError, RefusedError
 from roggia_ingest.ports import Catalogue, ContentSource, EventCodec, Preparer
@@ -64,6 +65,7 @@ class IngestHandler:
         self._preparer = preparer
         self._chunker = chunker
         self._limits = limits
+        self._progress = Progress()
 
     async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
         """Judge a batch. Raises `UnavailableError` when catalogue, registry or a content server does not answer."""
@@ -82,9 +84,9 @@ class IngestHandler:
         return [verdicts[position] for position in range(len(batch))]
 
     async def _ledger(self, batch: Sequence[Record], keys: Sequence[DocKey]) -> Ledger:
-        first = batch[0]
-        entries = await self._catalogue.load(keys)
-        return Ledger(entries, Partition(first.topic, first.partition), first.offset)
+        source = Partition(batch[0].topic, batch[0].partition)
+        span = self._progress.span(source, batch[0].offset)
+        return Ledger(await self._catalogue.load(keys), span)
 
     async def _read(self, record: Record) -> _Change | DeadLetter:
         try:

@@ -1,21 +1,32 @@
-"""Prepares content in this process."""
+"""Prepares small text in this process, and hands everything else to another preparer."""
 
 from __future__ import annotations
 
 import asyncio
 
+from roggia_ingest.ports import Preparer
 from roggia_ingest.prepare import Job, Preparation, Prepared
+
+_HARMLESS = frozenset({"text/plain", "text/markdown", "text/x-markdown"})
+"""Formats whose time and memory are linear in their size."""
 
 
 class InlinePreparer:
-    """Runs small documents at once and larger ones in a thread: no time limit, for tests and small content."""
+    """Text and Markdown up to a size take a few milliseconds: sending them to a process would cost as much.
 
-    def __init__(self, preparation: Preparation, thread_above_bytes: int = 16_384) -> None:
+    One at a time, with the event loop running in between, so that heartbeats and health checks go on.
+    """
+
+    def __init__(self, preparation: Preparation, others: Preparer, max_bytes: int) -> None:
         self._preparation = preparation
-        self._thread_above = thread_above_bytes
+        self._others = others
+        self._max_bytes = max_bytes
+        self._turn = asyncio.Lock()
 
     async def prepare(self, job: Job) -> Prepared:
         """See `roggia_ingest.ports.Preparer`."""
-        if len(job.content) <= self._thread_above:
+        if job.media_type not in _HARMLESS or len(job.content) > self._max_bytes:
+            return await self._others.prepare(job)
+        async with self._turn:
+            await asyncio.sleep(0)
             return self._preparation.prepare(job)
-        return await asyncio.to_thread(self._preparation.prepare, job)

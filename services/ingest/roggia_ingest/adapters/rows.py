@@ -20,15 +20,15 @@ COLUMNS = (
     "partition",
     '"offset"',
     "current",
-    "base",
+    "older",
 )
 
-Row = tuple[str, str, int, int, int, str, int | None, str, int, int, str, str | None]
+Row = tuple[str, str, int, int, int, str, int | None, str, int, int, str, str]
 
 
 def to_row(item: tuple[DocKey, Entry]) -> Row | None:
     """Values in the order of `COLUMNS`; None for an entry without a current state."""
-    key, (now, base) = item
+    key, (now, older) = item
     if now is None:
         return None
     place = (now.topic, now.partition, now.offset)
@@ -40,23 +40,16 @@ def to_row(item: tuple[DocKey, Entry]) -> Row | None:
         now.domain,
         now.expires_at,
         *place,
-        _json(now),
-        _json(base) if base else None,
+        msgspec.json.encode(now).decode(),
+        msgspec.json.encode(older).decode(),
     )
 
 
-def from_row(row: tuple[str, str, str, str | None]) -> tuple[DocKey, Entry]:
-    """The entry in (tenant_id, doc_id, current, base). Raises `CatalogueError` when it does not read."""
-    tenant_id, doc_id, now, base = row
+def from_row(row: tuple[str, str, str, str]) -> tuple[DocKey, Entry]:
+    """The entry in (tenant_id, doc_id, current, older). Raises `CatalogueError` when it does not read."""
+    tenant_id, doc_id, now, older = row
     try:
-        return DocKey(tenant_id, doc_id), Entry(_state(now), _state(base) if base else None)
+        states = msgspec.json.decode(older, type=tuple[DocState | None, ...])
+        return DocKey(tenant_id, doc_id), Entry(msgspec.json.decode(now, type=DocState), states)
     except msgspec.DecodeError as error:
         raise CatalogueError(f"catalogue row {tenant_id}/{doc_id}: {error}") from error
-
-
-def _json(state: DocState) -> str:
-    return msgspec.json.encode(state).decode()
-
-
-def _state(text: str) -> DocState:
-    return msgspec.json.decode(text, type=DocState)

@@ -15,7 +15,6 @@ from roggia_ingest.catalogue import DocKey, Entry
 from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
 
 T = TypeVar("T")
-_BUSY_S = 5.0
 _KEYS_AT_ONCE = 400
 
 _CREATE = (
@@ -24,24 +23,28 @@ _CREATE = (
     revision INTEGER NOT NULL, epoch INTEGER NOT NULL, deleted INTEGER NOT NULL,
     domain TEXT NOT NULL, expires_at INTEGER,
     topic TEXT NOT NULL, partition INTEGER NOT NULL, "offset" INTEGER NOT NULL,
-    current TEXT NOT NULL, base TEXT,
+    current TEXT NOT NULL, older TEXT NOT NULL,
     PRIMARY KEY (tenant_id, doc_id)) STRICT, WITHOUT ROWID""",
     """CREATE INDEX IF NOT EXISTS documents_expiry ON documents (topic, partition, expires_at)
     WHERE expires_at IS NOT NULL""",
 )
 _SAVE = f"INSERT OR REPLACE INTO documents ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # constants
 _REMOVE = "DELETE FROM documents WHERE tenant_id = ? AND doc_id = ?"
-_LOAD = "SELECT tenant_id, doc_id, current, base FROM documents WHERE (tenant_id, doc_id) IN (VALUES {})"
-_DUE = """SELECT tenant_id, doc_id, current, base FROM documents
+_LOAD = "SELECT tenant_id, doc_id, current, older FROM documents WHERE (tenant_id, doc_id) IN (VALUES {})"
+_DUE = """SELECT tenant_id, doc_id, current, older FROM documents
     WHERE topic = ? AND partition = ? AND expires_at <= ? AND deleted = 0
     ORDER BY expires_at, tenant_id, doc_id LIMIT ?"""
 
 
 class SqliteCatalogue:
-    """One connection, used by one thread at a time, off the event loop."""
+    """One connection, used by one thread at a time, off the event loop.
 
-    def __init__(self, path: Path) -> None:
+    `busy_s` is how long to wait for another process's write, seconds.
+    """
+
+    def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
         self._path = path
+        self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
         self._lock = asyncio.Lock()
 
@@ -81,7 +84,9 @@ class SqliteCatalogue:
     def _open(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                self._path, timeout=self._busy_s, isolation_level=None, check_same_thread=False
+            )
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             self._create(connection)

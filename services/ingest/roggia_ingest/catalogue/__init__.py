@@ -3,7 +3,7 @@
 Pure: the database is behind `roggia_ingest.ports.Catalogue`. See docs/design/catalogue.md.
 """
 
-from roggia_ingest.catalogue.ledger import Ledger
+from roggia_ingest.catalogue.ledger import Ledger, Span
 from roggia_ingest.catalogue.state import DocKey, DocState, Entry
 
-__all__ = ["DocKey", "DocState", "Entry", "Ledger"]
+__all__ = ["DocKey", "DocState", "Entry", "Ledger", "Span"]

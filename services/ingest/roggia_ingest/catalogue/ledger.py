@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from roggia_runtime.records import Partition, Record
 
 from roggia_ingest.catalogue.state import DocKey, DocState, Entry
 
 
-class Ledger:
-    """States of the documents of one batch, which starts at `start` in `source`.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a batch begins in its source, and what lies surely behind it.
 
-    The catalogue and the Kafka transaction are not one: a crash between them leaves rows of a batch that was never
-    committed. Those are the rows whose offset is not below `start`, because the loop starts again at the committed
-    position. They are read as if that batch had never been: from `base`. So a redelivered batch is judged exactly as
-    it was the first time, whatever it held and wherever the crash was.
-
-    A base that itself is not below `start` was committed, so somebody has set the group back on purpose: then the
-    current state holds, and only the record that made it is judged again.
+    Everything below `floor` is committed. What lies between `floor` and `start` was handed out before but its
+    transaction may still run: the loop handles one batch while it commits the one before.
     """
 
-    def __init__(self, entries: Mapping[DocKey, Entry], source: Partition, start: int) -> None:
-        self._source = source
-        self._start = start
+    source: Partition
+    floor: int
+    start: int
+
+    def made_by_rest(self, state: DocState | None) -> bool:
+        """Whether `state` comes from this batch or a later one: from a try that was never committed."""
+        return state is not None and state.source == self.source and state.offset >= self.start
+
+    def is_committed(self, state: DocState | None) -> bool:
+        """Whether `state` can never be taken back. The absence of a document (None) is older than all of its states."""
+        return state is None or state.source != self.source or state.offset < self.floor
+
+
+class Ledger:
+    """States of the documents of one batch.
+
+    The catalogue and the Kafka transaction are not one: a crash between them leaves states of batches that were never
+    committed. Those are the states whose offset is not below the batch's start, because the loop starts again at the
+    committed position. They are passed over for the newest state below it. So a redelivered batch is judged exactly
+    as it was the first time, whatever it held and wherever the crash was.
+
+    When every known state lies at or above the start, somebody has set the group back on purpose: then the current
+    state holds, and only the record that made it is judged again.
+    """
+
+    def __init__(self, entries: Mapping[DocKey, Entry], span: Span) -> None:
+        self._span = span
         self._entries = dict(entries)
         self._settled = {key: self._settle(entry) for key, entry in entries.items()}
         self._written: dict[DocKey, DocState] = {}
@@ -32,10 +53,10 @@ class Ledger:
         """What holds for `key` before `record`."""
         if key in self._written:
             return self._written[key]
-        settled = self._settled.get(key)
-        if settled is not None and self._made_by(settled, record):
-            return self._entries[key].base
-        return settled
+        below = self._settled.get(key, ())
+        if below and below[0] is not None and _made_by(below[0], record):
+            below = below[1:] or below
+        return below[0] if below else None
 
     def write(self, key: DocKey, state: DocState) -> None:
         """`state` holds from now on."""
@@ -43,26 +64,34 @@ class Ledger:
 
     def changes(self) -> dict[DocKey, Entry]:
         """Rows to save; an entry without a current state is to be removed."""
-        changed = {key: Entry(settled, None) for key, settled in self._settled.items() if self._rolled_back(key)}
+        rows = {key: _entry(states) for key, states in self._settled.items() if _entry(states) != self._entries[key]}
         for key, state in self._written.items():
-            changed[key] = Entry(state, self._base(key))
-        return changed
+            rows[key] = Entry(state, self._older(key, state))
+        return rows
 
-    def _settle(self, entry: Entry) -> DocState | None:
-        if not self._ahead(entry.current) or self._ahead(entry.base):
-            return entry.current
-        return entry.base
+    def _settle(self, entry: Entry) -> tuple[DocState | None, ...]:
+        """The entry's states from the settled one on, newest first."""
+        states = (entry.current, *entry.older)
+        for number, state in enumerate(states):
+            if not self._span.made_by_rest(state):
+                return states[number:]
+        return states
 
-    def _ahead(self, state: DocState | None) -> bool:
-        return state is not None and state.source == self._source and state.offset >= self._start
+    def _older(self, key: DocKey, state: DocState) -> tuple[DocState | None, ...]:
+        """What to return to should `state` be taken back: down to the first that can never be."""
+        kept: list[DocState | None] = []
+        for older in self._settled.get(key, (None,)):
+            if older is not None and older.source == state.source and older.offset == state.offset:
+                continue
+            kept.append(older)
+            if self._span.is_committed(older):
+                break
+        return tuple(kept)
 
-    def _base(self, key: DocKey) -> DocState | None:
-        settled = self._settled.get(key)
-        return self._entries[key].base if self._ahead(settled) else settled
 
-    def _rolled_back(self, key: DocKey) -> bool:
-        return self._settled[key] != self._entries[key].current
+def _entry(states: Sequence[DocState | None]) -> Entry:
+    return Entry(states[0], tuple(states[1:]))
 
-    @staticmethod
-    def _made_by(state: DocState, record: Record) -> bool:
-        return state.source == (record.topic, record.partition) and state.offset == record.offset
+
+def _made_by(state: DocState, record: Record) -> bool:
+    return state.source == (record.topic, record.partition) and state.offset == record.offset

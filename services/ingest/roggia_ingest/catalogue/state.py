@@ -45,7 +45,10 @@ class DocState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(NamedTuple):
-    """The newest state of a document, and the one to return to if the batch that wrote it was never committed."""
+    """The newest state of a document, and older ones to return to if batches that wrote newer ones never committed.
+
+    `older` is newest first and ends with a committed state, or with None for a document that did not exist before.
+    """
 
     current: DocState | None
-    base: DocState | None = None
+    older: tuple[DocState | None, ...] = ()

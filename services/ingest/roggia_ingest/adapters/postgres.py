@@ -1,0 +1,131 @@
+"""The catalogue in PostgreSQL, for any number of instances."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+from roggia_runtime.records import Partition
+
+from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, from_row, to_row
+from roggia_ingest.catalogue import DocKey, Entry
+from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
+
+T = TypeVar("T")
+_TABLE = "roggia_ingest_documents"
+_VERSIONS = "roggia_ingest_schema"
+_CREATE = f"""
+CREATE TABLE IF NOT EXISTS {_VERSIONS} (version integer PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS {_TABLE} (
+    tenant_id text NOT NULL, doc_id text NOT NULL,
+    revision bigint NOT NULL, epoch integer NOT NULL, deleted integer NOT NULL,
+    domain text NOT NULL, expires_at bigint,
+    topic text NOT NULL, partition integer NOT NULL, "offset" bigint NOT NULL,
+    current text NOT NULL, older text NOT NULL,
+    PRIMARY KEY (tenant_id, doc_id));
+CREATE INDEX IF NOT EXISTS {_TABLE}_expiry ON {_TABLE} (topic, partition, expires_at) WHERE expires_at IS NOT NULL;
+"""
+_KEY_COLUMNS = 2
+_SAVE = f"""INSERT INTO {_TABLE} ({", ".join(COLUMNS)})
+    VALUES ({", ".join(f"${number}" for number in range(1, len(COLUMNS) + 1))})
+    ON CONFLICT (tenant_id, doc_id) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in COLUMNS[_KEY_COLUMNS:])}"""  # noqa: S608  # constants
+_REMOVE = f"DELETE FROM {_TABLE} WHERE tenant_id = $1 AND doc_id = $2"  # noqa: S608
+_LOAD = f"""SELECT tenant_id, doc_id, current, older FROM {_TABLE}
+    JOIN unnest($1::text[], $2::text[]) AS wanted (tenant_id, doc_id) USING (tenant_id, doc_id)"""  # noqa: S608
+_DUE = f"""SELECT tenant_id, doc_id, current, older FROM {_TABLE}
+    WHERE topic = $1 AND partition = $2 AND expires_at <= $3 AND deleted = 0
+    ORDER BY expires_at, tenant_id, doc_id LIMIT $4"""  # noqa: S608
+_LOCK = 0x526F676769610001
+"""Advisory lock of whoever creates the tables: two instances may start at once."""
+
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.CannotConnectNowError,
+)
+"""What goes by: the server is away, restarting, full, or asks to try the transaction again."""
+
+
+class PostgresCatalogue:
+    """A small pool; rows of one document are only ever written by the instance that holds its partition."""
+
+    def __init__(self, dsn: str, *, timeout_s: float = 10.0) -> None:
+        self._dsn = dsn
+        self._timeout_s = timeout_s
+        self._pool: Any = None
+
+    async def start(self) -> None:
+        """Connect and create what is missing. Raises `CatalogueError` for tables of a newer version."""
+        await self._away(self._open)
+
+    async def stop(self) -> None:
+        """Close every connection."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    async def load(self, keys: Sequence[DocKey]) -> Mapping[DocKey, Entry]:
+        """See `roggia_ingest.ports.Catalogue`."""
+        if not keys:
+            return {}
+        tenants, documents = zip(*keys, strict=True)
+        return await self._rows(_LOAD, list(tenants), list(documents))
+
+    async def save(self, entries: Mapping[DocKey, Entry]) -> None:
+        """See `roggia_ingest.ports.Catalogue`."""
+        if entries:
+            removed = [key for key, entry in entries.items() if entry.current is None]
+            kept = [row for row in map(to_row, entries.items()) if row is not None]
+            await self._away(lambda: self._write(removed, kept))
+
+    async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
+        """See `roggia_ingest.ports.Catalogue`."""
+        return await self._rows(_DUE, source.topic, source.number, before_ms, limit)
+
+    async def _open(self) -> None:
+        if self._pool is None:
+            self._pool = await asyncpg.create_pool(
+                self._dsn, min_size=1, max_size=4, timeout=self._timeout_s, command_timeout=self._timeout_s
+            )
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+            await connection.execute(_CREATE)
+            version = await connection.fetchval(f"SELECT max(version) FROM {_VERSIONS}")  # noqa: S608
+            if version is not None and version > SCHEMA_VERSION:
+                raise CatalogueError(f"catalogue tables have version {version}, newer than {SCHEMA_VERSION}: upgrade")
+            await connection.execute(
+                f"INSERT INTO {_VERSIONS} VALUES ($1) ON CONFLICT DO NOTHING",  # noqa: S608
+                SCHEMA_VERSION,
+            )
+
+    async def _rows(self, query: str, *values: object) -> Mapping[DocKey, Entry]:
+        async def fetch() -> Iterable[Any]:
+            found: Iterable[Any] = await self._connected().fetch(query, *values)
+            return found
+
+        return dict(from_row(tuple(row)) for row in await self._away(fetch))
+
+    async def _write(self, removed: Sequence[DocKey], kept: Sequence[tuple[object, ...]]) -> None:
+        async with self._connected().acquire() as connection, connection.transaction():
+            await connection.executemany(_REMOVE, removed)
+            await connection.executemany(_SAVE, kept)
+
+    def _connected(self) -> Any:
+        if self._pool is None:
+            raise CatalogueUnavailableError("catalogue is not connected")
+        return self._pool
+
+    async def _away(self, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await work()
+        except _AWAY as error:
+            raise CatalogueUnavailableError(f"catalogue (PostgreSQL): {type(error).__name__}: {error}") from error
+        except asyncpg.PostgresError as error:
+            raise CatalogueError(f"catalogue (PostgreSQL) refuses: {type(error).__name__}: {error}") from error

@@ -1,0 +1,27 @@
+"""How far each source partition is surely committed, seen from the batches that are handed out."""
+
+from __future__ import annotations
+
+from roggia_runtime.records import Partition
+
+from roggia_ingest.catalogue.ledger import Span
+
+
+class Progress:
+    """Remembers the starts of the last two batches of every source.
+
+    When a batch is handed out, the transaction of the batch before it may still run, but not the one before that. So
+    everything below the start of the batch before is committed; and when there is none, or it lies further on (the
+    partition was taken over anew), everything below this batch's own start.
+    """
+
+    def __init__(self) -> None:
+        self._starts: dict[Partition, tuple[int, int]] = {}
+
+    def span(self, source: Partition, start: int) -> Span:
+        """The place of a batch. The same batch may come again (something was unavailable)."""
+        before, last = self._starts.get(source, (start, start))
+        if last != start:
+            before = min(last, start)
+        self._starts[source] = before, start
+        return Span(source, before, start)
