@@ -99,11 +99,13 @@ def test_damaged_messages_are_malformed_or_read(data: st.DataObject) -> None:
     kind = apis.messages(api, version).request
     out = bytearray()
     writer(kind)(out, data.draw(_messages(kind)))
-    damaged = _damage(data, out)
+    cursor = Cursor(_damage(data, out))
     try:
-        reader(kind)(Cursor(damaged))
+        message = reader(kind)(cursor)
     except MalformedError:
-        return
+        message = {}
+    assert isinstance(message, dict)
+    assert 0 <= cursor.pos <= len(cursor.data)
 
 
 def _damage(data: st.DataObject, out: bytearray) -> bytes:

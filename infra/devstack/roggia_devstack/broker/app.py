@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from contextlib import ExitStack
 from typing import Final
 
 import structlog
@@ -58,12 +59,11 @@ class Broker:
         settings = self._settings
         check_bind_address(settings.host, any_interface=settings.any_interface)
         self._store = Store.open(settings.data)
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._store.close)
             self._build(self._store)
             self._port = await self._server.start(settings.host, settings.port)
-        except BaseException:
-            self._store.close()
-            raise
+            opened.pop_all()
         self._cluster.advertise(settings.advertised_host or settings.host, self._port)
         self._groups.start()
         self._tasks = [asyncio.create_task(self._watch_transactions()), asyncio.create_task(self._maintain())]

@@ -109,14 +109,16 @@ class Connection(asyncio.Protocol):
         self._reading = wanted
 
     def _serve(self, data: bytes, start: int) -> None:
+        served = False
         try:
             answer = self._dispatch(data, start, self._host)
+            served = True
         except WireError as error:
             self._refuse(str(error))
             return
-        except BaseException:
-            self.close()
-            raise
+        finally:
+            if not served:
+                self.close()
         if answer is None or isinstance(answer, bytes | bytearray):
             self._send(answer)
             return
