@@ -30,8 +30,8 @@ _COMMANDS = {
 class Fleet:
     """Starts, kills and counts service processes. Every process shares `data` as the services of one machine do."""
 
-    def __init__(self, broker: Broker, data: Path) -> None:
-        self.broker, self.data = broker, data
+    def __init__(self, broker: Broker, data: Path, model: str = "stub") -> None:
+        self.broker, self.data, self._model = broker, data, model
         self.kafka = KafkaSettings(bootstrap=broker.bootstrap)
         self.processes: dict[str, ServerProcess] = {}
         data.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ class Fleet:
             "ROGGIA_KAFKA_TRANSACTION_TIMEOUT_MS": "8000",
             "ROGGIA_HTTP_PORT": str(port),
             "ROGGIA_INGEST_CATALOGUE": f"sqlite:///{self.data / 'catalogue.sqlite3'}",
-            "ROGGIA_EMBEDDER_MODEL": "stub",
+            "ROGGIA_EMBEDDER_MODEL": self._model,
             "ROGGIA_EMBEDDER_CACHE": str(self.data / "vectors.sqlite3"),
             "ROGGIA_EMBEDDER_EDGE_PATH": str(self.data / "index"),
             "ROGGIA_QUERY_PORT": str(free_port()),
