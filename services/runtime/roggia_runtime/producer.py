@@ -63,6 +63,10 @@ class Producer:
         """Produce records, in order per partition; return their (partition, offset). Raises `ProduceError`."""
         return await send_all(self._started(), outputs)
 
+    async def deliver(self, outputs: Sequence[Output]) -> None:
+        """`send_all` for those who do not ask where the records went."""
+        await deliver(self._started(), outputs)
+
     async def stop(self, timeout_s: float = 10.0) -> None:
         """Send what is buffered and disconnect, within `timeout_s` seconds."""
         client, self._client = self._client, None
@@ -76,16 +80,30 @@ class Producer:
 
 
 async def send_all(client: AIOKafkaProducer, outputs: Sequence[Output]) -> list[tuple[int, int]]:
-    """Send through a started client and wait for every acknowledgement. Raises `ProduceError` naming the topic."""
+    """Send through a started client; (partition, offset) of each record. Raises `ProduceError` naming the topic."""
+    return [(sent.result().partition, sent.result().offset) for sent in await deliver(client, outputs)]
+
+
+async def deliver(client: AIOKafkaProducer, outputs: Sequence[Output]) -> list[asyncio.Future[Any]]:
+    """Send through a started client and wait for every acknowledgement. Raises `ProduceError` naming the topic.
+
+    On the consumer loop's hot path: one send and one finished future per record, nothing else.
+    """
     futures: list[asyncio.Future[Any]] = []
     try:
         for output in outputs:
-            futures.append(await client.send(output.topic, output.value, output.key, headers=list(output.headers)))  # noqa: PERF401  # what was sent before a failure must be known
-        return [_place(await future) for future in futures]
+            headers = list(output.headers) if output.headers else None
+            sent = await client.send(output.topic, output.value, output.key, headers=headers)
+            futures.append(sent)
+        for future in futures:
+            await future
     except KafkaError as error:
-        raise _explain(error, outputs[min(len(futures), len(outputs) - 1)]) from error
-    finally:
         _forget(futures)
+        raise _explain(error, outputs[min(len(futures), len(outputs) - 1)]) from error
+    except asyncio.CancelledError:
+        _forget(futures)
+        raise
+    return futures
 
 
 def permanent(error: ProduceError) -> bool:
@@ -100,10 +118,6 @@ async def close(client: AIOKafkaProducer, timeout_s: float) -> None:
             await client.stop()
     except (TimeoutError, KafkaError):
         await client.client.close()
-
-
-def _place(metadata: Any) -> tuple[int, int]:
-    return metadata.partition, metadata.offset
 
 
 def _forget(futures: Sequence[asyncio.Future[Any]]) -> None:

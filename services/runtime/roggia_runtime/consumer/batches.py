@@ -26,6 +26,8 @@ class Polled:
 
     records: list[Record]
     position: int
+    held: int = 0
+    """Bytes of keys and values."""
 
 
 def size(record: Record) -> int:
@@ -36,7 +38,7 @@ def size(record: Record) -> int:
 def over_all(polled: Mapping[Partition, Polled], limits: BatchLimits) -> Iterator[Batch]:
     """Batches that mix partitions, in the order polled. Each keeps within `limits` unless one record exceeds them."""
     records = [record for part in polled.values() for record in part.records]
-    pieces = _cut(records, limits)
+    pieces = _cut(records, sum(part.held for part in polled.values()), limits)
     for number, piece in enumerate(pieces):
         if number == len(pieces) - 1:
             yield Batch(piece, {partition: part.position for partition, part in polled.items()})
@@ -47,19 +49,18 @@ def over_all(polled: Mapping[Partition, Polled], limits: BatchLimits) -> Iterato
 def per_partition(polled: Mapping[Partition, Polled], limits: BatchLimits) -> Iterator[Batch]:
     """Batches of one partition each. Each keeps within `limits` unless one record exceeds them."""
     for partition, part in polled.items():
-        pieces = _cut(part.records, limits)
+        pieces = _cut(part.records, part.held, limits)
         for number, piece in enumerate(pieces):
             last = number == len(pieces) - 1
             yield Batch(piece, {partition: part.position if last else piece[-1].offset + 1})
 
 
-def _cut(records: Sequence[Record], limits: BatchLimits) -> list[Sequence[Record]]:
-    sizes = [size(record) for record in records]
-    if len(records) <= limits.max_records and sum(sizes) <= limits.max_bytes:
+def _cut(records: Sequence[Record], held: int, limits: BatchLimits) -> list[Sequence[Record]]:
+    if len(records) <= limits.max_records and held <= limits.max_bytes:
         return [records] if records else []
     pieces: list[Sequence[Record]] = []
     start = held = 0
-    for index, more in enumerate(sizes):
+    for index, more in enumerate(map(size, records)):
         if index > start and (index - start >= limits.max_records or held + more > limits.max_bytes):
             pieces.append(records[start:index])
             start, held = index, 0

@@ -98,7 +98,7 @@ class AtLeastOnce:
     async def finish(self, outputs: Sequence[Output], positions: Mapping[Partition, int], done: Committed) -> None:
         """Produce, then commit."""
         if outputs:
-            await self._producer.send_all(outputs)
+            await self._producer.deliver(outputs)
         await self._consumer.commit({TopicPartition(*p): offset for p, offset in positions.items()})
         done()
 
@@ -171,7 +171,7 @@ class Transactional:
             raise FencedError(partition, LookupError("its producer did not start"))
         try:
             await client.begin_transaction()
-            await producer.send_all(client, outputs)
+            await producer.deliver(client, outputs)
             await client.send_offsets_to_transaction({TopicPartition(*partition): offset}, self._group)
             await client.commit_transaction()
         except ProduceError as error:

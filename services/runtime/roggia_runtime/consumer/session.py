@@ -159,9 +159,8 @@ class Session:
         timeout = POLL_MS
         while True:
             for tp, raw in (await self._poll(timeout, limits.max_records - count)).items():
-                records = await self._take(polled, tp, raw)
-                count += len(records)
-                held += sum(map(size, records))
+                held += await self._take(polled, tp, raw)
+                count += len(raw)
             if not self.member.ready.is_set():
                 return {}
             now = time.monotonic()
@@ -170,17 +169,16 @@ class Session:
                 return polled
             timeout = max(1, min(POLL_MS, round((until - now) * 1000)))
 
-    async def _take(self, polled: dict[Partition, Polled], tp: TopicPartition, raw: list[Any]) -> list[Record]:
+    async def _take(self, polled: dict[Partition, Polled], tp: TopicPartition, raw: list[Any]) -> int:
+        """Add what was polled from one partition; return its bytes."""
         records = [Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in raw]
+        held = sum(map(size, records))
         partition = Partition(tp.topic, tp.partition)
-        position = await self._positions.now(partition)
-        part = polled.get(partition)
-        if part is None:
-            polled[partition] = Polled(records, position)
-        else:
-            part.records += records
-            part.position = position
-        return records
+        part = polled.setdefault(partition, Polled([], 0))
+        part.records += records
+        part.position = await self._positions.now(partition)
+        part.held += held
+        return held
 
     async def _poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
         try:
