@@ -188,6 +188,16 @@ def test_a_producer_that_recovers_by_itself_must_be_the_current_one(store: Store
     first = setup.init()
     error, second = setup.transactions.init("x", 1000, first, fenced=FENCED)
     assert (error, second.id) == (ErrorCode.none, first.id)
+    assert setup.transactions.init("x", 1000, Producer(first.id, 77), fenced=FENCED)[0] is FENCED
+
+
+def test_a_producer_that_missed_its_new_epoch_may_ask_again(store: Store) -> None:
+    """The same request again, also after a restart, gets the same answer; not once the new epoch was used."""
+    first = Setup(store).init()
+    renewed = Setup(store).transactions.init("x", 1000, first, fenced=FENCED)
+    setup = Setup(store)
+    assert setup.transactions.init("x", 1000, first, fenced=FENCED) == renewed
+    setup.add(renewed[1], 0)
     assert setup.transactions.init("x", 1000, first, fenced=FENCED)[0] is FENCED
 
 

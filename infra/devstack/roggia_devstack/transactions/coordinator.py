@@ -70,8 +70,10 @@ class TransactionCoordinator:
             self._save(transaction)
             return ErrorCode.none, transaction.producer
         if expected.id != -1 and expected != transaction.producer:
-            return fenced, NO_PRODUCER
+            asked_again = expected == Producer(transaction.producer.id, transaction.renewed_from_epoch)
+            return (ErrorCode.none, transaction.producer) if asked_again else (fenced, NO_PRODUCER)
         self._fence(transaction)
+        transaction.renewed_from_epoch = expected.epoch
         transaction.timeout_ms = timeout_ms
         transaction.producer = self._next_instance(transaction.producer)
         transaction.clear(TransactionState.EMPTY)

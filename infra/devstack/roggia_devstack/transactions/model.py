@@ -38,7 +38,11 @@ class Producer:
 
 @dataclass(slots=True)
 class Transaction:
-    """A transactional id and its current or last transaction. Times are milliseconds since 1970."""
+    """A transactional id and its current or last transaction. Times are milliseconds since 1970.
+
+    `renewed_from_epoch` is the epoch that the same instance had before it asked for a new one, until it begins
+    something: should it not have heard the answer, it asks again under the old one.
+    """
 
     transactional_id: str
     producer: Producer
@@ -48,6 +52,7 @@ class Transaction:
     partitions: set[TopicPartition] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
     offsets: dict[str, dict[TopicPartition, Committed]] = field(default_factory=dict)
+    renewed_from_epoch: int = -1
 
     def clear(self, state: TransactionState) -> None:
         """The transaction is over, or none has begun."""
@@ -61,6 +66,7 @@ class Transaction:
         """The first partition or group makes a transaction of it."""
         if self.state is not TransactionState.ONGOING:
             self.clear(TransactionState.ONGOING)
+            self.renewed_from_epoch = -1
             self.started_ms = now_ms
 
     def as_value(self) -> dict[str, Any]:
@@ -71,6 +77,7 @@ class Transaction:
             "timeout_ms": self.timeout_ms,
             "state": self.state.value,
             "started_ms": self.started_ms,
+            "renewed_from_epoch": self.renewed_from_epoch,
             "partitions": sorted(self.partitions),
             "groups": sorted(self.groups),
             "offsets": {
@@ -91,6 +98,7 @@ class Transaction:
             {(topic, partition) for topic, partition in value["partitions"]},
             set(value["groups"]),
             {group: _commits(commits) for group, commits in value["offsets"].items()},
+            value["renewed_from_epoch"],
         )
 
 
