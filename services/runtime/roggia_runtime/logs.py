@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from typing import Any, TextIO
@@ -12,9 +13,25 @@ from opentelemetry import trace
 from roggia_runtime.settings import TelemetrySettings
 
 
+class _Stderr(io.TextIOBase):
+    """Standard error as it is when a line is written: loggers live longer than a redirection of it."""
+
+    def write(self, text: str) -> int:
+        """Write to the present standard error."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush the present standard error."""
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Whether the present standard error is a terminal."""
+        return sys.stderr.isatty()
+
+
 def configure(service: str, settings: TelemetrySettings, stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's logging for this process. Call it once, before anything logs."""
-    out = stream or sys.stderr
+    out: Any = stream or _Stderr()
     console = settings.log_format == "console" or (settings.log_format == "auto" and out.isatty())
     level = getattr(logging, settings.log_level.upper())
     render: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
