@@ -109,8 +109,8 @@ class Fleet:
             "ROGGIA_INGEST_CATALOGUE": f"sqlite:///{self.data / 'catalogue.sqlite3'}",
             "ROGGIA_EMBEDDER_MODEL": self._model,
             "ROGGIA_EMBEDDER_CACHE": str(self.data / "vectors.sqlite3"),
-            "ROGGIA_EMBEDDER_EDGE_PATH": str(self.data / "index"),
-            "ROGGIA_QUERY_PORT": str(free_port()),
+            "ROGGIA_EMBEDDER_STORE": str(self.data / "index"),
+            "ROGGIA_EMBEDDER_QUERY_PORT": str(free_port()),
         }
 
     def _tail(self, name: str, lines: int = 25) -> str:

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import structlog
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.errors import ConfigurationError
 from roggia_runtime.http import HttpServer, application
 from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.producer import Producer
@@ -105,7 +106,10 @@ def _add_query(
     http = HttpServer(where, application(service.health, role.routes))
 
     async def listen() -> None:
-        await http.start()
+        try:
+            await http.start()
+        except ConfigurationError as error:
+            raise ConfigurationError(str(error).replace("ROGGIA_HTTP_PORT", "ROGGIA_EMBEDDER_QUERY_PORT")) from None
         log.info("query", address=f"{options.query_host}:{http.port}")
 
     service.on_start(listen, role.start)
