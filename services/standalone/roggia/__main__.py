@@ -25,6 +25,9 @@ def main() -> None:
     except (RoggiaError, SchemasError) as failed:
         err.print(f"error: {failed}", style="red", markup=False, soft_wrap=True)
         sys.exit(exit_code(failed))
+    except OSError as failed:
+        err.print(f"error: {failed.filename or ''} {failed.strerror or failed}".replace("  ", " "), markup=False)
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

@@ -89,6 +89,7 @@ async def _tell(state: StackState, chars: int) -> None:
         _heading(f"4. Edit {document.doc_id}: a sentence inserted in its middle")
         edited = await told.edit(document)
         out.print(f"{edited.embedded} of {edited.chunks} chunks were re-embedded, {edited.kept} kept.")
+        out.print("The new sentence is found.")
         _heading(f"5. Delete {cited}, which the answer cited, and ask again")
         show_answer(await told.delete(cited))
         out.print(f"{escape(cited)} is no longer cited.")

@@ -28,14 +28,18 @@ def _sections(command: Any, path: str) -> Iterator[str]:
         for name, child in children.items():
             yield from _sections(child, f"{path} {name}")
         return
-    context = typer.Context(command, info_name=path)
     arguments = [one for one in command.params if one.param_type_name == "argument"]
-    usage = " ".join([path, *(one.make_metavar(context) for one in arguments)])
+    usage = " ".join([path, *map(_metavar, arguments)])
     yield f"## `{path}`\n\n{' '.join((command.help or '').split())}\n\n```\n{usage} [OPTIONS]\n```\n"
     options = [one for one in command.params if one.param_type_name == "option" and one.name != "help"]
     if options:
         rows = [f"| {_names(one)} | {_help(one)} |" for one in options]
         yield "\n".join(["| option | meaning |", "|---|---|", *rows, ""])
+
+
+def _metavar(argument: Any) -> str:
+    name = argument.name.upper() + ("…" if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def _names(option: Any) -> str:

@@ -1,0 +1,61 @@
+"""The stack's plan agrees with the services that it starts, and the reference pages with the code."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from roggia.reference.__main__ import pages, stale
+from roggia.reference.settings import rows
+from roggia.stack import plan
+from roggia.stack.data import DataDirectory
+from roggia_embedder.settings import EmbedderSettings
+from roggia_ingest.settings import IngestSettings
+from roggia_runtime.settings import load
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_every_setting_that_the_stack_gives_a_service_is_one_that_it_reads(tmp_path: Path) -> None:
+    """A misspelt variable would be ignored in silence, and a service would write outside the data directory."""
+    known = {row.variable for cls in (IngestSettings, EmbedderSettings) for row in rows(cls)}
+    specs = plan.services(DataDirectory(tmp_path), plan.Ports())
+
+    assert {name for spec in specs for name in spec.environment} <= known
+    assert all(find_spec(spec.arguments[0]) for spec in specs)
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"), [("ingest", IngestSettings), ("embed", EmbedderSettings), ("index", EmbedderSettings)]
+)
+def test_what_the_stack_gives_a_service_is_valid_and_inside_the_data_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, cls: type[IngestSettings | EmbedderSettings]
+) -> None:
+    """The settings load as given, and every path among them lies in the one directory that `up` shows."""
+    data = DataDirectory(tmp_path)
+    (spec,) = [one for one in plan.services(data, plan.Ports()) if one.name == name]
+    for variable, value in spec.environment.items():
+        monkeypatch.setenv(variable, value)
+
+    assert load(cls).kafka.bootstrap == plan.Ports().addresses().kafka
+    paths = [
+        value.removeprefix("sqlite:///") for value in spec.environment.values() if "/" in value and "://1" not in value
+    ]
+    assert paths
+    assert all(Path(path).is_relative_to(data.root) for path in paths)
+
+
+def test_the_reference_pages_are_what_the_code_says(tmp_path: Path) -> None:
+    """A page that differs is named, so that `make lint` can say which; a missing one counts as different."""
+    assert stale(ROOT / "docs/reference") == []
+    assert stale(tmp_path) == list(pages())
+
+
+def test_the_reference_names_settings_with_default_unit_and_no_secret() -> None:
+    """One row per variable; what may be a password shows no default."""
+    page = pages()["settings.md"]
+
+    assert "| `ROGGIA_KAFKA_BOOTSTRAP` | `127.0.0.1:19092` |" in page
+    assert "| `ROGGIA_KAFKA_SASL_PASSWORD` | – |" in page
+    assert page.count("`ROGGIA_KAFKA_BOOTSTRAP`") == 1
