@@ -139,13 +139,14 @@ async def test_a_long_poll_without_news_ends_in_time(broker: Broker) -> None:
     assert part["records"]
 
 
-async def test_only_the_first_batch_may_exceed_the_limits(broker: Broker) -> None:
+@pytest.mark.parametrize("limit", [10, 6_000])
+async def test_only_the_first_batch_may_exceed_the_limits(broker: Broker, limit: int) -> None:
     """A batch larger than asked for still comes, so that no consumer is stuck; the next partition waits."""
     client = await connect(broker.bootstrap)
     large = batch([(b"k", b"v" * 5_000)])
     for partition in (0, 1):
         await sent(client, large, partition=partition)
-    first, second = await fetched(client, **fetch(0, 1, part_bytes=10, max_bytes=10))
+    first, second = await fetched(client, **fetch(0, 1, part_bytes=limit, max_bytes=limit))
     assert len(first["records"]) == len(large)
     assert second["records"] == b""
     assert second["high_watermark"] == 1
