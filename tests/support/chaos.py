@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -49,11 +48,9 @@ class Run:
             await producer.stop()
         await self.fleet.settle(settle_s)
 
-    async def _processing(self, until: int, patience_s: float = 15.0) -> None:
+    async def _processing(self, until: int) -> None:
         """Wait until work is under way, so that a disturbance hits it; not for ever, it may be disturbed already."""
-        deadline = time.monotonic() + patience_s
-        while await self.fleet.total(topics.DOC_UPSERTED) < until and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
+        await self.fleet.reach(topics.DOC_UPSERTED, until, patience_s=15.0)
 
     async def records(self, topic: str, limit: int | None = None) -> list[Record]:
         """Committed records of a topic, partition by partition, in offset order."""

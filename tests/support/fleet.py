@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from roggia_runtime.admin import TopicAdmin
@@ -84,6 +84,13 @@ class Fleet:
         """End offsets of a topic, summed."""
         return sum((await TopicAdmin(self.kafka).end_offsets(topic)).values())
 
+    async def reach(self, topic: str, records: int, patience_s: float = 900.0) -> bool:
+        """Wait until a topic's end offsets sum to `records`; say whether they did in time."""
+        deadline = time.monotonic() + patience_s
+        while (found := await self.total(topic)) < records and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        return found >= records
+
     async def _lags(self) -> dict[str, int]:
         lags: dict[str, int] = {}
         async with TopicAdmin(self.kafka) as admin:
@@ -115,6 +122,12 @@ class Fleet:
 
     def _tail(self, name: str, lines: int = 25) -> str:
         return f"--- {name}\n" + "\n".join(self.processes[name].log.read_text().splitlines()[-lines:])
+
+
+async def until(true: Callable[[], bool], every_s: float) -> None:
+    """Wait until `true()`, looking every `every_s` seconds."""
+    while not true():
+        await asyncio.sleep(every_s)
 
 
 async def apply_topics(kafka: KafkaSettings) -> None:
