@@ -25,6 +25,7 @@ from roggia_runtime.settings import BatchLimits, DlqLimits, KafkaSettings
 __all__ = ["ConsumerLoop", "Delivery"]
 
 log = structlog.get_logger()
+_END_S = 3.0
 _LEAVE_S = 5.0
 
 
@@ -81,7 +82,7 @@ class ConsumerLoop:
             await self._leave()
 
     def stop(self) -> None:
-        """Finish the batch in hand, commit, leave the group: within `stop_deadline_s`."""
+        """Finish the batch in hand within `stop_deadline_s`, commit, leave the group (some seconds more at worst)."""
         self._stopping.set()
 
     def health(self) -> list[str]:
@@ -152,7 +153,7 @@ class ConsumerLoop:
     async def _end(self, work: asyncio.Task[None]) -> None:
         if not work.done():
             work.cancel()
-            await asyncio.wait({work}, timeout=_LEAVE_S)
+            await asyncio.wait({work}, timeout=_END_S)
 
     async def _leave(self) -> None:
         session, self._session = self._session, None

@@ -22,7 +22,7 @@ from roggia_runtime.records import Output, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
 
 Committed = Callable[[], None]
-_CLOSE_S = 5.0
+_CLOSE_S = 3.0
 _REFUSED = (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed)
 
 
@@ -107,7 +107,7 @@ class AtLeastOnce:
 
     async def stop(self) -> None:
         """Stop the producer."""
-        await self._producer.stop()
+        await self._producer.stop(_CLOSE_S)
 
 
 class Transactional:
@@ -187,9 +187,11 @@ class Transactional:
     async def _start(self, partition: Partition) -> None:
         name = f"{self._group}-{partition.topic}-{partition.number}"
         client = AIOKafkaProducer(**clients.transactional_producer(self._settings, name))
+        started = False
         try:
             await client.start()
-        except BaseException:
-            await producer.close(client, _CLOSE_S)
-            raise
+            started = True
+        finally:
+            if not started:
+                await producer.close(client, _CLOSE_S)
         self._producers[partition] = client
