@@ -72,7 +72,7 @@ class KafkaSettings(_Settings):
         default="zstd", description="compression of produced batches"
     )
     max_request_bytes: int = Field(
-        default=10 * MIB, ge=MIB, description="largest record to produce, bytes, uncompressed"
+        default=64 * MIB, ge=MIB, description="largest record to produce, bytes, uncompressed"
     )
     max_fetch_bytes: int = Field(default=16 * MIB, ge=MIB, description="bytes fetched ahead, over all partitions")
     session_timeout_ms: int = Field(
