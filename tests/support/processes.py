@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-START_TIMEOUT_S = 40.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
 
 
