@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,7 @@ AVERAGE_WORDS = 256
 
 _WORD = re.compile(r"\w+")
 _LONGEST_WORD = 64
+_REMEMBERED = 100_000
 _STEMMERS = {
     "ar": "arabic", "cs": "czech", "da": "danish", "de": "german", "el": "greek", "en": "english", "eo": "esperanto",
     "es": "spanish", "et": "estonian", "fa": "persian", "fi": "finnish", "fr": "french", "ga": "irish", "hi": "hindi",
@@ -34,29 +35,44 @@ _STEMMERS = {
 }  # fmt: skip
 
 
+class _Terms(dict[str, int]):
+    """Term numbers by word, of one language; filled as words are met, emptied when it is full."""
+
+    def __init__(self, language: str | None) -> None:
+        super().__init__()
+        algorithm = _STEMMERS.get(language or "")
+        known = algorithm in Stemmer.algorithms()
+        self._stem: Callable[[str], str] = Stemmer.Stemmer(algorithm, 0).stemWord if known else str
+
+    def __missing__(self, word: str) -> int:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        term = zlib.crc32(self._stem(word).encode("utf-8", "surrogatepass"))
+        self[word] = term
+        return term
+
+
 @lru_cache(maxsize=64)
-def _stemmer(language: str | None) -> Callable[[str], str]:
-    algorithm = _STEMMERS.get(language or "")
-    if algorithm not in Stemmer.algorithms():
-        return lambda word: word
-    stem: Callable[[str], str] = Stemmer.Stemmer(algorithm, 0).stemWord
-    return stem
-
-
-@lru_cache(maxsize=200_000)
-def _term(word: str, language: str | None) -> int:
-    return zlib.crc32(_stemmer(language)(word).encode("utf-8", "surrogatepass"))
+def _terms(language: str | None) -> _Terms:
+    return _Terms(language)
 
 
 def words(text: str) -> list[str]:
     """Case-folded Unicode words of at most 64 characters, in order; longer runs (encoded data) are no words."""
-    return [word for word in _WORD.findall(text.casefold()) if len(word) <= _LONGEST_WORD]
+    found: list[str] = _WORD.findall(text.casefold())
+    if len(max(found, key=len, default="")) <= _LONGEST_WORD:
+        return found
+    return [word for word in found if len(word) <= _LONGEST_WORD]
 
 
 def encode_passage(text: str, language: str | None) -> SparseVector:
     """Weights of a passage's terms. `language` is its ISO 639-1 code; an unknown one means no stemming."""
     found = words(text)
-    counts = Counter([_term(word, language) for word in found])
+    counts: dict[int, int] = {}
+    terms = _terms(language)
+    for word, times in Counter(found).items():
+        term = terms[word]
+        counts[term] = counts.get(term, 0) + times
     indices = np.fromiter(counts.keys(), dtype=np.uint32, count=len(counts))
     frequency = np.fromiter(counts.values(), dtype=np.float32, count=len(counts))
     values = frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * len(found) / AVERAGE_WORDS))
@@ -69,9 +85,6 @@ def encode_query(text: str, languages: Sequence[str | None]) -> SparseVector:
     The language of a passage decides how its words were stemmed, so pass the languages that the index may hold; a
     term that it does not hold costs nothing. An empty result means that the query has no word.
     """
-    terms = _distinct(_term(word, language) for word in words(text) for language in (None, *languages))
+    found = words(text)
+    terms = list(dict.fromkeys(_terms(language)[word] for word in found for language in (None, *languages)))
     return SparseVector(np.asarray(terms, dtype=np.uint32), np.ones(len(terms), dtype=np.float32))
-
-
-def _distinct(terms: Iterable[int]) -> list[int]:
-    return list(dict.fromkeys(terms))

@@ -25,9 +25,10 @@ PASSAGE: Final = "passage"
 STATE_KEYS: Final = (
     "tenant_id", "domain", "doc_id", "chunk_id", "revision", "epoch", "since_revision", "since_epoch", "acl", "lang",
 )  # fmt: skip
-KEYWORDS: Final = ("doc_id", "kind", "acl", "lang", "source", "labels")
+KEYWORDS: Final = ("doc_id", "acl", "lang", "source", "labels")
 """Indexed besides `tenant_id`, which is the tenant index."""
-INTEGERS: Final = ("revision", "epoch", "expires_at", "deleted_at")
+INTEGERS: Final = ("expires_at", "deleted_at")
+"""Indexed numbers. A version is compared only where ids or a document narrow the points first: no index is worth it."""
 RRF_K: Final = 60
 
 

@@ -169,9 +169,8 @@ def _branches(request: SearchRequest, tuning: IndexTuning) -> list[tuple[qe.Quer
         dense = qe.Query.Nearest(request.dense.tolist(), using=payload.DENSE)
         branches.append((dense, qe.SearchParams(hnsw_ef=max(tuning.ef, request.k))))
     if request.lexical is not None:
-        corpus = qe.Filter(must=[equals("tenant_id", request.tenant_id), equals("kind", payload.PASSAGE)])
         lexical = qe.Query.Nearest(_sparse(request.lexical), using=payload.LEXICAL)
-        branches.append((lexical, qe.SearchParams(idf=qe.IdfParams(corpus=corpus))))
+        branches.append((lexical, qe.SearchParams()))
     return branches
 
 
@@ -179,7 +178,6 @@ def _visible(request: SearchRequest) -> qe.Filter:
     must: list[Any] = [
         equals("tenant_id", request.tenant_id),
         qe.FieldCondition("acl", match=qe.MatchAny(["*", *request.groups])),
-        equals("kind", payload.PASSAGE),
     ]
     filters = request.filters
     if filters.language is not None:

@@ -88,7 +88,6 @@ def visible(request: SearchRequest) -> m.Filter:
     must: list[Any] = [
         equals("tenant_id", request.tenant_id),
         m.FieldCondition(key="acl", match=m.MatchAny(any=["*", *request.groups])),
-        equals("kind", payload.PASSAGE),
     ]
     if asked.language is not None:
         must.append(equals("lang", asked.language))
