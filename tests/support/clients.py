@@ -26,8 +26,11 @@ def admin(bootstrap: str) -> AdminClient:
 def make_topic(bootstrap: str, name: str, partitions: int = 1, **config: str) -> str:
     """Create a topic and return its name; settings have `_` for `.`."""
     settings = {key.replace("_", "."): value for key, value in config.items()}
-    futures = admin(bootstrap).create_topics([NewTopic(name, partitions, 1, config=settings)])
-    futures[name].result(PATIENCE_S)
+    client = admin(bootstrap)
+    client.create_topics([NewTopic(name, partitions, 1, config=settings)])[name].result(PATIENCE_S)
+    # Apache Kafka's broker part learns of a topic a moment after its controller has made it.
+    while name not in client.list_topics(timeout=PATIENCE_S).topics:
+        time.sleep(0.02)
     return name
 
 

@@ -66,7 +66,7 @@ class JavaKafka:
         extra = {name.replace("_", "."): value for name, value in settings.items()}
         values = {**_broker_settings(port, controller, data), **extra}
         config.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
-        cluster = self.tool("kafka.tools.StorageTool", "random-uuid").split()[-1]
+        cluster = "c" + secrets.token_urlsafe(16)[1:]
         self.tool("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(config))
         command = self.command("kafka.Kafka", str(config), heap_mib=512)
         command[1:1] = [f"-Dlog4j2.configurationFile={logging}"]
@@ -103,7 +103,6 @@ def _broker_settings(port: int, controller: int, data: Path) -> dict[str, str]:
         "log.retention.check.interval.ms": "200",
         "file.delete.delay.ms": "100",
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": "200",
-        # Transaction protocol 2 is an option of new clients; services and devstack speak the one before it too.
         "message.max.bytes": "16777216",
     }
 

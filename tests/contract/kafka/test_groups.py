@@ -9,9 +9,12 @@ from collections.abc import Callable
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
-from confluent_kafka import Consumer
+from confluent_kafka import OFFSET_INVALID, Consumer
+from confluent_kafka import TopicPartition as ConfluentPartition
 
 from tests.support.clients import PATIENCE_S, admin, consumer, eventually, make_topic, send
 from tests.support.kafka import Broker
@@ -63,7 +66,8 @@ async def test_a_dead_member_is_replaced(kafka: Broker, topic_name: Name) -> Non
     """A member that is killed loses its partitions when its session is over."""
     topic, group = make_topic(kafka.bootstrap, topic_name("dead"), 2), topic_name("g")
     program = f"""
-from confluent_kafka import Consumer
+from confluent_kafka import OFFSET_INVALID, Consumer
+from confluent_kafka import TopicPartition as ConfluentPartition
 c = Consumer({{"bootstrap.servers": "{kafka.bootstrap}", "group.id": "{group}", "session.timeout.ms": 2000}})
 c.subscribe(["{topic}"])
 while True:
@@ -87,32 +91,39 @@ while True:
 
 
 async def test_commits_are_kept_per_partition(kafka: Broker, topic_name: Name) -> None:
-    """Committed offsets with their notes come back to either client, in that group only."""
+    """Committed offsets come back to either client, in that group only; a commit may carry a note."""
     topic, group = make_topic(kafka.bootstrap, topic_name("commit"), 2), topic_name("g")
     zero, one = TopicPartition(topic, 0), TopicPartition(topic, 1)
     await send(kafka.bootstrap, topic, [b"x"] * 7)
     async with consumer(kafka.bootstrap, topic, group_id=group, **QUICK) as member:
-        await member.commit({zero: OffsetAndMetadata(5, "note")})
+        await member.commit({zero: 5})
         assert await member.committed(zero) == 5
         assert await member.committed(one) is None
     async with consumer(kafka.bootstrap, topic, group_id=group, **QUICK) as member:
         record = await asyncio.wait_for(member.getone(), PATIENCE_S)
         assert record.offset == 5
-    other = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": group})
-    from confluent_kafka import TopicPartition as Partition
-
-    found = other.committed([Partition(topic, 0), Partition(topic, 1)], timeout=10)
-    assert [entry.offset for entry in found] == [5, -1001]
-    # The binding hands out the note without its length: what follows "note" is chance.
-    assert found[0].metadata.startswith("note")
-    other.close()
+    partitions = [ConfluentPartition(topic, number) for number in (0, 1)]
+    for name, offsets in [(group, [5, OFFSET_INVALID]), (topic_name("other"), [OFFSET_INVALID] * 2)]:
+        other = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": name})
+        assert [found.offset for found in other.committed(partitions, timeout=10)] == offsets
+        other.close()
+    async with consumer(kafka.bootstrap, topic, group_id=group, **QUICK) as member:
+        await member.commit({one: OffsetAndMetadata(3, "a note")})
+    client = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await client.start()
+    try:
+        stored = await client.list_consumer_group_offsets(group)
+    finally:
+        await client.close()
+    assert stored[one] == OffsetAndMetadata(3, "a note")
+    assert stored[zero].offset == 5
 
 
 async def test_a_member_of_an_old_generation_cannot_commit(kafka: Broker, topic_name: Name) -> None:
     """Who missed a rebalance is told so at its commit, and the offset stays."""
     topic, group = make_topic(kafka.bootstrap, topic_name("old"), 1), topic_name("g")
-    partition = TopicPartition(topic, 0)
-    async with consumer(kafka.bootstrap, topic, group_id=group, **QUICK) as member:
+    partition, options = TopicPartition(topic, 0), {**QUICK, "session_timeout_ms": 1500}
+    async with consumer(kafka.bootstrap, topic, group_id=group, **options) as member:
         await member.commit({partition: 1})
         coordinator = member._coordinator
         generation, coordinator.generation = coordinator.generation, coordinator.generation - 1
@@ -129,7 +140,7 @@ async def test_a_member_of_an_old_generation_cannot_commit(kafka: Broker, topic_
 
 
 async def test_group_of_both_clients(kafka: Broker, topic_name: Name) -> None:
-    """A member of each client library, one group: every record is read once."""
+    """A member of each client library, one group: they share the partitions."""
     topic, group = make_topic(kafka.bootstrap, topic_name("mixed"), 2), topic_name("g")
     other = Consumer(
         {
@@ -140,19 +151,29 @@ async def test_group_of_both_clients(kafka: Broker, topic_name: Name) -> None:
         }
     )
     other.subscribe([topic])
-    from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 
-    options = {**QUICK, "partition_assignment_strategy": (RoundRobinPartitionAssignor,)}
-    async with consumer(kafka.bootstrap, topic, group_id=group, **options) as member:
-        pump = asyncio.create_task(_polls(member))
-
-        async def split() -> bool:
+    async def poll_other() -> None:
+        while True:
             await asyncio.to_thread(other.poll, 0.05)
-            return len(member.assignment()) == len(other.assignment()) == 1
 
-        try:
+    # Either member joins again only while it polls, so both do all the time.
+    pumps = [asyncio.create_task(poll_other())]
+    options = {**QUICK, "partition_assignment_strategy": (RoundRobinPartitionAssignor,)}
+    try:
+        async with consumer(kafka.bootstrap, topic, group_id=group, **options) as member:
+            pumps.append(asyncio.create_task(_polls(member)))
+
+            async def split() -> bool:
+                return len(member.assignment()) == len(other.assignment()) == 1
+
             await eventually("one partition each", split)
-        finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
-            await asyncio.to_thread(other.close)
+            await _stop(pumps)
+    finally:
+        await _stop(pumps)
+        await asyncio.to_thread(other.close)
+
+
+async def _stop(pumps: list[asyncio.Task[None]]) -> None:
+    for pump in pumps:
+        pump.cancel()
+    await asyncio.gather(*pumps, return_exceptions=True)
