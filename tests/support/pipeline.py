@@ -1,0 +1,176 @@
+"""The whole pipeline inside one test process: ingest, embed and index as their own apps build them, on one broker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+from roggia_embedder import app as embedder
+from roggia_embedder.query import api
+from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.settings import EmbedderOptions, EmbedderSettings
+from roggia_ingest import app as ingest
+from roggia_ingest.settings import IngestOptions, IngestSettings
+from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.producer import Producer
+from roggia_runtime.records import Partition
+from roggia_runtime.service import Service
+from roggia_runtime.settings import HttpSettings, KafkaSettings, RegistrySettings
+from roggia_schemas import topics
+from roggia_schemas.events import DocChanged, DocUpserted, Operation, RetrievalServed
+from roggia_schemas.wiretypes import Event
+
+from tests.support.fleet import GROUPS, apply_topics
+from tests.support.processes import free_port
+
+TENANT = "acme"
+_E = TypeVar("_E", bound=Event)
+
+
+class Pipeline:
+    """Publishes changes, waits for what comes out, and searches over HTTP."""
+
+    def __init__(self, kafka: KafkaSettings, client: aiohttp.ClientSession) -> None:
+        self._kafka = kafka
+        self._client = client
+        self._codec = EventCodec(RegistrySettings(), source="/test")
+        self._producer = Producer(kafka)
+        self._admin = TopicAdmin(kafka)
+        self._number = 0
+
+    async def start(self) -> None:
+        """Connect."""
+        await self._producer.start()
+        await self._admin.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._admin.stop()
+        await self._producer.stop()
+
+    async def publish(self, doc_id: str, revision: int, text: str | None, **changes: Any) -> DocChanged:
+        """One change of a document; no text deletes it."""
+        self._number += 1
+        facts: dict[str, Any] = {
+            "event_id": f"018bcfe5-0000-7000-8000-{self._number:012x}",
+            "occurred_at": int(time.time() * 1000),
+            "tenant_id": TENANT,
+            "domain": "docs",
+            "doc_id": doc_id,
+            "revision": revision,
+            "operation": Operation.DELETE if text is None else Operation.UPSERT,
+        }
+        if text is not None:
+            facts |= {"content_type": "text/markdown", "content": text.encode(), "acl": ("*",), "language": "en"}
+        event = DocChanged(**facts | changes)
+        await self.again(event)
+        return event
+
+    async def again(self, event: DocChanged) -> None:
+        """Publish an event as it is, for instance an old one."""
+        await self._producer.send(self._codec.output(topics.DOC_CHANGED, event))
+
+    async def settle(self, timeout_s: float = 60) -> None:
+        """Until every stage has consumed its topic, twice in a row."""
+        quiet = 0
+        async with asyncio.timeout(timeout_s):
+            while quiet < 2:
+                lags = [await self._lag(group, topic) for group, topic in GROUPS.items()]
+                quiet = 0 if any(lags) else quiet + 1
+                await asyncio.sleep(0.1)
+
+    async def upserted(self) -> list[DocUpserted]:
+        """Every doc.upserted so far, oldest first."""
+        return sorted(await self._all(DocUpserted, topics.DOC_UPSERTED), key=lambda event: event.indexed_at)
+
+    async def served(self) -> AsyncGenerator[RetrievalServed]:
+        """Every retrieval.served from the first on, without end."""
+        parts = await self._admin.end_offsets(topics.RETRIEVAL_SERVED)
+        starts = {Partition(topics.RETRIEVAL_SERVED, number): 0 for number in parts}
+        async with aclosing(self._admin.follow(starts)) as records:
+            async for record in records:
+                yield await self._codec.decode(RetrievalServed, record)
+
+    async def dead(self) -> int:
+        """Dead letters of all stages."""
+        ends = [await self._admin.end_offsets(topics.dlq(topic)) for topic in GROUPS.values()]
+        return sum(sum(end.values()) for end in ends)
+
+    async def search(self, query: str, domain: str = "docs", **changes: Any) -> list[api.Passage]:
+        """What the query role finds; nothing where no index is served."""
+        request = api.SearchRequest(tenant=TENANT, domain=domain, query=query, **changes)
+        async with self._client.post(api.SEARCH_PATH, data=api.encode(request)) as response:
+            body = await response.read()
+            if response.status == 404:
+                return []
+            assert response.status == 200, body
+            return list(api.decode(body, api.SearchResponse).results)
+
+    async def ask(self, question: str) -> api.AskResponse:
+        """The answer."""
+        request = api.SearchRequest(tenant=TENANT, domain="docs", query=question)
+        async with self._client.post(api.ASK_PATH, data=api.encode(request)) as response:
+            return api.decode(await response.read(), api.AskResponse)
+
+    async def _lag(self, group: str, topic: str) -> int:
+        parts = await self._admin.group_lag(group)
+        if not parts:
+            return sum((await self._admin.end_offsets(topic)).values())
+        return sum(part.lag for part in parts.values())
+
+    async def _all(self, cls: type[_E], topic: str) -> list[_E]:
+        ends = await self._admin.end_offsets(topic)
+        records = [record for number in ends async for record in self._admin.read(topic, number, 0)]
+        return [await self._codec.decode(cls, record) for record in records]
+
+
+@asynccontextmanager
+async def running(bootstrap: str, data: Path) -> AsyncIterator[Pipeline]:
+    """All services over `data`, started, and stopped at the end. Fails when one of them failed."""
+    kafka = KafkaSettings(bootstrap=bootstrap, session_timeout_ms=10_000)
+    await apply_topics(kafka)
+    port = free_port()
+    services = _services(kafka, data, port)
+    tasks = [asyncio.create_task(service.run()) for service in services]
+    try:
+        await _ready(services, tasks)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+            pipeline = Pipeline(kafka, client)
+            await pipeline.start()
+            try:
+                yield pipeline
+            finally:
+                await pipeline.stop()
+    finally:
+        for service in services:
+            service.stop()
+        await asyncio.gather(*tasks)
+
+
+def _services(kafka: KafkaSettings, data: Path, port: int) -> list[Service]:
+    own = {"kafka": kafka, "http": HttpSettings(port=0)}
+    options = EmbedderOptions(
+        model="stub", cache=data / "vectors.sqlite3", store=str(data / "index"), query_port=port, dimension=64
+    )
+    told = IngestOptions(catalogue=f"sqlite:///{data / 'catalogue.sqlite3'}", inline_bytes=1 << 20)
+    settings = EmbedderSettings(**own, embedder=options, query=QuerySettings(threshold=0.2))
+    return [
+        ingest.build(IngestSettings(**own, ingest=told)),
+        embedder.build(settings, ["embed"], "embed"),
+        embedder.build(settings, ["upsert", "query"], "index"),
+    ]
+
+
+async def _ready(services: Sequence[Service], tasks: Sequence[asyncio.Task[None]], timeout_s: float = 60) -> None:
+    async with asyncio.timeout(timeout_s):
+        while any(service.health() for service in services):
+            for task in tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.05)
