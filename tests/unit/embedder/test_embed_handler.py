@@ -120,3 +120,12 @@ async def test_a_redelivery_repeats_ids_and_key() -> None:
     assert [part.event_id for part in parts(first)] == [part.event_id for part in parts(second)]
     assert {output.key for verdict in (first, second) for output in verdict.outputs} == {b"acme/a"}  # type: ignore[union-attr]
     assert {output.topic for output in first.outputs} == {topics.doc_embedded(1)}  # type: ignore[union-attr]
+
+
+async def test_a_document_without_text_is_a_revision_without_chunks() -> None:
+    """An emptied document is not deleted: its event says so, in a form that the index accepts."""
+    model = CountingModel()
+    (verdict,) = await handler(model).handle([record(chunk_set("a", [], deleted=False))])
+    (event,) = parts(verdict)
+    assert not event.deleted
+    assert (event.chunks, event.dimension, len(event.vectors)) == ((), model.dimension, 0)

@@ -77,7 +77,7 @@ def _part(
         parts=parts,
         chunk_ids=tuple(chunk.chunk_id for chunk in event.chunks),
         chunks=tuple(_chunk(chunk, supplied, first) for chunk in piece),
-        dimension=target.dimension if piece else 0,
+        dimension=0 if event.deleted else target.dimension,
         vectors=_vectors(piece, supplied),
     )
 
