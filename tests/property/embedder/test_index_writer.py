@@ -12,10 +12,10 @@ from roggia_embedder.indexing.writer import Complete, Delivery, IndexWriter
 from roggia_schemas.names import Version
 
 from tests.support.index import COLLECTION, SPEC, Content, contents, deliveries, document, expected
+from tests.support.interleaving import run_interleaved
 from tests.support.stepped import SteppedStore, Stepper
 
 TEXTS = ("alpha", "beta", "gamma", "delta", "epsilon")
-WRITERS = 2
 
 content = st.builds(
     Content,
@@ -54,30 +54,6 @@ def _jobs(data: st.DataObject, corpus: dict) -> list[list[Delivery]]:
     return jobs
 
 
-def _run(chance: random.Random, store: MemoryStore, jobs: list[list[Delivery]]) -> None:
-    """Every job succeeds once, on one of two writers, in the order and after the crashes that chance decides.
-
-    The schedule comes from a seeded generator, not from single draws: uniform interleavings find more than shrunk ones.
-    """
-    stepped, waiting = SteppedStore(store), list(jobs)
-    running: list[tuple[Stepper, list[Delivery]]] = []
-    crashes, steadiness = chance.randint(0, 4), chance.choice([1, 2, 8, 30])
-    while waiting or running:
-        while waiting and len(running) < WRITERS:
-            job = waiting.pop(0)
-            running.append((Stepper(IndexWriter(stepped, lambda: 7).write(COLLECTION, job)), job))
-        stepper, job = chance.choice(running)
-        for _ in range(chance.randint(1, steadiness)):
-            if not stepper.done:
-                stepper.step()
-        if not stepper.done and crashes and chance.random() < 0.1:
-            crashes -= 1
-            stepper.crash()
-            waiting.insert(chance.randint(0, len(waiting)), job)
-        if stepper.done:
-            running.remove((stepper, job))
-
-
 @settings(max_examples=400, deadline=None)
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_two_writers_that_crash_end_at_the_newest_version(data: st.DataObject, seed: int) -> None:
@@ -85,7 +61,7 @@ def test_two_writers_that_crash_end_at_the_newest_version(data: st.DataObject, s
     corpus = _corpus(data)
     store = MemoryStore()
     asyncio.run(store.ensure_collection(SPEC))
-    _run(random.Random(seed), store, _jobs(data, corpus))
+    run_interleaved(random.Random(seed), store, _jobs(data, corpus))
     heads, rows = asyncio.run(contents(store))
     assert rows == expected(corpus)
     assert {owner: head.version for owner, head in heads.items()} == {

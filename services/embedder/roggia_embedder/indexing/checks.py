@@ -1,4 +1,4 @@
-"""What makes a doc.embedded event unfit for the index. Pure. Types and the size of `vectors` are the codec's to check."""
+"""What makes a doc.embedded event unfit for the index. Pure. Types and vectors' size are the codec's to check."""
 
 from __future__ import annotations
 
