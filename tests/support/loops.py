@@ -82,7 +82,7 @@ async def read_all(bootstrap: str, topic: str) -> list[Record]:
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     """Wait until `condition` holds; fail after `timeout_s` seconds."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  # conditions span processes
+        while not condition():  # conditions span processes
             await asyncio.sleep(0.01)
 
 

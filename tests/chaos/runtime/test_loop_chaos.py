@@ -84,7 +84,7 @@ async def test_nothing_is_lost_and_transactions_double_nothing(
         await fleet.disturb()
         await asyncio.wait_for(feeding, 120)
         async with asyncio.timeout(120):
-            while await lag(kafka.bootstrap, fleet.group) != 0:  # noqa: ASYNC110  # the broker is asked
+            while await lag(kafka.bootstrap, fleet.group) != 0:  # the broker is asked
                 await asyncio.sleep(0.3)
         fleet.last.send(signal.SIGTERM)
         assert await fleet.last.ended() == 0

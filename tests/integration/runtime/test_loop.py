@@ -307,7 +307,7 @@ async def test_no_progress_ends_in_an_error(devstack: Broker, names: Names) -> N
 
 async def _caught_up(broker: Broker, group: str) -> None:
     async with asyncio.timeout(15):
-        while await lag(broker.bootstrap, group) != 0:  # noqa: ASYNC110  # the broker is asked, nobody sets an event
+        while await lag(broker.bootstrap, group) != 0:  # the broker is asked, nobody sets an event
             await asyncio.sleep(0.05)
 
 

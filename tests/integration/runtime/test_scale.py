@@ -39,7 +39,7 @@ async def _disturb(start: Callable[[], Worker], count: Callable[[], Awaitable[in
 
 async def _reach(count: Callable[[], Awaitable[int]], wanted: int) -> None:
     async with asyncio.timeout(45):
-        while await count() < wanted:  # noqa: ASYNC110  # the broker is asked, nobody sets an event
+        while await count() < wanted:  # the broker is asked, nobody sets an event
             await asyncio.sleep(0.1)
 
 
