@@ -36,8 +36,12 @@ async def held_rows(collection: str, points: AsyncIterable[Head | Passage]) -> s
 
 def difference(want: set[Row], got: set[Row]) -> str:
     """The first differences in words, for a failed assertion."""
-    missing, extra = sorted(want - got), sorted(got - want)
-    return f"{len(missing)} missing, {len(extra)} too many; missing {missing[:2]}; too many {extra[:2]}"
+    missing, extra = ([_brief(row) for row in sorted(rows)] for rows in (want - got, got - want))
+    return f"{len(missing)} missing, {len(extra)} too many; missing {missing[:3]}; too many {extra[:3]}"
+
+
+def _brief(row: Row) -> tuple[object, ...]:
+    return (*row[:4], row[4][:40], row[5])
 
 
 def _rows(event: DocChanged, generation: int) -> set[Row]:
