@@ -78,6 +78,39 @@ def test_damage_after_the_checkpoint(
     store.close()
 
 
+@pytest.mark.parametrize(("kept_batches", "start"), [(10, 3), (5, 3), (3, 3), (1, 1), (0, 0)])
+def test_start_offset_outlives_a_lost_tail(tmp_path: Path, kept_batches: int, start: int) -> None:
+    """A tail lost from before the checkpoint brings no deleted record back, and never puts the start after the end."""
+    store = Store.open(tmp_path / "d")
+    store.create_topic("t", 1, {})
+    log, ends = store.log("t", 0), [0]
+    for _ in range(10):
+        log.append(batch([(b"k", b"v")]), 5)
+        ends.append(log.size)
+    log.delete_records(3)
+    die(store)
+    with log.segments[0].path.open("r+b") as file:
+        file.truncate(ends[kept_batches])
+    again = Store.open(tmp_path / "d")
+    assert (again.log("t", 0).start_offset, again.log("t", 0).end_offset) == (start, kept_batches)
+    again.close()
+
+
+def test_journal_with_a_damaged_entry(tmp_path: Path) -> None:
+    """A journal ends before an entry whose checksum is wrong."""
+    store = Store.open(tmp_path / "d")
+    for number in range(3):
+        store.state.put("a", "k", {"n": number, "text": "x" * 50})
+    die(store)
+    journal = tmp_path / "d" / "state.journal"
+    content = bytearray(journal.read_bytes())
+    content[-10] ^= 1
+    journal.write_bytes(content)
+    again = Store.open(tmp_path / "d")
+    assert again.state.get("a", "k") == {"n": 1, "text": "x" * 50}
+    again.close()
+
+
 @quick
 @given(changes=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9), st.booleans())), share=st.floats(0, 1))
 def test_journal(tmp_path: Path, changes: list[tuple[str, int, bool]], share: float) -> None:

@@ -31,7 +31,9 @@ def open_segments(folder: Path, pool: FilePool) -> tuple[list[Segment], Snapshot
     if state is None or not _covers(folder, bases, state):
         start = bases[0] if state is None else max(bases[0], state.start_offset)
         state = Snapshot(bases[0], 0, start, bases[0], NEVER_MS, ProducerState())
-    return [_open_segment(folder, base, pool, state) for base in bases], state
+    segments = [_open_segment(folder, base, pool, state) for base in bases]
+    state.start_offset = min(state.start_offset, segments[-1].next_offset)
+    return segments, state
 
 
 def finish_swaps(folder: Path) -> None:
