@@ -60,27 +60,53 @@ class Cutter:
         """Where the run that starts at `first` ends, inside a section that ends at `last`."""
         budget = self.sizes.core - self._header_weight(first)
         candidates: list[int] = []
+        anchor = first
         for index in range(first + 1, last):
             if self._heading_cut(first, index, last, budget):
                 return index
-            if self.atoms[index - 1].level == 0:
+            if self._is_hard(index):
+                anchor = index
+            if self.atoms[index - 1].level == 0 and self._weight(first, index) >= self.sizes.minimum:
                 candidates.append(index)
             if self._weight(first, index + 1) > budget:
-                return self._best(first, index, last, candidates)
+                return self._best(self._near(anchor, candidates), index, last)
         return last
 
     def _heading_cut(self, first: int, index: int, last: int, budget: int) -> bool:
         """Whether a heading at `index` ends the run: it has the minimum, and what follows is not a small rest."""
-        if not 1 <= self.atoms[index].level <= _DEEPEST_HARD or self._weight(first, index) < self.sizes.minimum:
+        if not self._is_hard(index) or self._weight(first, index) < self.sizes.minimum:
             return False
         return not (self._is_small(index, last) and self._weight(first, last) <= budget)
 
-    def _best(self, first: int, limit: int, last: int, candidates: list[int]) -> int:
-        """The candidate with the highest (rank, hash) that leaves a piece and a rest of fair size, else `limit`."""
-        fair = [index for index in candidates if self._weight(first, index) >= self.sizes.soft]
-        roomy = [index for index in fair if not self._is_small(index, last)]
-        choice = roomy or fair
-        return max(choice, key=self._key) if choice else limit
+    def _near(self, anchor: int, candidates: list[int]) -> list[int]:
+        """Candidates that would also do for a run that starts at the heading `anchor`, if there are any.
+
+        A run may begin with less than the minimum of other sections. Cutting the last section as if they were not
+        there keeps its cuts in place when text above it changes.
+        """
+        if not self._is_hard(anchor):
+            return candidates
+        least, most = self.sizes.minimum, self.sizes.core - self.sizes.minimum
+        near = [index for index in candidates if index > anchor and least <= self._weight(anchor, index) <= most]
+        return near or candidates
+
+    def _best(self, candidates: list[int], limit: int, last: int) -> int:
+        """The candidate with the highest (rank, hash), else `limit`: of those that leave the minimum before the next
+        heading, if there are any, so that the next heading can be a cut.
+        """
+        end = self._next_heading(limit, last)
+        roomy = [index for index in candidates if index == end or not self._is_small(index, end)]
+        return max(roomy or candidates, key=self._key, default=limit)
+
+    def _next_heading(self, index: int, last: int) -> int:
+        """The next heading at or after `index` that can be a cut, or how far to look for it: the minimum."""
+        end = index
+        while end < last and not self._is_hard(end) and (end == index or self._is_small(index, end)):
+            end += 1
+        return end
+
+    def _is_hard(self, index: int) -> bool:
+        return 1 <= self.atoms[index].level <= _DEEPEST_HARD
 
     def _is_small(self, index: int, last: int) -> bool:
         return self._weight(index, last) < self.sizes.minimum

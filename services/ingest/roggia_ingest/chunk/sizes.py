@@ -30,11 +30,6 @@ class ChunkSizes:
         return self.maximum - self.overlap
 
     @property
-    def soft(self) -> int:
-        """Least tokens before a cut that is chosen by hash rather than by a heading."""
-        return min(self.minimum * 5 // 4, self.core // 2)
-
-    @property
     def atom(self) -> int:
         """A block above this weight may be cut inside, else a piece below the minimum might find no cut."""
         return self.core - self.minimum - self.header

@@ -13,7 +13,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_NOT_TEXT = frozenset({"unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf-7", "undefined"})
+_NOT_TEXT = frozenset({"unicode_escape", "raw_unicode_escape", "idna", "punycode", "utf_7", "undefined"})
 _GUESS_BYTES = 65_536
 _TOO_FEW = 20
 """With fewer non-ASCII bytes a guess is noise: then windows-1252, as the WHATWG encoding standard has it."""
@@ -50,7 +50,7 @@ def _known(charset: str) -> str:
         name = codecs.lookup(charset).name
     except (LookupError, ValueError):
         name = "undefined"
-    if name in _NOT_TEXT:
+    if name.replace("-", "_") in _NOT_TEXT:
         raise ContentError("content_type", f"charset {charset[:40]!r} is not known; use utf-8 or an IANA name")
     return "utf-8-sig" if name == "utf-8" else name
 
