@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-_SAMPLE = 2_000
+_SAMPLE = 1_000
 _LEAST = 20
 _SURE = 0.9
+_ISO_639_1 = 2
+"""Length of the codes that events carry; the model knows some languages that have only a longer one."""
 
 
 class Languages:
-    """Detects languages with py3langid (a maintained langid: naive Bayes over byte n-grams, 97 languages).
+    """Detects languages with py3langid, a maintained langid: naive Bayes over byte n-grams.
 
+    Only the model's languages that have an ISO 639-1 code are answered, because events carry no other.
     Its model takes more than half a second to load: by `load` at the start, else when first needed.
     """
 
@@ -23,7 +26,9 @@ class Languages:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
         if self._identifier is None:
-            self._identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+            identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+            identifier.set_languages([code for code in identifier.nb_classes if len(code) == _ISO_639_1])
+            self._identifier = identifier
 
     def detect(self, text: str) -> str | None:
         """ISO 639-1 code of the text's first part, or None when it is too short or the model is not sure."""

@@ -1,0 +1,78 @@
+"""Documents whose time has come."""
+
+from __future__ import annotations
+
+from roggia_ingest.expiry import Expiry
+from roggia_runtime.records import Done, Drop
+
+from tests.support import ingesting
+from tests.support.ingesting import PARTITION, MemoryCatalogue, change, decoded, outputs, record
+
+EXPIRY = 1_700_000_500_000
+
+
+class Clock:
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        """The time."""
+        return self.now
+
+
+def expiry(catalogue: MemoryCatalogue, clock: Clock) -> Expiry:
+    """The ticker on a catalogue."""
+    return Expiry(topic=ingesting.TOPIC, codec=ingesting.codec(), catalogue=catalogue, interval_s=1, now_ms=clock)
+
+
+async def test_expiry_ends_as_a_deletion_one_epoch_later_once_committed() -> None:
+    """Not before its time; at its time (revision, epoch + 1) with the expiry as its moment; not again afterwards."""
+    catalogue, clock = MemoryCatalogue(), Clock()
+    ticker = expiry(catalogue, clock)
+    await ingesting.handler(catalogue).handle([record(change(revision=7, expires_at=EXPIRY), 0)])
+    clock.now = EXPIRY - 1
+    assert await ticker.tick(PARTITION) == []
+    clock.now = EXPIRY
+    (output,) = await ticker.tick(PARTITION)
+    got = decoded(output)
+    assert (got.revision, got.epoch, got.deleted, got.occurred_at) == (7, 1, True, EXPIRY)
+    await ticker.committed(PARTITION)
+    assert await ticker.tick(PARTITION) == []
+
+
+async def test_a_deletion_that_was_not_committed_comes_again_with_the_same_bytes() -> None:
+    """A crash, a fence: nothing was noted, so the next owner emits it; the clock is not in the bytes."""
+    catalogue, clock = MemoryCatalogue(), Clock()
+    await ingesting.handler(catalogue).handle([record(change(expires_at=EXPIRY), 0)])
+    clock.now = EXPIRY
+    first = await expiry(catalogue, clock).tick(PARTITION)
+    clock.now = EXPIRY * 2
+    again = await expiry(catalogue, clock).tick(PARTITION)
+    assert [output.value for output in first] == [output.value for output in again]
+
+
+async def test_after_expiry_older_records_are_stale_and_a_newer_revision_lives() -> None:
+    """The same revision published again stays dead; the next one brings the document back."""
+    catalogue, clock = MemoryCatalogue(), Clock()
+    ticker, handler = expiry(catalogue, clock), ingesting.handler(catalogue)
+    await handler.handle([record(change(expires_at=EXPIRY), 0)])
+    clock.now = EXPIRY
+    await ticker.tick(PARTITION)
+    await ticker.committed(PARTITION)
+    stale, null, newer = await handler.handle(
+        [record(change(expires_at=EXPIRY), 1), record(None, 2), record(change(revision=2), 3)]
+    )
+    assert (stale, null) == (Drop("stale"), Drop("deleted"))
+    assert isinstance(newer, Done)
+    assert decoded(outputs([newer])[0]).deleted is False
+
+
+async def test_only_documents_of_the_asked_partition_expire() -> None:
+    """Each partition's owner looks after its own."""
+    catalogue, clock = MemoryCatalogue(), Clock()
+    handler = ingesting.handler(catalogue)
+    await handler.handle([record(change("b", expires_at=EXPIRY), 0, partition=1)])
+    clock.now = EXPIRY
+    assert await expiry(catalogue, clock).tick(PARTITION) == []
