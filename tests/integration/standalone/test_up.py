@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(240)
 TENANT = ("--tenant", "acme")
 EXPENSES = "# Expenses\n\nTravel expenses are paid back within ten days when the receipts are attached.\n"
 ROLLBACK = "# Rollback\n\nA rollback of the payment service is approved by the engineer on call.\n"
+SLUICE = "The sluice of the old mill was repaired with oak and iron in the year after the flood, and it still holds."
 SALARIES = "# Salaries\n\nSalaries are reviewed in March by the compensation committee.\n"
 
 
@@ -79,8 +80,8 @@ def test_a_document_is_found_only_by_a_group_of_its_acl(up: Up, tmp_path: Path) 
 
 
 def test_publishing_unchanged_files_again_embeds_nothing(up: Up, folder: Path) -> None:
-    """Same text, same chunk ids, vectors from the cache: a repetition is cheap."""
-    where = (*TENANT, "--domain", "again", "--acl", "*", "--json")
+    """Same text, same chunk ids, vectors from the tenant's cache: a repetition is cheap."""
+    where = ("--tenant", "again", "--domain", "again", "--acl", "*", "--json")
     first, second = up.call("publish", str(folder), *where), up.call("publish", str(folder), *where)
 
     assert first["embedded"] == first["chunks"] == second["chunks"]
@@ -90,9 +91,9 @@ def test_publishing_unchanged_files_again_embeds_nothing(up: Up, folder: Path) -
 def test_a_large_file_travels_by_reference_and_a_broken_one_is_refused_with_its_reason(up: Up, tmp_path: Path) -> None:
     """Above 256 KiB the event names a copy that ingest may read; what cannot be read is a dead letter, status 1."""
     where = (*TENANT, "--domain", "sizes", "--acl", "*")
-    line = "The {} sluice of the mill was repaired with oak and iron in the year after the flood.\n\n"
-    (tmp_path / "large.md").write_text("# Mill\n\n" + "".join(line.format(number) for number in range(3200)))
-    assert (tmp_path / "large.md").stat().st_size > 256 * 1024
+    padding = "<!-- " + "oak and iron " * 25_000 + "-->"
+    (tmp_path / "large.html").write_text(f"<html><body>{padding}<h1>Mill</h1><p>{SLUICE}</p></body></html>")
+    assert (tmp_path / "large.html").stat().st_size > 256 * 1024
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7\nnot really")
     up.call("publish", str(tmp_path / "broken.pdf"), *where, status=1)
     letters = up.call("dlq", "list", "--json")
@@ -100,9 +101,9 @@ def test_a_large_file_travels_by_reference_and_a_broken_one_is_refused_with_its_
     shown = up.call("dlq", "show", letters[0]["topic"], letters[0]["place"])
     assert shown["value"]["doc_id"] == "broken.pdf"
 
-    sent = up.call("publish", str(tmp_path / "large.md"), *where, "--no-wait", "--json")
-    assert sent["sent"] == 1
-    assert any(up.data.content.rglob("*"))
+    sent = up.call("publish", str(tmp_path / "large.html"), *where, "--json")
+    assert (sent["searchable"], sent["chunks"]) == (1, 1)
+    assert any(path.is_file() for path in up.data.content.rglob("*"))
 
 
 def test_a_second_up_on_the_same_data_is_refused(up: Up) -> None:

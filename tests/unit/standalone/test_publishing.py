@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from roggia.errors import UsageError
 from roggia.publishing import events
 from roggia.publishing.revision import RevisionClock
 from roggia.publishing.tracker import Tracker
-from roggia.publishing.watch import sort_out
+from roggia.publishing.watch import sort_out, watching
 from roggia_runtime.ids import uuid7
 from roggia_schemas.events import DocUpserted, Operation
 from roggia_schemas.names import check_revision
@@ -115,9 +116,20 @@ def test_watching_deletes_only_what_was_seen_to_go(tmp_path: Path) -> None:
         (Change.deleted, tmp_path / "gone.md"),
         (Change.added, tmp_path / "never-there.md"),
         (Change.deleted, tmp_path / ".swp.md"),
+        (Change.deleted, tmp_path / "picture.png"),  # was never published
     ]
 
     changes = sort_out(burst, [tmp_path])
 
     assert {one.doc_id for one in changes.files} == {"kept.md", "rewritten.md"}
     assert changes.gone == ("gone.md",)
+
+
+async def test_a_change_between_the_start_of_watching_and_the_first_look_is_not_missed(tmp_path: Path) -> None:
+    """While `publish --watch` is still busy with what is there, files may change: they come with the first burst."""
+    async with watching([tmp_path], "team") as bursts:
+        (tmp_path / "new.md").write_text("# new")
+        async with asyncio.timeout(20):
+            changes = await anext(bursts)
+
+    assert [one.doc_id for one in changes.files] == ["team/new.md"]

@@ -6,7 +6,8 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,7 @@ from roggia.publishing.job import Job
 from roggia.publishing.publisher import open_publisher
 from roggia.publishing.revision import RevisionClock
 from roggia.publishing.tracker import Tracker
-from roggia.publishing.watch import watch as changes_of
+from roggia.publishing.watch import Changes, watching
 
 DELETE_STALL_S = 15.0
 
@@ -53,9 +54,8 @@ def publish(
     target = target_of(tenant, domain, acl)
     where = resolve(Named(data, bootstrap, registry))
     store = content_store(content_dir, data, named=bool(bootstrap))
-    files, skipped = sort(path, prefix)
-    job = _Publish(where, target, store)
-    asyncio.run(job.run(files, skipped, wait=wait, json=json, watched=path if watch else (), prefix=prefix))
+    job = _Publish(where, target, store, tuple(path), prefix)
+    asyncio.run(job.watch(wait=wait, json=json) if watch else job.once(wait=wait, json=json))
 
 
 def delete(
@@ -115,45 +115,59 @@ class _Publish:
     where: Connection
     target: events.Target
     store: events.ContentStore | None
+    paths: tuple[Path, ...]
+    prefix: str
 
-    async def run(
-        self,
-        files: Sequence[Candidate],
-        skipped: Sequence[Skipped],
-        *,
-        wait: bool,
-        json: bool,
-        watched: Sequence[Path],
-        prefix: str,
-    ) -> None:
-        report_skipped(skipped)
-        if not files and not watched:
-            raise UsageError("PATH: nothing to publish there; see the reasons above")
+    async def once(self, *, wait: bool, json: bool) -> None:
+        """Publish what is there."""
+        files, skipped = sort(self.paths, self.prefix)
+        if not files:
+            report_skipped(skipped)
+            raise UsageError(f"PATH: nothing that can be published in {', '.join(map(str, self.paths))}")
+        async with self._job() as job:
+            failed = await _publish(job, files, skipped, wait=wait, json=json)
+        if failed:
+            raise StandaloneError(f"{failed} documents were refused; see `roggia dlq list`")
+
+    async def watch(self, *, wait: bool, json: bool) -> None:
+        """Publish what is there, then what changes, until interrupted."""
+        sort(self.paths, self.prefix)
+        async with self._job() as job, watching(self.paths, self.prefix) as bursts:
+            await _publish(job, *sort(self.paths, self.prefix), wait=wait, json=json)
+            say("Watching for changes; Ctrl-C ends it.")
+            async for changes in bursts:
+                await _follow(job, changes)
+
+    @asynccontextmanager
+    async def _job(self) -> AsyncIterator[Job]:
         async with open_publisher(self.where) as publisher:
-            job = Job(publisher, self.target, RevisionClock(), self.store)
-            began = time.monotonic()
-            with bars(len(files), "searchable" if wait else "sent") as shown:
-                tracker = await job.publish(map(events.source, files), shown, wait=wait)
-            _report(tracker, len(files), skipped, time.monotonic() - began, json=json, wait=wait)
-            if watched:
-                await _watch(job, watched, prefix)
-        if tracker.failed:
-            raise StandaloneError(f"{len(tracker.failed)} documents were refused; see `roggia dlq list`")
+            yield Job(publisher, self.target, RevisionClock(), self.store)
 
 
-async def _watch(job: Job, paths: Sequence[Path], prefix: str) -> None:
-    say("Watching for changes; Ctrl-C ends it.")
-    async for changes in changes_of(paths, prefix):
-        quiet: Callable[[Tracker, int], None] = lambda _tracker, _sent: None  # noqa: E731
-        if changes.files:
-            tracker = await job.publish(map(events.source, changes.files), quiet)
-            for doc_id, event in tracker.indexed.items():
-                say(f"  {doc_id}: {event.chunks} chunks, {event.embedded} embedded, {event.cached} from the cache")
-            for failure in tracker.failed:
-                say(f"  {failure.doc_id}: refused: {failure.reason}")
-        if changes.gone:
-            await job.delete(changes.gone, quiet, wait=False)
-            say(f"  deleted: {', '.join(changes.gone)}")
+async def _publish(job: Job, files: Sequence[Candidate], skipped: Sequence[Skipped], *, wait: bool, json: bool) -> int:
+    """Publish, show, and return how many were refused."""
+    report_skipped(skipped)
+    began = time.monotonic()
+    with bars(len(files), "searchable" if wait else "sent") as shown:
+        tracker = await job.publish(map(events.source, files), shown, wait=wait)
+    _report(tracker, len(files), skipped, time.monotonic() - began, json=json, wait=wait)
+    return len(tracker.failed)
+
+
+async def _follow(job: Job, changes: Changes) -> None:
+    if changes.files:
+        tracker = await job.publish(map(events.source, changes.files), _quiet)
+        for doc_id, event in tracker.indexed.items():
+            say(f"  {doc_id}: {event.chunks} chunks, {event.embedded} embedded, {event.cached} from the cache")
+        for failure in tracker.failed:
+            say(f"  {failure.doc_id}: refused: {failure.reason}")
+    if changes.gone:
+        await job.delete(changes.gone, _quiet, wait=False)
+        say(f"  deleted: {', '.join(changes.gone)}")
+
+
+def _quiet(_tracker: Tracker, _sent: int) -> None:
+    """Shows nothing."""
 
 
 def report_skipped(skipped: Sequence[Skipped]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from watchfiles import Change, awatch
+from watchfiles.main import FileChange
 
-from roggia.publishing.files import Candidate, document_id, is_hidden, judge
+from roggia.publishing.files import CONTENT_TYPES, Candidate, document_id, is_hidden, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,32 @@ class Changes:
     gone: Sequence[str]
 
 
-async def watch(paths: Sequence[Path], prefix: str = "") -> AsyncIterator[Changes]:
-    """Bursts of changes below `paths`, for as long as somebody listens. Skips what `publish` skips."""
-    async for burst in awatch(*paths, recursive=True):
+@asynccontextmanager
+async def watching(paths: Sequence[Path], prefix: str = "") -> AsyncIterator[AsyncIterator[Changes]]:
+    """Bursts of changes below `paths` from now on: what changes after this block was entered is not missed.
+
+    So enter it first, publish what is there, then read. Skips what `publish` skips.
+    """
+    bursts = awatch(*(path.resolve() for path in paths), recursive=True)
+    first = asyncio.create_task(anext(bursts))
+    # One turn of the loop takes the task past the call that registers the watch with the kernel.
+    await asyncio.sleep(0)
+    try:
+        yield _changes(first, bursts, paths, prefix)
+    finally:
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+
+
+async def _changes(
+    first: asyncio.Task[set[FileChange]], bursts: AsyncIterator[set[FileChange]], paths: Sequence[Path], prefix: str
+) -> AsyncIterator[Changes]:
+    burst = await first
+    while True:
         changes = sort_out(((change, Path(name)) for change, name in burst), paths, prefix)
         if changes.files or changes.gone:
             yield changes
+        burst = await anext(bursts)
 
 
 def sort_out(burst: Iterable[tuple[Change, Path]], paths: Sequence[Path], prefix: str = "") -> Changes:
@@ -40,7 +63,7 @@ def sort_out(burst: Iterable[tuple[Change, Path]], paths: Sequence[Path], prefix
             verdict = judge(path, doc_id)
             if isinstance(verdict, Candidate):
                 files[doc_id] = verdict
-        elif change == Change.deleted:
+        elif change == Change.deleted and path.suffix.lower() in CONTENT_TYPES:
             gone[doc_id] = None
     return Changes(tuple(files.values()), tuple(gone))
 
