@@ -1,6 +1,6 @@
 """Fixtures that every test may use."""
 
-from tests.support.chaos_proof import own_broker
+from tests.support.chaos_proof import devstack_alone, own_broker
 from tests.support.kafka import (
     _apache_session,
     _devstack_session,
@@ -18,6 +18,7 @@ __all__ = [
     "_devstack_session",
     "apache_kafka",
     "devstack",
+    "devstack_alone",
     "java_kafka",
     "kafka",
     "own_broker",

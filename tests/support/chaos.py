@@ -67,11 +67,17 @@ class Run:
 
     async def replay(self, topic: str, limit: int) -> None:
         """Produce old records of a topic again, byte for byte: late and replayed events."""
-        old = await self.records(topic, limit)
-        producer = Producer(self.fleet.kafka, "replay")
+        await self._produce([Output(topic, r.key, r.value, tuple(r.headers)) for r in await self.records(topic, limit)])
+
+    async def publish(self, records: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
+        """Produce (topic, key, value) as they are."""
+        await self._produce([Output(topic, key, value) for topic, key, value in records])
+
+    async def _produce(self, outputs: Sequence[Output]) -> None:
+        producer = Producer(self.fleet.kafka, "test")
         await producer.start()
         try:
-            await producer.send_all([Output(topic, r.key or b"", r.value, tuple(r.headers)) for r in old])
+            await producer.send_all(outputs)
         finally:
             await producer.stop()
 

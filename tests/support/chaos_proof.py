@@ -25,6 +25,15 @@ def own_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broke
     broker.kill()
 
 
+@pytest.fixture
+def devstack_alone(tmp_path: Path) -> Iterator[Broker]:
+    """A devstack broker that nobody else uses."""
+    broker = devstack_broker(tmp_path / "broker")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
 async def prove(
     broker: Broker, data: Path, *, events: int, documents: int, schedule: Sequence[Disturbance], settle_s: float
 ) -> Run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from roggia_runtime.admin import TopicAdmin
@@ -30,8 +30,10 @@ _COMMANDS = {
 class Fleet:
     """Starts, kills and counts service processes. Every process shares `data` as the services of one machine do."""
 
-    def __init__(self, broker: Broker, data: Path, model: str = "stub") -> None:
-        self.broker, self.data, self._model = broker, data, model
+    def __init__(
+        self, broker: Broker, data: Path, model: str = "stub", environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.broker, self.data, self._model, self._more = broker, data, model, dict(environment or {})
         self.kafka = KafkaSettings(bootstrap=broker.bootstrap)
         self.processes: dict[str, ServerProcess] = {}
         data.mkdir(parents=True, exist_ok=True)
@@ -84,6 +86,13 @@ class Fleet:
         """End offsets of a topic, summed."""
         return sum((await TopicAdmin(self.kafka).end_offsets(topic)).values())
 
+    async def consumed(self, group: str, timeout_s: float) -> None:
+        """Wait until one group has consumed its whole topic. Fails at the deadline."""
+        deadline = time.monotonic() + timeout_s
+        while lag := (await self._lags())[group]:
+            assert time.monotonic() < deadline, f"{group} is still {lag} records behind"
+            await asyncio.sleep(0.2)
+
     async def reach(self, topic: str, records: int, patience_s: float = 900.0) -> bool:
         """Wait until a topic's end offsets sum to `records`; say whether they did in time."""
         deadline = time.monotonic() + patience_s
@@ -118,7 +127,7 @@ class Fleet:
             "ROGGIA_EMBEDDER_CACHE": str(self.data / "vectors.sqlite3"),
             "ROGGIA_EMBEDDER_STORE": str(self.data / "index"),
             "ROGGIA_EMBEDDER_QUERY_PORT": str(free_port()),
-        }
+        } | self._more
 
     def _tail(self, name: str, lines: int = 25) -> str:
         return f"--- {name}\n" + "\n".join(self.processes[name].log.read_text().splitlines()[-lines:])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chaos_proof import prove
 from tests.support.chaos import full_schedule
+from tests.support.chaos_proof import prove
 from tests.support.kafka import Broker
 
 EVENTS = int(os.environ.get("ROGGIA_CHAOS_EVENTS", "20000"))
