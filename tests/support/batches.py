@@ -54,7 +54,9 @@ def consume(log: PartitionLog, *, committed: bool, start: int | None = None, max
     while True:
         result = log.read(offset, max_bytes, committed)
         if not result.data:
-            assert offset == (result.last_stable_offset if committed else result.high_watermark) or not rows
+            end = result.last_stable_offset if committed else result.high_watermark
+            following = log.read(offset, 1, committed=False).data
+            assert offset == end or (committed and next(split(following)).base_offset >= end), "the end is out of reach"
             return rows
         pending = sorted(result.aborted, key=lambda entry: entry[1])
         for one in split(result.data):

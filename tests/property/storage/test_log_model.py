@@ -81,7 +81,8 @@ class LogMachine(RuleBasedStateMachine):
         """Delete from the front, not into an open transaction."""
         before = min([self.start + int((self.end - self.start) * share / 4), *self.open.values()])
         self.start = max(self.start, before)
-        assert self.log.delete_records(before) == self.start
+        # The start may be later: a segment goes when only offsets that compaction emptied are left of it.
+        assert self.log.delete_records(before) >= self.start
 
     @invariant()
     def offsets(self) -> None:
@@ -158,7 +159,7 @@ class CompactedLogMachine(LogMachine):
     @precondition(lambda self: not self.open)
     @rule()
     def compact_fully(self) -> None:
-        """With no transaction open, compaction leaves one record per key in all closed segments, and no aborted one."""
+        """With no transaction open, compaction leaves one record per key, and no aborted one."""
         self.log.roll(self.now)
         self.store.maintain(self.now)
         seen = [row for row in consume(self.log, committed=False) if row.offset >= self.log.start_offset]
@@ -171,5 +172,5 @@ class CompactedLogMachine(LogMachine):
 
 TestLog = LogMachine.TestCase
 TestCompactedLog = CompactedLogMachine.TestCase
-_SETTINGS = settings(max_examples=25, stateful_step_count=30, deadline=None)
+_SETTINGS = settings(max_examples=30, stateful_step_count=30, deadline=None)
 TestLog.settings = TestCompactedLog.settings = _SETTINGS

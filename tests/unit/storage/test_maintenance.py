@@ -99,6 +99,20 @@ def test_tombstones_stay_for_their_time(store: Store) -> None:
     assert values(log) == {"b": "1"}
 
 
+def test_the_end_can_always_be_reached(store: Store) -> None:
+    """A tombstone at the very end stays until something follows it, so that every reader's lag can become 0."""
+    log = make(store, {"cleanup.policy": "compact", "delete.retention.ms": "1000", "segment.ms": "10"})
+    put(log, "a", "1", T0)
+    put(log, "a", None, T0 + 1)
+    for later in (100, 2000, 4000):
+        store.maintain(T0 + later)
+    assert [row.offset for row in consume(log, committed=True)] == [1]
+    put(log, "b", "1", T0 + 5000)
+    for later in (6000, 8000):
+        store.maintain(T0 + later)
+    assert values(log) == {"b": "1"}
+
+
 def test_min_compaction_lag(store: Store) -> None:
     """A record younger than min.compaction.lag.ms is not compacted away."""
     log = make(store, {"cleanup.policy": "compact", "min.compaction.lag.ms": "5000", "segment.ms": "10"})

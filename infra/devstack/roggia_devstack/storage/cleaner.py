@@ -1,8 +1,9 @@
 """Log compaction: the last record of every key stays, offsets stay, tombstones and markers leave after a while.
 
 Follows Kafka's cleaner (KIP-58, KIP-354, KIP-534). Only whole segments below the last stable offset and outside the
-compaction lag are touched, never the active one. A pass first collects the keys of the segments that no pass has seen,
-then writes all segments again, small ones together, and swaps files (see `recovery` for a crash in between).
+compaction lag are touched, never the active one, and the last record of the log stays. A pass first collects
+the keys of the segments that no pass has seen, then writes all segments again, small ones together, and swaps files
+(see `recovery` for a crash in between).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def clean(log: PartitionLog, now_ms: int) -> Iterator[None]:
     yield from _visit(log, [segment for segment in segments if segment.base >= log.state.first_dirty], keys.collect)
     if log.closed:
         return
-    keep = Filter(keys, now_ms, log.config.delete_retention_ms)
+    keep = Filter(keys, log.end_offset, now_ms, log.config.delete_retention_ms)
     for group in _groups(segments, log.config.segment_bytes):
         draft = _Draft(log, group, keep)
         yield from _visit(log, group, draft.visit)

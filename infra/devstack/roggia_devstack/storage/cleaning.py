@@ -54,8 +54,8 @@ class Keys:
 class Filter:
     """Decides batch by batch, in offset order from the log's start. `next_horizon_ms`: when to look again."""
 
-    def __init__(self, keys: Keys, now_ms: int, delete_retention_ms: int) -> None:
-        self._keys, self._now_ms = keys, now_ms
+    def __init__(self, keys: Keys, end_offset: int, now_ms: int, delete_retention_ms: int) -> None:
+        self._keys, self._end_offset, self._now_ms = keys, end_offset, now_ms
         self._new_horizon_ms = min(now_ms + delete_retention_ms, NEVER_MS)
         self._with_records: set[int] = set()
         self.next_horizon_ms = NEVER_MS
@@ -76,7 +76,7 @@ class Filter:
         return kept
 
     def _data(self, chunk: bytes, at: int, header: Header) -> Kept:
-        expired = self._expired(header)
+        last, expired = self._last(header), self._expired(header)
         kept = [
             record
             for record in records(chunk, at, header)
@@ -85,8 +85,8 @@ class Filter:
             and not self._keys.superseded(record.key, header.base_offset + record.offset_delta)
         ]
         if not kept:
-            return None
-        waiting = any(record.tombstone for record in kept)
+            return True if last else None
+        waiting = not last and any(record.tombstone for record in kept)
         if waiting:
             self._look_again(header)
         stamp = waiting and not header.attributes & HORIZON
@@ -96,7 +96,7 @@ class Filter:
 
     def _marker(self, chunk: bytes, at: int, header: Header) -> Kept:
         """A marker stays while records of its transaction do, and as long as a tombstone would after that."""
-        if header.producer_id in self._with_records:
+        if self._last(header) or header.producer_id in self._with_records:
             self._with_records.discard(header.producer_id)
             return True
         if self._expired(header):
@@ -106,8 +106,13 @@ class Filter:
             return True
         return _rebuilt(header, list(records(chunk, at, header)), self._new_horizon_ms)
 
+    def _last(self, header: Header) -> bool:
+        """The log's last batch keeps its last record: a reader gets to the end by reading it, or its lag is never 0."""
+        return header.last_offset + 1 == self._end_offset
+
     def _expired(self, header: Header) -> bool:
-        return bool(header.attributes & HORIZON) and header.base_timestamp <= self._now_ms
+        stamped = bool(header.attributes & HORIZON)
+        return stamped and header.base_timestamp <= self._now_ms and not self._last(header)
 
     def _look_again(self, header: Header) -> None:
         due = header.base_timestamp if header.attributes & HORIZON else self._new_horizon_ms
