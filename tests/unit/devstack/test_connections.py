@@ -79,5 +79,5 @@ async def test_a_client_that_leaves_during_a_long_poll_leaves_nothing_behind(tmp
 
 async def _until(condition: object) -> None:
     async with asyncio.timeout(2):
-        while not condition():  # type: ignore[operator]  # noqa: ASYNC110 - looks at the broker's inside
+        while not condition():  # type: ignore[operator]
             await asyncio.sleep(0.005)
