@@ -17,7 +17,7 @@ from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.producer import Producer
 from roggia_runtime.records import Handler, Record, Verdict
 from roggia_runtime.service import Service
-from roggia_runtime.settings import HttpSettings
+from roggia_runtime.settings import BatchLimits, HttpSettings
 from roggia_schemas import topics
 
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
@@ -76,7 +76,8 @@ def _add_embed(service: Service, settings: EmbedderSettings, codec: EventCodec) 
     handler = _Late(made)
     service.on_start(cache.start, handler.start)
     service.on_stop(cache.close)
-    service.add(_loop(settings, options.embed_group, topics.doc_chunked(options.chunker_generation), handler, "embed"))
+    source = topics.doc_chunked(options.chunker_generation)
+    service.add(_loop(settings, options.embed_group, source, handler, "embed", options.embed_batch))
 
 
 def _add_upsert(
@@ -85,7 +86,9 @@ def _add_upsert(
     options = settings.embedder
     handler = UpsertHandler(codec=codec, store=store, catalogue=catalogue, generation=options.generation)
     service.add(
-        _loop(settings, options.upsert_group, topics.doc_embedded(options.generation), handler, "upsert"),
+        _loop(
+            settings, options.upsert_group, topics.doc_embedded(options.generation), handler, "upsert", options.batch
+        ),
         Maintenance(
             store,
             clock=now_ms,
@@ -117,7 +120,9 @@ def _add_query(
     service.check(role.health)
 
 
-def _loop(settings: EmbedderSettings, group: str, topic: str, handler: Handler, stage: str) -> ConsumerLoop:
+def _loop(
+    settings: EmbedderSettings, group: str, topic: str, handler: Handler, stage: str, limits: BatchLimits
+) -> ConsumerLoop:
     return ConsumerLoop(
         settings=settings.kafka,
         group=group,
@@ -125,7 +130,7 @@ def _loop(settings: EmbedderSettings, group: str, topic: str, handler: Handler, 
         handler=handler,
         stage=stage,
         delivery=Delivery.AT_LEAST_ONCE,
-        limits=settings.embedder.batch,
+        limits=limits,
         dlq=settings.embedder.dlq,
     )
 

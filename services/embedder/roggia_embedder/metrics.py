@@ -8,4 +8,5 @@ EMBEDDED = counter("roggia_embed_vectors_computed_total", "Vectors computed by t
 CACHED = counter("roggia_embed_vectors_cached_total", "Vectors taken from the cache: embeddings avoided")
 DOCUMENTS = counter("roggia_upsert_documents_total", "Document versions complete in the index, redeliveries included")
 POINTS = counter("roggia_upsert_points_total", "Points by what a version did to them: added, kept, removed", ["change"])
+WRITTEN = counter("roggia_upsert_points_written_total", "Writes of points, by kind: upsert, bump, head", ["kind"])
 SWEPT = counter("roggia_upsert_heads_swept_total", "Heads of deletions removed after the retention")

@@ -68,7 +68,12 @@ class EmbedderOptions(BaseSettings):
     query_host: str = Field("127.0.0.1", description="address that the query role listens on")
     query_port: Port = Field(7080, description="TCP port of the query role; 0 takes a free one, which is logged")
 
-    batch: BatchLimits = Field(default_factory=BatchLimits, description="when a batch is complete")
+    batch: BatchLimits = Field(default_factory=BatchLimits, description="when a batch is complete (upsert role)")
+    embed_batch: BatchLimits = Field(
+        BatchLimits(max_records=200, max_bytes=MIB // 4, max_wait_ms=50),
+        description="when a batch is complete (embed role): small enough that its first vectors are not kept waiting "
+        "for its last, large enough to sort texts by length",
+    )
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
 
     @model_validator(mode="after")

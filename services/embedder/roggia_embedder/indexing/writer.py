@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from roggia_schemas.names import Version
 
+from roggia_embedder import metrics
 from roggia_embedder.errors import StoreUnavailableError
 from roggia_embedder.ports import (
     Attributes,
@@ -194,6 +195,7 @@ class _Round:
         ]
         if new:
             await self._store.write_heads(self._collection, new)
+            metrics.WRITTEN.labels("head").inc(len(new))
 
     async def _note_parts(self, heads: Mapping[Document, Head]) -> None:
         notes = [
@@ -219,8 +221,10 @@ class _Round:
             upserts, bumps = self._missing(states)
             if upserts:
                 await self._store.upsert(self._collection, upserts)
+                metrics.WRITTEN.labels("upsert").inc(len(upserts))
             if bumps:
                 await self._store.bump(self._collection, bumps)
+                metrics.WRITTEN.labels("bump").inc(len(bumps))
             states = await self._list(list(self._active))
             heads = await self._heads()
             self._judge(heads)
