@@ -28,7 +28,8 @@ from roggia.stack.data import DataDirectory, StackState
 from roggia.stack.up import stack
 
 TARGET = Target("demo", "docs", ("*",))
-DEFAULT_CHARS = 900_000
+DEFAULT_CHARS = 600_000
+"""About 600 chunks: a minute or so of two cores."""
 
 
 def demo(

@@ -79,6 +79,9 @@ def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
             ports,
             {
                 "ROGGIA_EMBEDDER_CACHE": str(data.cache),
+                # On a CPU, a full batch of long documents takes minutes: nothing would be searchable until then, and
+                # Ctrl-C would wait for it.
+                "ROGGIA_EMBEDDER_BATCH__MAX_RECORDS": "8",
             },
         ),
         _service(
