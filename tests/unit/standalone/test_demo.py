@@ -35,7 +35,7 @@ def test_the_corpus_stays_in_its_budget_and_holds_the_document_that_answers() ->
     assert sum(len(one.content.decode()) for one in texts) <= 400_000
     assert len(ids) == len(set(ids)) > 30
     assert all(check_doc_id(one) for one in ids)
-    assert "python/language/with.md" in ids
+    assert "python/language/try.md" in ids
     assert all(len(one.content) <= corpus.MAX_DOCUMENT_CHARS * 4 for one in texts)
 
 

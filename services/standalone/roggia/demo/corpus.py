@@ -20,7 +20,7 @@ from roggia.publishing.events import Source
 
 MAX_DOCUMENT_CHARS = 24_000
 MIN_DOCUMENT_CHARS = 1_200
-ASKED_ABOUT = ("with", "try")
+ASKED_ABOUT = ("try", "compound")
 """Topics that answer the demo's question; they come first, whatever the budget."""
 
 _UNDERLINED = re.compile(r"^(?P<title>\S[^\n]{0,120})\n(?P<rule>([*=~^#+-])\3{2,})[ \t]*$", re.MULTILINE)

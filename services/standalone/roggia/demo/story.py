@@ -14,7 +14,7 @@ from roggia.publishing.events import Source
 from roggia.publishing.job import Job, Progress
 from roggia.query_client import QueryClient, Question
 
-QUESTION = "What happens in a with statement when its body raises an exception?"
+QUESTION = "When is the else clause of a try statement executed?"
 MARK = "The heron of the demo watches the sluice at dawn and counts every fish that passes the mill."
 MARK_QUESTION = "What does the heron watch at dawn?"
 
