@@ -33,6 +33,7 @@ DELETE_STALL_S = 15.0
 
 def publish(
     path: Annotated[list[Path], typer.Argument(help="Files and directories.")],
+    *,
     tenant: options.Tenant,
     domain: options.Domain,
     acl: Annotated[
@@ -60,6 +61,7 @@ def publish(
 
 def delete(
     doc_id: Annotated[list[str], typer.Argument(help="Exact document ids.")],
+    *,
     tenant: options.Tenant,
     domain: options.Domain,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

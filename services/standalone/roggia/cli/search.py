@@ -24,6 +24,7 @@ Metadata = Annotated[list[str], typer.Option("--metadata", help="Only documents 
 
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
+    *,
     tenant: options.Tenant,
     domain: options.Domain,
     group: Groups = [],  # noqa: B006 - typer reads the default, nobody changes it
@@ -44,6 +45,7 @@ def search(
 
 def ask(
     query: Annotated[str, typer.Argument(help="The question.")],
+    *,
     tenant: options.Tenant,
     domain: options.Domain,
     group: Groups = [],  # noqa: B006

@@ -60,6 +60,7 @@ def list_(data: options.Data = None, bootstrap: options.Bootstrap = "", json: op
 @app.command("tail")
 def tail(
     topic: Annotated[str, typer.Argument(help="Topic to look into.")],
+    *,
     decode: Annotated[bool, typer.Option("--decode", help="Decode values as the topic's event.")] = False,
     last: Annotated[int, typer.Option("--last", "-n", min=0, help="Records per partition to begin with.")] = 10,
     follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on as records come.")] = True,
