@@ -21,7 +21,7 @@ _UNSEEN = re.compile(
 )
 _LINE_END = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_TRAILING = re.compile(r"[ \t]+\n")
+_TRAILING = re.compile(r"(?<![ \t])[ \t]++\n")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 

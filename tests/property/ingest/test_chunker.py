@@ -148,6 +148,25 @@ def _edited(text: str, chance: random.Random) -> str:
     return "\n\n".join(blocks)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a{' ' * 300_000}b",
+        f"| a |\n|-{' ' * 300_000}x|\n",
+        f"# a{' ' * 300_000}b",
+        "." * 60_000,
+        f"a.{'*' * 60_000}b",
+        "```\n~~~\n" * 10_000,
+        "[" * 60_000,
+    ],
+    ids=["spaces", "table", "heading", "dots", "stars", "fences", "brackets"],
+)
+def test_hostile_texts_take_no_more_than_linear_time(text: str) -> None:
+    """Patterns that look for an end which never comes would take hours on these."""
+    assert all(passage.tokens <= MAXIMUM for passage in chunked(normalize(text)))
+
+
 def test_the_fingerprint_names_what_decides_the_cuts() -> None:
     """Other sizes, another fingerprint; the same ones, the same."""
     one, other = ingesting.chunker(510, 128), ingesting.chunker(800, 200)

@@ -132,6 +132,7 @@ def test_a_longer_text_in_an_old_encoding_is_guessed() -> None:
     [
         ("---\ntitle: 'From front matter'\n---\n# Heading\n", "From front matter"),
         ("Intro.\n\n## The *first* heading ##\n", "The *first* heading"),
+        ("# C# and F# #\n", "C# and F#"),
         ("No heading.\n", None),
     ],
 )

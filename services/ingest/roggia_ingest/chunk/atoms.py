@@ -17,7 +17,7 @@ HEADING_RANK = 20
 BLOCK_RANK = 10
 CONTINUED_RANK = 9
 
-_SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]*_]*\s+|[。！？]+\s*|\n\s*\n\s*")
+_SENTENCE = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’)\]*_]*+\s+|(?<![。！？])[。！？]++\s*|\n\n\s*")
 _LINE = re.compile(r"\n+")
 _ITEM = re.compile(r"\n+(?=\s*(?:[-*+]|\d{1,9}[.)])[ \t])")
 _WORD = re.compile(r"\s+")

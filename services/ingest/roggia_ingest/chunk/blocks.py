@@ -39,7 +39,7 @@ class Block:
 _FENCE = re.compile(r"\s*(`{3,}(?!.*`)|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
 _ITEM = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])(?:[ \t]|$)")
-_DELIMITER_ROW = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$")
+_DELIMITER_ROW = re.compile(r"\s*+\|?\s*+:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+\|?\s*+$")
 _SETEXT = {"=": 1, "-": 2}
 _UNDERLINE = {"=": 1, "-": 2, "~": 3, "^": 4}
 

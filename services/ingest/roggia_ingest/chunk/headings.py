@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from roggia_ingest.chunk.atoms import Atom
 
-_MARKS = re.compile(r"\s{0,3}#{1,6}\s*|\s+#+\s*$")
-_UNDERLINE = re.compile(r"\n.*", re.DOTALL)
+_SEEN = 1_000
 _LONGEST = 300
 
 
@@ -42,6 +40,11 @@ class HeadingPath:
             self._stack.append((atom.level, title))
 
 
-def heading_title(line: str) -> str:
-    """The words of a heading as written in Markdown, at most 300 characters."""
-    return _MARKS.sub("", _UNDERLINE.sub("", line)).strip()[:_LONGEST]
+def heading_title(heading: str) -> str:
+    """The words of a heading as written in Markdown, at most 300 characters: no marks before, behind or below."""
+    line = heading.split("\n", 1)[0][:_SEEN].strip()
+    if line.startswith("#"):
+        line = line.lstrip("#").strip()
+        words = line.rstrip("#")
+        line = words.rstrip() if words[-1:].isspace() or not words else line
+    return line[:_LONGEST]

@@ -9,7 +9,7 @@ from roggia_ingest.extract.decoding import decode
 from roggia_ingest.extract.extracted import Extracted
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(?P<body>.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
-_TITLE = re.compile(r"^title:[ \t]*(?P<title>\S.*?)[ \t]*$", re.MULTILINE)
+_TITLE = re.compile(r"^title:(?P<title>.*)$", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}#{1,2}[ \t]+\S.*$", re.MULTILINE)
 _SEARCHED = 20_000
 
@@ -29,6 +29,6 @@ def markdown(content: bytes, charset: str | None) -> Extracted:
 
 def _title(head: str) -> str | None:
     if (front := _FRONT_MATTER.match(head)) and (match := _TITLE.search(front["body"])):
-        return match["title"].strip("\"'")
+        return match["title"].strip().strip("\"'")
     heading = _HEADING.search(head)
     return heading_title(heading[0]) if heading else None

@@ -54,6 +54,7 @@ class WorkerPool:
     async def _try(self, job: Job) -> wire.Answer | int:
         """One try; the exit status when the worker died."""
         worker = self._idle.pop() if self._idle else await self._start()
+        answer: wire.Answer | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await _ask(worker, job)
@@ -62,11 +63,10 @@ class WorkerPool:
             log.warning("worker_died", status=status, media_type=job.media_type, bytes=len(job.content))
             return status
         except TimeoutError:
-            await _end(worker)
             raise ContentError("content", f"takes longer than document_timeout_s ({self._timeout_s:g} s)") from None
-        except BaseException:
-            await _end(worker)
-            raise
+        finally:
+            if answer is None:
+                await _end(worker)
         self._idle.append(worker)
         return answer
 
