@@ -12,7 +12,7 @@ from roggia_schemas.events import Chunk, DocChanged, DocChunked
 
 from roggia_ingest.catalogue.state import DocKey, DocState
 from roggia_ingest.chunk import Chunker, Passage
-from roggia_ingest.normalize import one_line
+from roggia_ingest.normalize import normalize
 from roggia_ingest.prepare import Prepared
 
 STAGE = "ingest"
@@ -37,7 +37,7 @@ def chunked(key: DocKey, event: DocChanged, state: DocState, prepared: Prepared,
         content_type=event.content_type,
         content_sha256=prepared.content_sha256,
         title=prepared.title,
-        source=one_line(event.source) if event.source else None,
+        source=normalize(event.source).replace("\n", " ") or None if event.source else None,
         language=prepared.language,
         acl=tuple(sorted(set(event.acl))),
         created_at=event.created_at,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import pytest
+from roggia_ingest.errors import ContentUnavailableError
 from roggia_runtime.records import DeadLetter, Done, Drop
+from roggia_schemas.events import ContentRef
 
 from tests.support import ingesting
 from tests.support.ingesting import change, decoded, delete, outputs, record
@@ -63,6 +68,73 @@ async def test_a_move_names_every_domain_that_was_left() -> None:
     batch = [record(change(revision=n, domain=name), n) for n, name in enumerate(["docs", "wiki", "blog", "docs"])]
     got = [decoded(output) for output in outputs(await handler.handle(batch))]
     assert [event.left_domains for event in got] == [(), ("docs",), ("docs", "wiki"), ("blog", "wiki")]
+
+
+async def test_a_long_source_is_kept_whole_and_a_title_is_cut() -> None:
+    """A source is a link: cut, it would lead nowhere. Invisible characters go from both."""
+    source = "https://example.org/" + "a" * 2_000 + "\u202e"
+    done = await ingesting.handler().handle([record(change(source=source, title="t\n" * 2_000), 0)])
+    got = decoded(outputs(done)[0])
+    assert got.source == source[:-1]
+    assert len(got.title or "") == 300
+
+
+async def test_a_chunk_set_above_the_limit_is_refused_with_its_size() -> None:
+    """One event holds a document's whole chunk set; what would not fit is a dead letter that says how large it is."""
+    small = ingesting.handler(event_bytes=20_000)
+    (verdict,) = await small.handle([record(change(content=b"Water turns the wheel. " * 800), 0)])
+    assert isinstance(verdict, DeadLetter)
+    assert (verdict.kind, verdict.field) == ("oversize", "chunks")
+    assert "bytes are more than max_event_bytes (20000)" in verdict.message
+
+
+async def test_one_document_that_must_wait_makes_the_batch_wait_and_leaves_no_trace() -> None:
+    """A content server that is down: unavailable, nothing saved; afterwards the same batch goes through."""
+
+    class Down:
+        async def fetch(self, ref: ContentRef) -> bytes:
+            raise ContentUnavailableError("content_ref.uri: down")
+
+    catalogue = ingesting.MemoryCatalogue()
+    ref = ContentRef(uri="https://a.example/b", sha256="0" * 64, size=4)
+    batch = [record(change("a"), 0), record(change("b", content=None, content_ref=ref), 1)]
+    with pytest.raises(ContentUnavailableError):
+        await ingesting.handler(catalogue, content=Down()).handle(batch)
+    assert catalogue.entries == {}
+    up = ingesting.StoredContent({ref.uri: b"Text"})
+    assert len(outputs(await ingesting.handler(catalogue, content=up).handle(batch))) == 2
+
+
+async def test_a_null_older_than_the_catalogue_or_in_a_replay_lane_changes_nothing() -> None:
+    """Only its offset says that a null is old (the group was set back to 3), and a lane has none to compare."""
+    handler = ingesting.handler()
+    for revision, offset in enumerate((5, 10, 15)):
+        await handler.handle([record(change(revision=revision), offset)])
+    assert await handler.handle([record(None, 3)]) == [Drop("stale")]
+    lane = dataclasses.replace(record(None, 99), topic="doc.changed.replay")
+    assert await handler.handle([lane]) == [Drop("stale")]
+
+
+async def test_chunk_ids_follow_the_text_not_its_place() -> None:
+    """Text keeps its id when something is put above it; repeated text is told apart; another domain differs."""
+    handler = ingesting.handler()
+    body = b"# One\n\nSame.\n\n# One\n\nSame.\n"
+    batch = [
+        record(change(revision=1, content=body), 0),
+        record(change(revision=2, content=b"# New\n\nText.\n\n" + body), 1),
+        record(change(revision=3, content=body, domain="wiki"), 2),
+    ]
+    first, second, third = [decoded(output) for output in outputs(await handler.handle(batch))]
+    ids = [chunk.chunk_id for chunk in first.chunks]
+    assert len(set(ids)) == 2
+    assert [chunk.chunk_id for chunk in second.chunks][1:] == ids
+    assert not {chunk.chunk_id for chunk in third.chunks} & set(ids)
+
+
+async def test_an_empty_document_is_a_chunk_set_without_chunks() -> None:
+    """Its old text must leave the index, so it is neither dropped nor refused."""
+    (output,) = outputs(await ingesting.handler().handle([record(change(content=b" \n"), 0)]))
+    assert (decoded(output).chunks, decoded(output).deleted) == ((), False)
 
 
 async def test_an_empty_acl_is_refused() -> None:
