@@ -28,8 +28,8 @@ from roggia.stack.data import DataDirectory, StackState
 from roggia.stack.up import stack
 
 TARGET = Target("demo", "docs", ("*",))
-DEFAULT_CHARS = 600_000
-"""About 600 chunks: a minute or so of two cores."""
+DEFAULT_CHARS = 500_000
+"""About 570 chunks: a minute or so of two cores."""
 
 
 def demo(
