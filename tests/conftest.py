@@ -1,5 +1,10 @@
 """Fixtures that every test may use."""
 
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
 from tests.support.chaos_proof import devstack_alone, own_broker
 from tests.support.kafka import (
     _apache_session,
@@ -27,3 +32,10 @@ __all__ = [
     "registry",
     "topic_name",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A test that starts a program in this process configures logs for it; the next test must not write there."""
+    yield
+    structlog.reset_defaults()

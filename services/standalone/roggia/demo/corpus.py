@@ -6,8 +6,8 @@ in turn, up to a budget of characters (about 1,700 make a chunk).
 
 from __future__ import annotations
 
-import ast
 import importlib
+import inspect
 import re
 import sysconfig
 from collections.abc import Iterator
@@ -62,10 +62,18 @@ def module_docstrings() -> Iterator[Source]:
         if name.startswith("_") or name in ("site-packages", "test", "this"):
             continue
         try:
-            text = ast.get_docstring(ast.parse(path.read_bytes())) or ""
+            text = _docstring(path)
         except (SyntaxError, ValueError, OSError):
             continue
         yield from _document(f"python/library/{name}.md", text, f"pydoc {name}", f"The module {name}")
+
+
+def _docstring(path: Path) -> str:
+    """A module's docstring. Compiled instead of parsed: building syntax trees raises SystemError on some Pythons 3.11
+    when garbage is collected meanwhile (CPython issue 106905)."""
+    code = compile(path.read_bytes(), path.name, "exec", dont_inherit=True)
+    first = code.co_consts[0] if code.co_names[:1] == ("__doc__",) else None
+    return inspect.cleandoc(first) if isinstance(first, str) else ""
 
 
 def package_readmes() -> Iterator[Source]:
