@@ -79,9 +79,9 @@ def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
             ports,
             {
                 "ROGGIA_EMBEDDER_CACHE": str(data.cache),
-                # On a CPU, a full batch of long documents takes minutes: nothing would be searchable until then, and
-                # Ctrl-C would wait for it.
-                "ROGGIA_EMBEDDER_BATCH__MAX_RECORDS": "8",
+                # On a CPU, a batch of the default size takes ten seconds: progress would come in jumps, and Ctrl-C would
+                # wait for it.
+                "ROGGIA_EMBEDDER_EMBED_BATCH__MAX_BYTES": str(64 << 10),
             },
         ),
         _service(
