@@ -79,8 +79,8 @@ def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
             ports,
             {
                 "ROGGIA_EMBEDDER_CACHE": str(data.cache),
-                # On a CPU, a batch of the default size takes ten seconds: progress would come in jumps, and Ctrl-C would
-                # wait for it.
+                # On a CPU, a batch of the default size takes ten seconds: progress would come in jumps, and Ctrl-C
+                # would wait for it.
                 "ROGGIA_EMBEDDER_EMBED_BATCH__MAX_BYTES": str(64 << 10),
             },
         ),
