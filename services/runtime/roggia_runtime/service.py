@@ -12,7 +12,7 @@ from typing import Protocol
 import structlog
 from starlette.routing import BaseRoute
 
-from roggia_runtime import logs, tracing
+from roggia_runtime import logs, otlp_metrics, tracing
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import ConfigurationError, UnavailableError
@@ -152,6 +152,7 @@ async def _main(name: str, build: Callable[[], Service]) -> int:
     service = build()
     logs.configure(name, service.settings.telemetry)
     tracing.configure(name, service.settings.telemetry)
+    otlp_metrics.configure(name, service.settings.telemetry)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, service.stop)
@@ -160,5 +161,6 @@ async def _main(name: str, build: Callable[[], Service]) -> int:
         await service.run()
     finally:
         tracing.shutdown()
+        otlp_metrics.shutdown()
     log.info("stopped", service=name)
     return OK

@@ -137,6 +137,10 @@ class TelemetrySettings(_Settings):
     otlp_endpoint: str | None = Field(
         default=None, pattern=r"^https?://", description="OTLP/HTTP endpoint for traces (…/v1/traces); off when unset"
     )
+    otlp_metrics_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://", description="OTLP/HTTP endpoint for metrics (…/v1/metrics); off when unset"
+    )
+    otlp_metrics_interval_s: float = Field(default=30.0, ge=1, description="seconds between two exports of metrics")
     sample_ratio: float = Field(default=1.0, ge=0, le=1, description="share of traces that start here and are kept")
 
 
