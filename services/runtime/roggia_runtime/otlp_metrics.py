@@ -6,7 +6,7 @@ needs quantiles reads `/metrics`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.metrics import MeterProvider
@@ -27,13 +27,18 @@ class _State:
     provider: MeterProvider | None = None
 
 
-def configure(service: str, settings: TelemetrySettings, reader: MetricReader | None = None) -> None:
-    """Export every metric declared so far, if an endpoint (or a `reader`) is given; otherwise do nothing."""
+def configure(
+    service: str,
+    settings: TelemetrySettings,
+    reader: MetricReader | None = None,
+    exported: Sequence[Declared] | None = None,
+) -> None:
+    """Export metrics, by default every one declared so far, if an endpoint (or a `reader`) is given."""
     if settings.otlp_metrics_endpoint is None and reader is None:
         return
     provider = MeterProvider([reader or _otlp(settings)], Resource.create({"service.name": service}))
     meter = provider.get_meter("roggia_runtime")
-    for metric in declared():
+    for metric in declared() if exported is None else exported:
         _observe(meter, metric)
     _State.provider = provider
 

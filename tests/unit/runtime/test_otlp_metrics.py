@@ -7,20 +7,26 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from prometheus_client import Counter, Gauge, Histogram
 from roggia_runtime import otlp_metrics
-from roggia_runtime.metrics import counter, gauge, histogram
+from roggia_runtime.metrics import Declared
 from roggia_runtime.settings import TelemetrySettings
 
-COUNTED = counter("roggia_test_counted_total", "Counted.", ["kind"])
-LEVEL = gauge("roggia_test_level", "Level.")
-TOOK = histogram("roggia_test_took_seconds", "Took.")
+COUNTED = Counter("roggia_test_counted_total", "Counted.", ["kind"])
+LEVEL = Gauge("roggia_test_level", "Level.")
+TOOK = Histogram("roggia_test_took_seconds", "Took.")
+DECLARED = [
+    Declared("roggia_test_counted_total", "counter", ("kind",), "Counted."),
+    Declared("roggia_test_level", "gauge", (), "Level."),
+    Declared("roggia_test_took_seconds", "histogram", (), "Took."),
+]
 
 
 @pytest.fixture
 def reader() -> Iterator[InMemoryMetricReader]:
     """A reader that takes the numbers when asked."""
     made = InMemoryMetricReader()
-    otlp_metrics.configure("test", TelemetrySettings(), made)
+    otlp_metrics.configure("test", TelemetrySettings(), made, DECLARED)
     yield made
     otlp_metrics.shutdown()
 
