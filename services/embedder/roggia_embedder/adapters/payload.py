@@ -2,7 +2,7 @@
 a snapshot of one reads in the other.
 
 A point's id is the chunk id (or the head's id). `revision` and `epoch` are the version; `since_*` the version that
-inserted the point. Absent keys mean None: the engine drops nulls when it merges payloads.
+inserted the point. Absent keys mean None or empty: the engine drops nulls when it merges payloads.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def bump_groups(passages: Iterable[Attributes]) -> list[list[Attributes]]:
 
 def of_passage(held: Attributes, text: str) -> Payload:
     """Payload of a new passage."""
-    payload = {key: value for key, value in of_attributes(held).items() if value is not None}
+    payload = {key: value for key, value in of_attributes(held).items() if value not in (None, [], {})}
     return payload | {
         "kind": PASSAGE,
         "chunk_id": held.chunk_id,
@@ -117,8 +117,8 @@ def attributes_from(payload: Mapping[str, Any]) -> Attributes:
         chunk_id=payload["chunk_id"],
         document=document_from(payload),
         version=Version(payload["revision"], payload["epoch"]),
-        acl=tuple(payload["acl"]),
-        heading_path=tuple(payload["heading_path"]),
+        acl=tuple(payload.get("acl", ())),
+        heading_path=tuple(payload.get("heading_path", ())),
         title=payload.get("title"),
         source=payload.get("source"),
         language=payload.get("lang"),
@@ -135,7 +135,7 @@ def state_from(payload: Mapping[str, Any]) -> PointState:
         document=document_from(payload),
         version=Version(payload["revision"], payload["epoch"]),
         since=Version(payload["since_revision"], payload["since_epoch"]),
-        acl=tuple(payload["acl"]),
+        acl=tuple(payload.get("acl", ())),
         language=payload.get("lang"),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ class Document(NamedTuple):
     doc_id: str
 
 
+@lru_cache(maxsize=65_536)
 def head_id(document: Document) -> str:
     """Point id of a document's head: UUIDv5 over tenant, domain and doc_id."""
     return str(uuid.uuid5(_HEADS, "\0".join(document)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import qdrant_edge as qe
@@ -21,6 +22,10 @@ from roggia_embedder.ports import (
     head_id,
 )
 from roggia_embedder.tuning import IndexTuning
+
+_remembered = lru_cache(maxsize=8192)
+"""Conditions do not change once built, and building one in the engine's types costs more than what it guards: a version
+is asked about several times on its way into the index."""
 
 
 def config(spec: CollectionSpec, tuning: IndexTuning) -> qe.EdgeConfig:
@@ -84,17 +89,20 @@ def delete_older(document: Document, version: Version) -> qe.UpdateOperation:
     return qe.UpdateOperation.delete_points_by_filter(qe.Filter(must=[*of_document(document), older(version)]))
 
 
+@_remembered
 def older(version: Version) -> qe.Filter:
     """Stored version < `version`. Equality is compared as integers; a range as doubles, exact below 2^53."""
     epoch = qe.Filter(must=[equals("revision", version.revision), below("epoch", version.epoch)])
     return qe.Filter(should=[below("revision", version.revision), epoch])
 
 
+@_remembered
 def exactly(version: Version) -> qe.Filter:
     """Stored version == `version`."""
     return qe.Filter(must=[equals("revision", version.revision), equals("epoch", version.epoch)])
 
 
+@_remembered
 def not_indexed_at(version: Version) -> qe.Filter:
     """A head at this version that is not marked as indexed."""
     return qe.Filter(must=[exactly(version), unset("indexed_at")])
@@ -108,6 +116,7 @@ def sweepable(written_before: int) -> qe.Filter:
     )
 
 
+@_remembered
 def unset(key: str) -> qe.Filter:
     """The payload key is absent."""
     return qe.Filter(must=[qe.IsEmptyCondition(key)])
