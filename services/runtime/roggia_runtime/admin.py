@@ -147,7 +147,7 @@ class TopicAdmin:
                 for r in (await reader.getmany(tp, timeout_ms=_POLL_MS)).get(tp, ()):
                     if until is not None and r.offset >= until:
                         return
-                    yield Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+                    yield clients.record(r)
 
     async def follow(self, starts: Mapping[Partition, int]) -> AsyncGenerator[Record]:
         """Committed records of several partitions as they come, each from its offset on. Never ends by itself."""
@@ -160,7 +160,7 @@ class TopicAdmin:
             while True:
                 for records in (await reader.getmany(timeout_ms=_POLL_MS)).values():
                     for r in records:
-                        yield Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers)
+                        yield clients.record(r)
 
     async def _offsets(self, topic: str, which: str) -> dict[int, int]:
         async with self._client() as client:

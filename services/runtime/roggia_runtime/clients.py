@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
+from roggia_runtime.records import Record
 from roggia_runtime.settings import KafkaSettings
 
 _PRODUCER_BATCH_BYTES = 256 << 10
@@ -69,6 +70,22 @@ def reader(settings: KafkaSettings) -> dict[str, Any]:
         "auto_offset_reset": "none",
         "isolation_level": "read_committed",
     }
+
+
+def record(consumed: Any) -> Record:
+    """A record that the client consumed. Kafka allows headers without a value: here they hold no bytes."""
+    headers = consumed.headers
+    if headers and None in [value for _, value in headers]:
+        headers = tuple((name, value or b"") for name, value in headers)
+    return Record(
+        consumed.topic,
+        consumed.partition,
+        consumed.offset,
+        consumed.timestamp,
+        consumed.key,
+        consumed.value,
+        headers,
+    )
 
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:

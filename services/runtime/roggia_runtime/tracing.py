@@ -23,6 +23,7 @@ from roggia_runtime.settings import TelemetrySettings
 
 MAX_LINKS = 128
 _HEADER = "traceparent"
+_LENGTH = 55
 _propagator = TraceContextTextMapPropagator()
 
 
@@ -91,11 +92,15 @@ def child(topic: str, parent_headers: Headers) -> str | None:
 
 
 def traceparent(headers: Headers) -> str | None:
-    """The well-formed `traceparent` among the headers, or None."""
+    """The well-formed `traceparent` among the headers, or None.
+
+    What W3C lets stand around it (white space, fields of later versions) is left out: an output carries the plain form.
+    """
     for name, value in headers:
         if name == _HEADER:
             text = value.decode("ascii", "replace")
-            return text if _context(text) is not None else None
+            context = _context(text)
+            return None if context is None else text if len(text) == _LENGTH else _format(context)
     return None
 
 

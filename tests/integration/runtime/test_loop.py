@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from roggia_runtime.errors import DlqLimitError, HandlerContractError, ProduceError, UnavailableError
@@ -90,6 +90,18 @@ async def test_dead_letter_keeps_bytes_and_says_why(kafka: Broker, names: Names,
     assert headers["__dlq.errors.topic"] == names.source.encode()
     assert headers["__dlq.errors.message"].decode() == "doc_id: empty; set it — née"
     assert (headers["roggia_dlq_kind"], headers["roggia_dlq_field"]) == (b"invalid", b"doc_id")
+
+
+async def test_a_header_without_a_value_reads_as_empty(kafka: Broker, names: Names) -> None:
+    """Kafka allows header values to be null: handlers and dead letters see no bytes, and nothing stops."""
+    await make_topics(kafka.bootstrap, 1, names.source, names.target, f"{names.source}.dlq")
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap) as producer:
+        await producer.send_and_wait(names.source, b"bad", b"k", headers=[("traceparent", None), ("x", b"1")])
+    handler = Judge(names.target)
+    async with running(names.loop(kafka, handler, Delivery.TRANSACTIONAL)):
+        await _caught_up(kafka, names.group)
+    (letter,) = await read_all(kafka.bootstrap, f"{names.source}.dlq")
+    assert handler.seen[0].headers == letter.headers[:2] == (("traceparent", b""), ("x", b"1"))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -36,6 +36,14 @@ def test_dead_letter_replaces_only_its_own_headers() -> None:
     assert len(named["__dlq.errors.message"]) == 8192
 
 
+def test_a_dead_letter_without_key_and_value_can_be_sent() -> None:
+    """The client refuses a record without either: its dead letter has an empty value, everything else stays."""
+    dead = DeadLetter("invalid", "key: null", "key")
+    for key, value, sent in [(None, None, b""), (b"k", None, None), (None, b"v", b"v")]:
+        letter = dead_letter(_record(key=key, value=value), dead, group="g", stage="s", attempts=1)
+        assert (letter.key, letter.value) == (key, sent)
+
+
 def test_judge_collects_in_order() -> None:
     """Outputs keep the order of records; every verdict is counted under its name."""
     out = [Output("o", b"k", b"%d" % i) for i in range(3)]

@@ -39,6 +39,12 @@ def test_malformed_context_is_ignored(bad: bytes) -> None:
     assert tracing.traceparent((("traceparent", bad),)) is None
 
 
+@pytest.mark.parametrize("lax", [PARENT + " ", PARENT + "\n", "01" + PARENT[2:] + "-later"])
+def test_lax_context_is_passed_on_in_the_plain_form(lax: str) -> None:
+    """W3C lets white space and later versions' fields stand around a context; an output's header is always plain."""
+    assert tracing.child("t", (("traceparent", lax.encode()),)) == PARENT
+
+
 def test_outputs_continue_and_batches_link(exporter: InMemorySpanExporter) -> None:
     """An output's span is a child in its record's trace; the batch's span links to every record's context."""
     record = Record("t", 0, 5, 0, None, None, HEADERS)

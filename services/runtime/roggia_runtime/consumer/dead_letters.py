@@ -26,7 +26,8 @@ def fingerprint(stage: str, kind: str, field: str) -> str:
 def dead_letter(record: Record, verdict: DeadLetter, *, group: str, stage: str, attempts: int) -> Output:
     """The record for the dead-letter topic: original key, value and headers, plus where and why it failed.
 
-    A record that was in a dead-letter topic before keeps its own headers; only ours are replaced.
+    A record that was in a dead-letter topic before keeps its own headers; only ours are replaced. One without key and
+    value gets an empty value, because the client sends nothing without either.
     """
     ours = {
         "__dlq.errors.topic": record.topic,
@@ -43,7 +44,8 @@ def dead_letter(record: Record, verdict: DeadLetter, *, group: str, stage: str, 
     }
     kept = tuple(header for header in record.headers if not header[0].startswith(_OURS))
     added = tuple((name, _short(value)) for name, value in ours.items())
-    return Output(topic(record.topic), record.key, record.value, kept + added)
+    value = b"" if record.key is None and record.value is None else record.value
+    return Output(topic(record.topic), record.key, value, kept + added)
 
 
 def topic(source: str) -> str:

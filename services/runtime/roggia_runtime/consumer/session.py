@@ -18,6 +18,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from roggia_runtime import clients
 from roggia_runtime.consumer import gaps, measures
 from roggia_runtime.consumer.batches import Batch, Polled, size
 from roggia_runtime.consumer.counts import Counts, Lag
@@ -31,7 +32,7 @@ from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.ticking import Ticking
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import ConsumeError, UnavailableError
-from roggia_runtime.records import Output, Partition, Record
+from roggia_runtime.records import Output, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
 
 log = structlog.get_logger()
@@ -171,7 +172,7 @@ class Session:
 
     async def _take(self, polled: dict[Partition, Polled], tp: TopicPartition, raw: list[Any]) -> int:
         """Add what was polled from one partition; return its bytes."""
-        records = [Record(r.topic, r.partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in raw]
+        records = [clients.record(consumed) for consumed in raw]
         held = sum(map(size, records))
         partition = Partition(tp.topic, tp.partition)
         part = polled.setdefault(partition, Polled([], 0))
