@@ -51,6 +51,10 @@ class TokenizerError(IngestError, ConfigurationError):
     """The tokenizer cannot be read, or its counts do not add up."""
 
 
+class InstallationError(IngestError):
+    """A library that extraction needs is missing. No document's fault: the service stops."""
+
+
 class CatalogueError(IngestError):
     """The catalogue holds what this version cannot read. Not transient: the service stops."""
 

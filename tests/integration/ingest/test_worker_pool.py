@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from roggia_ingest.app import bundled_tokenizer
-from roggia_ingest.errors import ContentError, RefusedError
+from roggia_ingest.errors import ContentError, InstallationError, RefusedError
 from roggia_ingest.prepare import Job
 from roggia_ingest.worker import Setup, WorkerPool
 
@@ -44,6 +45,30 @@ async def test_refused_content_names_its_field_and_the_worker_goes_on(pool: Work
     assert (caught.value.kind, caught.value.field) == ("content", "content")
     await pool.prepare(TEXT)
     assert pool._idle == [worker]
+
+
+UNMARKED = Job(b"<h1>Sluice</h1><p>It opens at dawn, and closes when the mill has had its share.</p>", "text/html")
+"""A page that does not mark its content, so that the worker imports trafilatura."""
+
+
+async def test_a_missing_library_stops_the_service_and_blames_no_document(
+    pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installation that lacks what extraction imports must not send every page to the dead letters."""
+    (tmp_path / "trafilatura.py").write_text("raise ImportError('no lxml_html_clean')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(InstallationError, match="no lxml_html_clean"):
+        await pool.prepare(UNMARKED)
+
+
+async def test_a_worker_that_ends_by_itself_is_reported_with_its_own_exit_status(
+    pool: WorkerPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason names status 7, not the signal with which the pool clears up."""
+    (tmp_path / "trafilatura.py").write_text("import os\nos._exit(7)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(ContentError, match="exit status 7"):
+        await pool.prepare(UNMARKED)
 
 
 async def test_a_document_that_takes_too_long_is_refused_and_the_event_loop_stays_free() -> None:

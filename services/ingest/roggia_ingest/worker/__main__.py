@@ -50,6 +50,8 @@ def _answer(preparation: Preparation, job: Job) -> wire.Answer:
         return wire.Result(preparation.prepare(job))
     except RefusedError as error:
         return wire.Refusal(error.kind, error.field, error.message)
+    except ImportError as error:
+        return wire.Broken(" ".join(str(error).split()))
     except MemoryError:
         return wire.Refusal(
             "content", "content", "needs more memory than worker_memory_bytes allows; split the document"

@@ -10,13 +10,15 @@ from typing import TypeVar
 
 import structlog
 
-from roggia_ingest.errors import ContentError, RefusedError
+from roggia_ingest.errors import ContentError, InstallationError, RefusedError
 from roggia_ingest.prepare import Job, Prepared
 from roggia_ingest.worker import wire
 
 log = structlog.get_logger()
 TRIES = 2
 """A worker may die of something else than its document (the machine is short of memory): once more, in a new one."""
+
+_LAST_BREATH_S = 1.0
 
 S = TypeVar("S")
 _COMMAND = (sys.executable, "-m", "roggia_ingest.worker")
@@ -41,7 +43,8 @@ class WorkerPool:
             await _end(worker)
 
     async def prepare(self, job: Job) -> Prepared:
-        """See the port. Raises `ContentError` also for a document that takes too long or kills its worker."""
+        """See the port. Raises `ContentError` also for a document that takes too long or kills its worker, and
+        `InstallationError`, which stops the service, when a library is missing."""
         async with self._slots:
             for _ in range(TRIES):
                 answer = await self._try(job)
@@ -49,6 +52,8 @@ class WorkerPool:
                     return answer.prepared
                 if isinstance(answer, wire.Refusal):
                     raise RefusedError(answer.kind, answer.field, answer.message)
+                if isinstance(answer, wire.Broken):
+                    raise InstallationError(f"a library is missing: {answer.message}; install roggia[ingest] again")
         raise ContentError("content", f"ends the process that reads it (exit status {answer}); check the file")
 
     async def _try(self, job: Job) -> wire.Answer | int:
@@ -59,7 +64,7 @@ class WorkerPool:
             async with asyncio.timeout(self._timeout_s):
                 answer = await _ask(worker, job)
         except (EOFError, ConnectionError):
-            status = await _end(worker)
+            status = await _status(worker)
             log.warning("worker_died", status=status, media_type=job.media_type, bytes=len(job.content))
             return status
         except TimeoutError:
@@ -96,6 +101,15 @@ def _pipe(stream: S | None) -> S:
     if stream is None:
         raise TypeError("a worker is started with pipes")
     return stream
+
+
+async def _status(worker: Process) -> int:
+    """The exit status of a worker that closed its pipes; its own, where it ends by itself."""
+    try:
+        async with asyncio.timeout(_LAST_BREATH_S):
+            return await worker.wait()
+    except TimeoutError:
+        return await _end(worker)
 
 
 async def _end(worker: Process) -> int:

@@ -26,13 +26,19 @@ class Refusal(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """The worker lacks a library: the fault of the installation, not of the content."""
+
+    message: str
+
+
 class Result(msgspec.Struct, frozen=True, tag=True):
     """The content as passages."""
 
     prepared: Prepared
 
 
-Answer = Result | Refusal
+Answer = Result | Refusal | Broken
 
 _encoder = msgspec.msgpack.Encoder()
 _jobs = msgspec.msgpack.Decoder(Job)
