@@ -42,12 +42,15 @@ class Expiry:
         """Seconds between two looks."""
         return self._interval_s
 
-    async def tick(self, partition: Partition) -> Sequence[Output]:
-        """Deletions of the documents of `partition` that are due. Raises `CatalogueUnavailableError`."""
+    async def tick(self, partition: Partition, position: int) -> Sequence[Output]:
+        """Deletions of the documents of `partition` that are due. Raises `CatalogueUnavailableError`.
+
+        A state from a record that was never committed waits: its deletion would come before it, or without it.
+        """
         ended: dict[DocKey, Entry] = {}
         outputs = []
         for key, entry in (await self._catalogue.due(partition, self._now_ms(), AT_ONCE)).items():
-            if (state := entry.current) is not None:
+            if (state := entry.current) is not None and state.offset < position:
                 gone = judge.expired(state)
                 ended[key] = Entry(gone, entry.older)
                 outputs.append(self._codec.output(self._topic, events.deletion(key, gone, state.expires_at or 0)))

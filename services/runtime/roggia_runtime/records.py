@@ -98,8 +98,12 @@ class Ticker(Protocol):
         """Seconds between two calls for one partition."""
         ...
 
-    async def tick(self, partition: Partition) -> Sequence[Output]:
-        """Outputs due now for one assigned source partition; produced in one transaction with nothing else."""
+    async def tick(self, partition: Partition, position: int) -> Sequence[Output]:
+        """Outputs due now for one assigned source partition; produced in one transaction with nothing else.
+
+        `position` is the partition's committed offset. What the stage remembers of records from there on comes from
+        a try that was never committed, and will be judged again: nothing may be made of it.
+        """
         ...
 
     async def committed(self, partition: Partition) -> None:

@@ -285,7 +285,7 @@ class Clock:
         self.final: list[Partition] = []
         self._target = target
 
-    async def tick(self, partition: Partition) -> Sequence[Output]:
+    async def tick(self, partition: Partition, position: int) -> Sequence[Output]:
         """One output."""
         self.calls.append(partition)
         return (Output(self._target, b"tick", b"%d" % len(self.calls)),)

@@ -33,13 +33,13 @@ async def test_expiry_ends_as_a_deletion_one_epoch_later_once_committed() -> Non
     ticker = expiry(catalogue, clock)
     await ingesting.handler(catalogue).handle([record(change(revision=7, expires_at=EXPIRY), 0)])
     clock.now = EXPIRY - 1
-    assert await ticker.tick(PARTITION) == []
+    assert await ticker.tick(PARTITION, 9) == []
     clock.now = EXPIRY
-    (output,) = await ticker.tick(PARTITION)
+    (output,) = await ticker.tick(PARTITION, 9)
     got = decoded(output)
     assert (got.revision, got.epoch, got.deleted, got.occurred_at) == (7, 1, True, EXPIRY)
     await ticker.committed(PARTITION)
-    assert await ticker.tick(PARTITION) == []
+    assert await ticker.tick(PARTITION, 9) == []
 
 
 async def test_a_deletion_that_was_not_committed_comes_again_with_the_same_bytes() -> None:
@@ -47,9 +47,9 @@ async def test_a_deletion_that_was_not_committed_comes_again_with_the_same_bytes
     catalogue, clock = MemoryCatalogue(), Clock()
     await ingesting.handler(catalogue).handle([record(change(expires_at=EXPIRY), 0)])
     clock.now = EXPIRY
-    first = await expiry(catalogue, clock).tick(PARTITION)
+    first = await expiry(catalogue, clock).tick(PARTITION, 9)
     clock.now = EXPIRY * 2
-    again = await expiry(catalogue, clock).tick(PARTITION)
+    again = await expiry(catalogue, clock).tick(PARTITION, 9)
     assert [output.value for output in first] == [output.value for output in again]
 
 
@@ -59,7 +59,7 @@ async def test_after_expiry_older_records_are_stale_and_a_newer_revision_lives()
     ticker, handler = expiry(catalogue, clock), ingesting.handler(catalogue)
     await handler.handle([record(change(expires_at=EXPIRY), 0)])
     clock.now = EXPIRY
-    await ticker.tick(PARTITION)
+    await ticker.tick(PARTITION, 9)
     await ticker.committed(PARTITION)
     stale, null, newer = await handler.handle(
         [record(change(expires_at=EXPIRY), 1), record(None, 2), record(change(revision=2), 3)]
@@ -75,4 +75,19 @@ async def test_only_documents_of_the_asked_partition_expire() -> None:
     handler = ingesting.handler(catalogue)
     await handler.handle([record(change("b", expires_at=EXPIRY), 0, partition=1)])
     clock.now = EXPIRY
-    assert await expiry(catalogue, clock).tick(PARTITION) == []
+    assert await expiry(catalogue, clock).tick(PARTITION, 9) == []
+
+
+async def test_a_state_that_was_never_committed_does_not_expire() -> None:
+    """A batch was handled but not committed, and its document is due: its revision comes first, then its deletion."""
+    catalogue, clock = MemoryCatalogue(), Clock()
+    clock.now = EXPIRY
+    due = record(change(revision=2, expires_at=EXPIRY), 1)
+    await ingesting.handler(catalogue).handle([record(change(revision=1), 0)])
+    await ingesting.handler(catalogue).handle([due])
+    ticker = expiry(catalogue, clock)
+    assert await ticker.tick(PARTITION, 1) == []
+    await ticker.committed(PARTITION)
+    emitted = outputs(await ingesting.handler(catalogue).handle([due]))
+    emitted += await ticker.tick(PARTITION, 2)
+    assert [(decoded(one).epoch, decoded(one).deleted) for one in emitted] == [(0, False), (1, True)]

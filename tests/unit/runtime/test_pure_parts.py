@@ -76,10 +76,12 @@ class _Ticker:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.position = 0
 
-    async def tick(self, partition: Partition) -> Sequence[Output]:
+    async def tick(self, partition: Partition, position: int) -> Sequence[Output]:
         """One output, or the failure."""
         self.calls += 1
+        self.position = position
         if self.down:
             raise UnavailableError("down")
         return (Output("o", b"k", b"v"),)
@@ -92,7 +94,7 @@ async def test_ticker_is_called_when_due() -> None:
     """Once after the assignment, then every interval; sooner after a failure; at once after a new assignment."""
     now, ticker = [100.0], _Ticker()
     ticking = Ticking(ticker, lambda: now[0])
-    partitions = [Partition("t", 0)]
+    partitions = {Partition("t", 0): 7}
     assert len(await ticking.due(partitions)) == 1
     now[0] = 109.0
     assert await ticking.due(partitions) == []
@@ -102,7 +104,7 @@ async def test_ticker_is_called_when_due() -> None:
     assert len(await ticking.due(partitions)) == 1
     ticking.restart()
     assert len(await ticking.due(partitions)) == 1
-    assert ticker.calls == 4
+    assert (ticker.calls, ticker.position) == (4, 7)
 
 
 def test_ids_sort_by_time_and_repeat_by_input() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -27,12 +27,12 @@ class Ticking:
         """Forget what was due: the assignment is new."""
         self._next = {}
 
-    async def due(self, partitions: Collection[Partition]) -> list[tuple[Partition, Sequence[Output]]]:
-        """Outputs of every partition that is due now. Something unavailable is tried again soon."""
+    async def due(self, positions: Mapping[Partition, int]) -> list[tuple[Partition, Sequence[Output]]]:
+        """Outputs of every partition that is due now, given committed positions. What is unavailable is tried again."""
         found = []
-        for partition in partitions:
+        for partition, position in positions.items():
             if self._next.get(partition, 0.0) <= self._now():
-                outputs = await self._tick(partition)
+                outputs = await self._tick(partition, position)
                 if outputs:
                     found.append((partition, outputs))
         return found
@@ -45,10 +45,10 @@ class Ticking:
             except UnavailableError as error:
                 log.warning("tick_unavailable", topic=partition.topic, partition=partition.number, error=str(error))
 
-    async def _tick(self, partition: Partition) -> Sequence[Output]:
+    async def _tick(self, partition: Partition, position: int) -> Sequence[Output]:
         wait = self._ticker.interval_s
         try:
-            return await self._ticker.tick(partition)
+            return await self._ticker.tick(partition, position)
         except UnavailableError as error:
             wait = min(wait, RETRY_S)
             log.warning("tick_unavailable", topic=partition.topic, partition=partition.number, error=str(error))
