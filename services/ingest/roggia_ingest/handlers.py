@@ -21,6 +21,8 @@ from roggia_ingest.ports import Catalogue, ContentSource, EventCodec, Preparer
 from roggia_ingest.prepare import Job
 
 T = TypeVar("T")
+REFERENCED_AT_ONCE = 4
+"""Contents fetched by reference that are in memory at a time: a batch of small events may name gigabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class IngestHandler:
         self._chunker = chunker
         self._limits = limits
         self._progress = Progress()
+        self._referenced = asyncio.Semaphore(REFERENCED_AT_ONCE)
 
     async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
         """Judge a batch. Raises `UnavailableError` when catalogue, registry or a content server does not answer."""
@@ -134,8 +137,13 @@ class IngestHandler:
         return self._encode(change, await self._chunked(change.key, event, state))
 
     async def _chunked(self, key: DocKey, event: DocChanged, state: DocState) -> DocChunked:
+        if event.content_ref is None:
+            return await self._chunks(key, event, state, event.content or b"")
+        async with self._referenced:
+            return await self._chunks(key, event, state, await self._content.fetch(event.content_ref))
+
+    async def _chunks(self, key: DocKey, event: DocChanged, state: DocState, content: bytes) -> DocChunked:
         kind = changes.media_type(event.content_type)
-        content = await self._content.fetch(event.content_ref) if event.content_ref else event.content or b""
         with metrics.PREPARE.labels(kind.name).time():
             prepared = await self._preparer.prepare(Job(content, kind.name, kind.charset, event.language, event.title))
         chunk_set = events.chunked(key, event, state, prepared, self._chunker)

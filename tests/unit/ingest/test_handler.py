@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import pytest
 from roggia_ingest.errors import ContentUnavailableError
+from roggia_ingest.handlers import REFERENCED_AT_ONCE
+from roggia_ingest.prepare import Job, Prepared
 from roggia_runtime.records import DeadLetter, Done, Drop
 from roggia_schemas.events import ContentRef
 
@@ -142,3 +145,32 @@ async def test_an_empty_acl_is_refused() -> None:
     (verdict,) = await ingesting.handler().handle([record(change(acl=()), 0)])
     assert isinstance(verdict, DeadLetter)
     assert (verdict.kind, verdict.field) == ("invalid", "acl")
+
+
+class Held(ingesting.Direct):
+    """Content and preparer in one, which count the contents that were fetched and not yet prepared."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    async def fetch(self, ref: ContentRef) -> bytes:
+        """One byte."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        return b"x"
+
+    async def prepare(self, job: Job) -> Prepared:
+        """Take a turn of the event loop, in which everything that may fetch does."""
+        await asyncio.sleep(0)
+        self.now -= 1
+        return await super().prepare(job)
+
+
+async def test_contents_by_reference_are_not_all_in_memory_at_once() -> None:
+    """A batch of 40 small events may name 40 times the largest content: few of them are held at a time."""
+    held = Held()
+    fields = {"content": None, "content_ref": ContentRef(uri="u", sha256="0" * 64, size=1)}
+    batch = [record(change(f"d{number}", **fields), number) for number in range(40)]
+    done = await ingesting.handler(content=held, preparer=held).handle(batch)
+    assert len(outputs(done)) == 40
+    assert held.most == REFERENCED_AT_ONCE
