@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.records import Partition
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 
 from roggia.errors import UsageError
 from roggia.inspect.records import plain
+from roggia.inspect.tail import newest
 
 DLQ = ".dlq"
+_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|\b(?:0x)?[0-9a-f]*\d[0-9a-f.-]*\b")
 
 
 async def letters(settings: KafkaSettings, topic: str, last: int) -> list[dict[str, Any]]:
@@ -23,8 +27,8 @@ async def letters(settings: KafkaSettings, topic: str, last: int) -> list[dict[s
         found: list[dict[str, Any]] = []
         for name in chosen(await admin.topics(), topic):
             for partition, end in (await admin.end_offsets(name)).items():
-                records = admin.read(name, partition, max(0, end - last), end=end)
-                found += [_letter(plain(record)) async for record in records]
+                records = await newest(admin, Partition(name, partition), end, last)
+                found += [_letter(plain(record)) for record in records]
     return sorted(found, key=lambda letter: -letter["timestamp_ms"])
 
 
@@ -56,9 +60,13 @@ def _letter(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def causes(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Letters grouped by DLQ and fingerprint, most frequent first, each with its newest letter as the example."""
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    """Letters grouped by DLQ, fingerprint and reason, most frequent first, each with its newest letter as the example.
+
+    Reasons that differ in numbers and quoted values only are one.
+    """
+    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
     for letter in found:
-        group = groups.setdefault((letter["topic"], letter["fingerprint"]), letter | {"count": 0})
+        cause = (letter["topic"], letter["fingerprint"], _VALUES.sub("…", letter["message"]))
+        group = groups.setdefault(cause, letter | {"count": 0})
         group["count"] += 1
     return sorted(groups.values(), key=lambda group: -group["count"])

@@ -20,14 +20,29 @@ async def tail(settings: KafkaSettings, topic: str, *, last: int, follow: bool) 
         ends = await _ends(admin, topic)
         held: list[Record] = []
         for partition, end in ends.items():
-            # Transaction markers take offsets too, so fewer than `last` may come; never more.
-            held += [record async for record in admin.read(topic, partition, max(0, end - last), end=end)]
+            held += await newest(admin, Partition(topic, partition), end, last)
         for record in sorted(held, key=lambda record: (record.timestamp_ms, record.partition, record.offset)):
             yield record
         if follow:
             starts = {Partition(topic, partition): end for partition, end in ends.items()}
             async for record in admin.follow(starts):
                 yield record
+
+
+async def newest(admin: TopicAdmin, partition: Partition, end: int, last: int) -> list[Record]:
+    """The `last` newest records of a partition that ends at `end`, oldest first.
+
+    Transaction markers and compacted records leave offsets without a record, so it looks further back until it has
+    enough, or all.
+    """
+    span = last
+    while span:
+        start = max(0, end - span)
+        found = [record async for record in admin.read(partition.topic, partition.number, start, end=end)]
+        if len(found) >= last or start == 0:
+            return found[-last:]
+        span *= 4
+    return []
 
 
 async def one(settings: KafkaSettings, topic: str, partition: int, offset: int) -> Record:
