@@ -125,6 +125,17 @@ def test_watching_deletes_only_what_was_seen_to_go(tmp_path: Path) -> None:
     assert changes.gone == ("gone.md",)
 
 
+def test_a_watched_file_keeps_the_source_that_publish_gave_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system reports absolute paths; a folder named `notes` gives `notes/a.md` all the same, as citations show."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("# a")
+
+    changes = sort_out([(Change.modified, tmp_path.resolve() / "notes" / "a.md")], [Path("notes")])
+
+    assert [str(one.path) for one in changes.files] == ["notes/a.md"]
+
+
 async def test_a_change_between_the_start_of_watching_and_the_first_look_is_not_missed(tmp_path: Path) -> None:
     """While `publish --watch` is still busy with what is there, files may change: they come with the first burst."""
     async with watching([tmp_path], "team") as bursts:

@@ -60,7 +60,7 @@ def sort_out(burst: Iterable[tuple[Change, Path]], paths: Sequence[Path], prefix
             continue
         doc_id = document_id(path, root, prefix)
         if path.is_file():
-            verdict = judge(path, doc_id)
+            verdict = judge(_as_named(path, paths), doc_id)
             if isinstance(verdict, Candidate):
                 files[doc_id] = verdict
         elif change == Change.deleted and path.suffix.lower() in CONTENT_TYPES:
@@ -75,3 +75,11 @@ def _root(path: Path, paths: Sequence[Path]) -> Path | None:
         if top in path.parents:
             return top
     return None
+
+
+def _as_named(path: Path, paths: Sequence[Path]) -> Path:
+    """The path as `publish` itself spells it, so that a change keeps the document's source."""
+    for named in paths:
+        if path.is_relative_to(named.resolve()):
+            return named / path.relative_to(named.resolve())
+    return path
