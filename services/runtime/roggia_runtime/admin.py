@@ -177,7 +177,9 @@ class TopicAdmin:
             await client.start()
         except KafkaConnectionError as error:
             await client.close()
-            raise UnavailableError(f"Kafka at {self._settings.bootstrap} does not answer: {error}") from error
+            raise UnavailableError(
+                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
+            ) from error
         return client
 
     @asynccontextmanager
@@ -198,7 +200,9 @@ class TopicAdmin:
             await reader.start()
             yield reader
         except KafkaConnectionError as error:
-            raise UnavailableError(f"Kafka at {self._settings.bootstrap} does not answer: {error}") from error
+            raise UnavailableError(
+                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
+            ) from error
         except KafkaError as error:
             raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error
         finally:

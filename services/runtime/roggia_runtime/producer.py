@@ -49,7 +49,9 @@ class Producer:
             await client.start()
         except KafkaConnectionError as error:
             await client.stop()
-            raise UnavailableError(f"Kafka at {self._settings.bootstrap} does not answer: {error}") from error
+            raise UnavailableError(
+                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
+            ) from error
         except KafkaError as error:
             await client.stop()
             raise ProduceError(f"Kafka at {self._settings.bootstrap} refuses the producer: {error!r}") from error

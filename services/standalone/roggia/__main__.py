@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 INTERRUPTED = 130
@@ -20,13 +21,16 @@ def main() -> None:
     from roggia.cli.output import err
     from roggia.errors import exit_code
 
+    # Without a handler, Python prints aiokafka's own complaints above our one line. Services set up their logging.
+    logging.Logger.manager.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         app()
     except (RoggiaError, SchemasError) as failed:
         err.print(f"error: {failed}", style="red", markup=False, soft_wrap=True)
         sys.exit(exit_code(failed))
     except OSError as failed:
-        err.print(f"error: {failed.filename or ''} {failed.strerror or failed}".replace("  ", " "), markup=False)
+        place = f"{failed.filename}: " if failed.filename else ""
+        err.print(f"error: {place}{failed.strerror or failed}", style="red", markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -56,7 +56,9 @@ DEAD = f"http://{NOWHERE}"
         (("ask", "x", *HERE, "--query-url", DEAD), 4, "error: no query service answers at http://127"),
         (("schemas", "check", "--registry", "ftp://x"), 2, "error: ROGGIA_REGISTRY_URL: "),
         (("schemas", "check", "--registry", DEAD), 4, "error: schema registry http://127.0.0.1:1 does"),
-        (("topics", "list", "--bootstrap", NOWHERE), 4, "error: Kafka at 127.0.0.1:1 does not answer"),
+        (("topics", "list", "--bootstrap", NOWHERE), 4, "^error: Kafka at 127.0.0.1:1 does not answer; start it, or"),
+        (("up", "--kafka-port", "70000"), 2, "Invalid value for '--kafka-port'"),
+        (("up", "--data", "/proc/roggia"), 1, "error: /proc/roggia: No such file or directory"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,
 )  # fmt: skip

@@ -31,16 +31,21 @@ SERVICES = {
     "broker": ("roggia_devstack", "broker"),
     "registry": ("roggia_devstack", "registry"),
 }
+LAST_PORT = 65_535
 COLOURS = {"ready": "green", "restarting": "yellow", "not ready": "yellow", "failed": "red"}
 
 
 def up(
     data: options.Data = None,
     kafka_port: Annotated[
-        int, typer.Option(help="Preferred port of the broker; a free one when taken.")
+        int, typer.Option(help="Preferred port of the broker; a free one when taken.", min=0, max=LAST_PORT)
     ] = plan.BROKER_PORT,
-    registry_port: Annotated[int, typer.Option(help="Preferred port of the registry.")] = plan.REGISTRY_PORT,
-    query_port: Annotated[int, typer.Option(help="Preferred port of search and ask.")] = plan.QUERY_PORT,
+    registry_port: Annotated[
+        int, typer.Option(help="Preferred port of the registry.", min=0, max=LAST_PORT)
+    ] = plan.REGISTRY_PORT,
+    query_port: Annotated[
+        int, typer.Option(help="Preferred port of search and ask.", min=0, max=LAST_PORT)
+    ] = plan.QUERY_PORT,
 ) -> None:
     """Run everything on this machine: broker, registry, ingest, embed, index.
 
