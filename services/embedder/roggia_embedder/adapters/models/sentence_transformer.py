@@ -123,7 +123,10 @@ class SentenceTransformerModel:
     def _model(self) -> SentenceTransformer:
         import torch
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as model_logs
 
+        # Its bar would stand between the lines of a JSON log.
+        model_logs.disable_progress_bar()  # type: ignore[no-untyped-call]
         if self._threads:
             torch.set_num_threads(self._threads)
         model = SentenceTransformer(str(self._path), device=self._device, local_files_only=True).eval()
