@@ -89,7 +89,7 @@ async def _tell(state: StackState, chars: int) -> None:
         document = story.to_edit(texts, indexed, cited)
         _heading(f"4. Edit {document.doc_id}: a sentence inserted in its middle")
         edited = await told.edit(document)
-        out.print(f"{edited.embedded} of {edited.chunks} chunks were re-embedded, {edited.kept} kept.")
+        out.print(f"{edited.embedded} of {edited.chunks} chunks re-embedded, {edited.kept} kept.")
         out.print("The new sentence is found.")
         _heading(f"5. Delete {cited}, which the answer cited, and ask again")
         show_answer(await told.delete(cited))
@@ -102,6 +102,7 @@ def _heading(text: str) -> None:
 
 NEXT = """
 Where to go next
+  source .venv/bin/activate                          so that the shell finds roggia
   roggia up                                          everything, on ./roggia-data, until Ctrl-C
   roggia publish DIR --tenant me --domain notes --acl '*' --watch
   roggia ask "…" --tenant me --domain notes          an answer with citations

@@ -29,6 +29,11 @@ def say(text: str) -> None:
     err.print(text, markup=False)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 chunk`, `2 chunks`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def progress(unit: str = "documents") -> Progress:
     """A progress bar on standard error with count, rate, time gone and time left."""
     return Progress(
@@ -37,8 +42,10 @@ def progress(unit: str = "documents") -> Progress:
         MofNCompleteColumn(),
         TextColumn(unit),
         TextColumn("{task.fields[rate]}"),
+        TextColumn("·"),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("gone,"),
         TimeRemainingColumn(),
+        TextColumn("left"),
         console=err,
     )

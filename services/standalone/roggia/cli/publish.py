@@ -17,7 +17,7 @@ from roggia_schemas.names import check_doc_id, check_slug
 
 from roggia.cli import options
 from roggia.cli.bars import bars
-from roggia.cli.output import emit, say
+from roggia.cli.output import counted, emit, say
 from roggia.connection import Connection, Named, data_directory, resolve
 from roggia.errors import StandaloneError, UsageError
 from roggia.publishing import events
@@ -71,7 +71,8 @@ def delete(
     registry: options.Registry = "",
     json: options.Json = False,
 ) -> None:
-    """Delete documents by their exact ids. No patterns: a `*` is a character of an id like any other."""
+    """Delete documents by their exact ids. No patterns: a `*` is a character of an id like any other. An id is one
+    document of its tenant: it is deleted whatever domain it was published to."""
     target = target_of(tenant, domain, ["*"])
     ids = [check_doc_id(one) for one in doc_id]
     where = resolve(Named(data, bootstrap, registry))
@@ -160,7 +161,8 @@ async def _follow(job: Job, changes: Changes) -> None:
     if changes.files:
         tracker = await job.publish(map(events.source, changes.files), _quiet)
         for doc_id, event in tracker.indexed.items():
-            say(f"  {doc_id}: {event.chunks} chunks, {event.embedded} embedded, {event.cached} from the cache")
+            chunks = counted(event.chunks, "chunk")
+            say(f"  {doc_id}: {chunks}, {event.embedded} embedded, {event.cached} from the cache")
         for failure in tracker.failed:
             say(f"  {failure.doc_id}: refused: {failure.reason}")
     if changes.gone:
@@ -191,10 +193,10 @@ def _report(
         emit(_summary(tracker, count, skipped, seconds))
     elif wait:
         embedded = sum(event.embedded for event in tracker.indexed.values())
-        chunks = f"{tracker.chunks} chunks, {embedded} embedded"
-        say(f"{len(tracker.indexed)} documents searchable ({chunks}) in {seconds:.1f} s")
+        chunks = f"{counted(tracker.chunks, 'chunk')}, {embedded:,} embedded"
+        say(f"{counted(len(tracker.indexed), 'document')} searchable ({chunks}) in {seconds:.1f} s")
     else:
-        say(f"{count} documents sent in {seconds:.1f} s")
+        say(f"{counted(count, 'document')} sent in {seconds:.1f} s")
 
 
 def _summary(tracker: Tracker, count: int, skipped: Sequence[Skipped], seconds: float) -> dict[str, object]:
@@ -234,6 +236,7 @@ async def _delete(where: Connection, target: events.Target, ids: Sequence[str], 
 
 def _show_deleted(tracker: Tracker, wait: bool) -> None:
     for doc_id, event in tracker.indexed.items():
-        say(f"{doc_id}: deleted, {event.removed} chunks removed from {event.collection}")
+        gone = f"deleted, {counted(event.removed, 'chunk')} removed" if event.removed else "not in the index"
+        say(f"{doc_id}: {gone}")
     if not wait:
-        say(f"{len(tracker.waiting)} deletions sent")
+        say(f"{counted(len(tracker.waiting), 'deletion')} sent")

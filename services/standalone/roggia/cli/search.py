@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.padding import Padding
 
 from roggia.cli import options
 from roggia.cli.output import emit, out
@@ -86,15 +87,16 @@ def _show_passages(reply: dict[str, Any]) -> None:
         out.print(
             f"[bold]{number}. {escape(title(hit))}[/bold]  [dim]{hit['score']:.3f}  {escape(hit['doc_id'])}[/dim]"
         )
-        out.print(f"   {escape(_excerpt(hit['text']))}", soft_wrap=True)
+        out.print(Padding(escape(_excerpt(hit["text"])), (0, 0, 0, 3)))
 
 
 def show_answer(reply: dict[str, Any]) -> None:
     """An answer, its citations, and the plain word that nothing was written by a model."""
-    out.print(reply["answer"] or "No passage answers this.", markup=False, soft_wrap=True)
+    out.print(reply["answer"] or "No passage answers this.", markup=False, soft_wrap=not out.is_terminal)
     for cited in reply["citations"]:
         out.print(f"  [bold]\\[{cited['n']}][/bold] {escape(title(cited))}  [dim]{escape(str(cited['doc_id']))}[/dim]")
-    out.print("[dim]Extractive: these are the documents' own sentences, no language model wrote them.[/dim]")
+    if reply["citations"]:
+        out.print("[dim]Extractive: these are the documents' own sentences, no language model wrote them.[/dim]")
 
 
 def title(hit: dict[str, Any]) -> str:
