@@ -34,7 +34,7 @@ def configure(service: str, settings: TelemetrySettings, stream: TextIO | None =
     out: Any = stream or _Stderr()
     console = settings.log_format == "console" or (settings.log_format == "auto" and out.isatty())
     level = getattr(logging, settings.log_level.upper())
-    render: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    render: Any = _console() if console else structlog.processors.JSONRenderer()
     shared = _shared(service, console)
     structlog.configure(
         processors=[*shared, render],
@@ -48,6 +48,11 @@ def configure(service: str, settings: TelemetrySettings, stream: TextIO | None =
     for noisy in ("aiokafka", "uvicorn", "asyncio", "opentelemetry"):
         structlog.stdlib.get_logger(noisy)
         logging.Logger.manager.getLogger(noisy).setLevel(max(level, logging.WARNING))
+
+
+def _console() -> Any:
+    # Left to itself it shows every local variable of a traceback: documents, passwords.
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
 def _shared(service: str, console: bool) -> list[Any]:

@@ -146,3 +146,12 @@ async def test_a_locked_file_or_a_server_that_is_away_is_unavailable(tmp_path: P
     await catalogue.stop()
     with pytest.raises(CatalogueUnavailableError):
         await PostgresCatalogue("postgresql://nobody@127.0.0.1:1/none").start()
+
+
+@pytest.mark.parametrize("rest", ["s3cr#t@host/db", "s3cr/et@host/db", "secret@host:x/db", "secret@host/?sslmode=x"])
+async def test_a_dsn_that_cannot_be_read_says_so_without_the_password(rest: str) -> None:
+    """It will never work, so it is no matter of waiting; what is wrong is said in words that hold nothing of it."""
+    with pytest.raises(CatalogueError, match="percent-encode") as raised:
+        await PostgresCatalogue(f"postgresql://user:{rest}").start()
+    assert "cr" not in str(raised.value).replace("percent-encode", "")
+    assert raised.value.__suppress_context__

@@ -91,9 +91,7 @@ class PostgresCatalogue:
 
     async def _open(self) -> None:
         if self._pool is None:
-            self._pool = await asyncpg.create_pool(
-                self._dsn, min_size=1, max_size=4, timeout=self._timeout_s, command_timeout=self._timeout_s
-            )
+            self._pool = await self._connect()
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
             await connection.execute(_CREATE)
@@ -104,6 +102,17 @@ class PostgresCatalogue:
                 f"INSERT INTO {_VERSIONS} VALUES ($1) ON CONFLICT DO NOTHING",  # noqa: S608
                 SCHEMA_VERSION,
             )
+
+    async def _connect(self) -> Any:
+        try:
+            return await asyncpg.create_pool(
+                self._dsn, min_size=1, max_size=4, timeout=self._timeout_s, command_timeout=self._timeout_s
+            )
+        except (ValueError, asyncpg.ClientConfigurationError):  # whose words may hold a piece of the password
+            raise CatalogueError(
+                "catalogue (PostgreSQL): the DSN cannot be read; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
+                "and percent-encode what is reserved in URLs (@ : / ? #)"
+            ) from None
 
     async def _rows(self, query: str, *values: object) -> Mapping[DocKey, Entry]:
         async def fetch() -> Iterable[Any]:
