@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from roggia.cli.publish import follow
 from roggia.errors import UsageError
 from roggia.publishing import events
+from roggia.publishing.files import Candidate, gather
+from roggia.publishing.job import Job
+from roggia.publishing.publisher import Publisher
 from roggia.publishing.revision import RevisionClock
 from roggia.publishing.tracker import Tracker
-from roggia.publishing.watch import sort_out, watching
+from roggia.publishing.watch import Tree, watching
 from roggia_runtime.ids import uuid7
 from roggia_schemas.events import DocUpserted, Operation
 from roggia_schemas.names import check_revision
@@ -119,7 +125,7 @@ def test_watching_deletes_only_what_was_seen_to_go(tmp_path: Path) -> None:
         (Change.deleted, tmp_path / "picture.png"),  # was never published
     ]
 
-    changes = sort_out(burst, [tmp_path])
+    changes = Tree([tmp_path]).sort_out(burst)
 
     assert {one.doc_id for one in changes.files} == {"kept.md", "rewritten.md"}
     assert changes.gone == ("gone.md",)
@@ -131,9 +137,63 @@ def test_a_watched_file_keeps_the_source_that_publish_gave_it(tmp_path: Path, mo
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.md").write_text("# a")
 
-    changes = sort_out([(Change.modified, tmp_path.resolve() / "notes" / "a.md")], [Path("notes")])
+    changes = Tree([Path("notes")]).sort_out([(Change.modified, tmp_path.resolve() / "notes" / "a.md")])
 
     assert [str(one.path) for one in changes.files] == ["notes/a.md"]
+
+
+def test_a_directory_that_comes_or_goes_takes_its_files_along(tmp_path: Path) -> None:
+    """The kernel names the directory alone: its files are published, or deleted when it was moved away."""
+    top = tmp_path / "docs"
+    (top / "old" / "deep").mkdir(parents=True)
+    (top / "old" / "deep" / "a.md").write_text("# a")
+    (top / "older.md").write_text("# b")
+    tree = Tree([top], "team")
+    (top / "old").rename(tmp_path / "away")
+    (top / "new" / ".git").mkdir(parents=True)
+    (top / "new" / "c.md").write_text("# c")
+    (top / "new" / ".git" / "d.md").write_text("# d")
+
+    changes = tree.sort_out([(Change.added, top / "new"), (Change.deleted, top / "old")])
+    assert [one.doc_id for one in changes.files] == ["team/new/c.md"]
+    assert changes.gone == ("team/old/deep/a.md",)
+
+    (top / "new").rename(top / "newer")
+    changes = tree.sort_out([(Change.added, top / "newer"), (Change.deleted, top / "new")])
+    assert [one.doc_id for one in changes.files] == ["team/newer/c.md"]
+    assert changes.gone == ("team/new/c.md",)
+
+
+async def test_a_file_that_cannot_be_published_does_not_end_the_watch(tmp_path: Path) -> None:
+    """Gone again before it was read, or too large for this publisher: the others of the burst are published."""
+    names = ("gone.md", "large.md", "good.md")
+    burst = []
+    for name in names:
+        (tmp_path / name).write_bytes(b"x" * (events.INLINE_BYTES + 1 if name == "large.md" else 1))
+        burst.append((Change.added, tmp_path / name))
+    changes = Tree([tmp_path]).sort_out(burst)
+    (tmp_path / "gone.md").unlink()
+    published: list[events.Source] = []
+
+    class Recorded(Job):
+        async def publish(self, documents: Iterable[events.Source], *_: object, **__: object) -> Tracker:
+            published.extend(documents)
+            return Tracker("acme")
+
+    publisher = Publisher.__new__(Publisher)
+    await follow(Recorded(publisher, TARGET, RevisionClock()), changes)
+    assert [one.doc_id for one in published] == ["good.md"]
+
+
+def test_a_folder_whose_name_is_not_unicode_can_be_published(tmp_path: Path) -> None:
+    """The place that citations show is for people: what cannot be written there is replaced, the document arrives."""
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "a.md").write_text("# a")
+    (found,) = gather([folder])
+    assert isinstance(found, Candidate)
+    event = events.changed(events.source(found), TARGET, 1)
+    assert (event.doc_id, event.source) == ("a.md", f"{tmp_path}/caf?/a.md")
 
 
 async def test_a_change_between_the_start_of_watching_and_the_first_look_is_not_missed(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,7 +139,7 @@ class _Publish:
             await _publish(job, *sort(self.paths, self.prefix), wait=wait, json=json)
             say("Watching for changes; Ctrl-C ends it.")
             async for changes in bursts:
-                await _follow(job, changes)
+                await follow(job, changes)
 
     @asynccontextmanager
     async def _job(self) -> AsyncIterator[Job]:
@@ -157,9 +157,11 @@ async def _publish(job: Job, files: Sequence[Candidate], skipped: Sequence[Skipp
     return len(tracker.failed)
 
 
-async def _follow(job: Job, changes: Changes) -> None:
-    if changes.files:
-        tracker = await job.publish(map(events.source, changes.files), _quiet)
+async def follow(job: Job, changes: Changes) -> None:
+    """Publish and delete what a burst of changes says."""
+    documents = list(_readable(changes.files, job))
+    if documents:
+        tracker = await job.publish(documents, _quiet)
         for doc_id, event in tracker.indexed.items():
             chunks = counted(event.chunks, "chunk")
             say(f"  {doc_id}: {chunks}, {event.embedded} embedded, {event.cached} from the cache")
@@ -168,6 +170,18 @@ async def _follow(job: Job, changes: Changes) -> None:
     if changes.gone:
         await job.delete(changes.gone, _quiet, wait=False)
         say(f"  deleted: {', '.join(changes.gone)}")
+
+
+def _readable(files: Sequence[Candidate], job: Job) -> Iterator[events.Source]:
+    """What can be published of changed files: one that has gone again, or is too large, must not end the watch."""
+    for file in files:
+        try:
+            document = events.source(file)
+            events.check_size(document, job.store)
+        except (OSError, UsageError) as wrong:
+            say(f"skipped: {file.path}: {wrong}")
+        else:
+            yield document
 
 
 def _quiet(_tracker: Tracker, _sent: int) -> None:

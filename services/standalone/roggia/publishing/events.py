@@ -39,7 +39,8 @@ class Source:
 
 def source(file: Candidate) -> Source:
     """Read a file now. Raises `OSError`."""
-    return Source(file.doc_id, file.content_type, file.path.read_bytes(), str(file.path))
+    shown_as = str(file.path).encode(errors="replace").decode()  # a folder's name need not be valid Unicode
+    return Source(file.doc_id, file.content_type, file.path.read_bytes(), shown_as)
 
 
 def changed(document: Source, target: Target, revision: int, store: ContentStore | None = None) -> DocChanged:
@@ -48,6 +49,7 @@ def changed(document: Source, target: Target, revision: int, store: ContentStore
     Raises `UsageError` when content is large and there is no store to put it in.
     """
     inline = len(document.content) <= INLINE_BYTES
+    check_size(document, store)
     return DocChanged(
         event_id=uuid7(),
         occurred_at=now_ms(),
@@ -58,20 +60,20 @@ def changed(document: Source, target: Target, revision: int, store: ContentStore
         operation=Operation.UPSERT,
         content_type=document.content_type,
         content=document.content if inline else None,
-        content_ref=None if inline else _referenced(document, store),
+        content_ref=None if inline or store is None else store.put(document.content),
         title=document.title,
         source=document.shown_as,
         acl=target.acl,
     )
 
 
-def _referenced(document: Source, store: ContentStore | None) -> ContentRef:
-    if store is None:
-        size = len(document.content)
+def check_size(document: Source, store: ContentStore | None) -> None:
+    """Raise `UsageError` when content is large and there is no store to put it in."""
+    size = len(document.content)
+    if size > INLINE_BYTES and store is None:
         raise UsageError(
             f"{document.doc_id}: {size} bytes is above {INLINE_BYTES}; name a folder for ingest with --content-dir"
         )
-    return store.put(document.content)
 
 
 def deleted(tenant: str, domain: str, doc_id: str, revision: int) -> DocChanged:
@@ -101,7 +103,7 @@ class ContentStore:
         """Keep `content` and return its reference. The file appears whole or not at all."""
         digest = hashlib.sha256(content).hexdigest()
         path = self._root / digest[:2] / digest
-        if not path.exists():
+        if not path.exists() or path.stat().st_size != len(content):
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = path.with_suffix(".new")
             fresh.write_bytes(content)

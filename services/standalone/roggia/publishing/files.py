@@ -58,13 +58,14 @@ def gather(paths: Sequence[Path], prefix: str = "") -> Iterator[Candidate | Skip
         if not path.exists():
             raise UsageError(f"PATH: {str(path)!r} does not exist; give a file or a directory that does")
         if path.is_dir():
-            for file in _walk(path):
+            for file in walk(path):
                 yield judge(file, document_id(file, path, prefix))
         else:
             yield judge(path, document_id(path, path.parent, prefix))
 
 
-def _walk(top: Path) -> Iterator[Path]:
+def walk(top: Path) -> Iterator[Path]:
+    """Files below a directory in a stable order, without hidden ones and caches."""
     for folder, names, files in os.walk(top):
         names[:] = sorted(name for name in names if name not in SKIPPED_DIRECTORIES and not name.startswith("."))
         for name in sorted(files):
