@@ -15,6 +15,9 @@ MAX_REVISION = 2**53 - 1
 """Largest revision: vector engines compare payload numbers as IEEE doubles, exact only up to here."""
 
 MAX_DOC_ID_BYTES = 1024
+_FIRST_MILLISECOND, _LAST_MILLISECOND = -62_135_596_800_000, 253_402_300_799_999
+"""Years 1 to 9999."""
+
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -53,6 +56,13 @@ def check_revision(value: int) -> int:
     """Return `value` if 0 <= value < 2^53, else raise: a clock in microseconds fits, nanoseconds do not."""
     if not 0 <= value <= MAX_REVISION:
         raise InvalidNameError("revision", str(value), "use 0 <= revision < 2^53 (a clock in microseconds fits)")
+    return value
+
+
+def check_moment(field: str, value: int) -> int:
+    """Return `value` if it is a moment that headers can write (milliseconds, years 1 to 9999), else raise."""
+    if not _FIRST_MILLISECOND <= value <= _LAST_MILLISECOND:
+        raise InvalidNameError(field, str(value), "use milliseconds since the epoch, within years 1-9999")
     return value
 
 

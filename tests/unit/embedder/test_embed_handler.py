@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from roggia_runtime.records import DeadLetter, Done, Drop
 from roggia_schemas import topics
+from roggia_schemas.codec import Codec
 
 from tests.support.embedding import CountingModel, MemoryCache, chunk_set, handler, parts, record
 
@@ -88,6 +91,17 @@ async def test_a_key_of_another_document_is_refused() -> None:
     (verdict,) = await handler().handle([moved])
     assert isinstance(verdict, DeadLetter)
     assert verdict.field == "key"
+
+
+@pytest.mark.parametrize(("field", "change"), [("occurred_at", {"occurred_at": 2**62}), ("chunks", {"deleted": True})])
+async def test_what_no_event_can_be_made_of_is_refused(field: str, change: dict[str, Any]) -> None:
+    """A record that the next stage's event could not carry is a dead letter, and its neighbours are embedded."""
+    good = record(chunk_set("a", ["x"]))
+    bad = dataclasses.replace(good, value=Codec().encode(chunk_set("a", ["x"], **change)))
+    refused, done = await handler().handle([bad, good])
+    assert isinstance(refused, DeadLetter)
+    assert refused.field == field
+    assert isinstance(done, Done)
 
 
 async def test_a_tombstone_is_dropped_and_garbage_is_a_dead_letter() -> None:

@@ -138,6 +138,7 @@ async def test_a_deletion_before_anything_else_is_remembered() -> None:
 
 
 BAD: list[tuple[str, dict[str, Any]]] = [
+    ("occurred_at", {"occurred_at": 2**62}),
     ("acl", {"acl": ()}),
     ("generation", {"generation": 2}),
     ("revision", {"revision": 2**53}),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from roggia_runtime.records import DeadLetter, Done, Drop, Record, Verdict
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import DocChunked
-from roggia_schemas.names import parse_document_key
+from roggia_schemas.names import check_moment, parse_document_key
 
 from roggia_embedder import metrics
 from roggia_embedder.embedding.parts import Target, embedded
@@ -49,6 +49,7 @@ class EmbedHandler:
         try:
             event = await self._codec.decode(DocChunked, record)
             tenant_id, doc_id = parse_document_key(record.key)
+            check_moment("occurred_at", event.occurred_at)
         except SchemasError as error:
             return DeadLetter("schema", str(error), getattr(error, "field", ""))
         if (tenant_id, doc_id) != (event.tenant_id, event.doc_id):
@@ -63,6 +64,8 @@ class EmbedHandler:
                 f"of {self._window} tokens of {self._target.model}; use a model with a larger window or smaller chunks",
                 "max_chunk_tokens",
             )
+        if event.deleted and event.chunks:
+            return DeadLetter("invalid", f"chunks: {len(event.chunks)} in a deletion; send none", "chunks")
         for chunk in event.chunks:
             if hashlib.sha256(chunk.text.encode()).hexdigest() != chunk.text_sha256:
                 return DeadLetter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from roggia_schemas.events import DocEmbedded
-from roggia_schemas.names import check_revision, check_slug
+from roggia_schemas.names import check_moment, check_revision, check_slug
 
 from roggia_embedder.errors import EmbedderError
 
@@ -25,6 +25,7 @@ def check(event: DocEmbedded, key: tuple[str, str], generation: int) -> None:
     for domain in (event.domain, *event.left_domains):
         check_slug("domain", domain)
     check_revision(event.revision)
+    check_moment("occurred_at", event.occurred_at)
     if event.generation != generation:
         raise RefusedError(
             "policy", "generation", f"{event.generation} is not the {generation} that this topic and role are for"
