@@ -160,7 +160,7 @@ def test_watching_publishes_what_changes_and_deletes_what_goes(up: Up, folder: P
             if "Watching" in line:
                 break
         (folder / "salaries.md").write_text(SALARIES)
-        assert "salaries.md: 1 chunks" in watcher.stderr.readline()
+        assert "salaries.md: 1 chunk," in watcher.stderr.readline()
         (folder / "expenses.md").unlink()
         assert "deleted: expenses.md" in watcher.stderr.readline()
     finally:
