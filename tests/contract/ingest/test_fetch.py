@@ -37,6 +37,8 @@ class Server:
             raise web.HTTPFound("/ok")
         if name == "outside":
             raise web.HTTPFound("http://evil.example.org/ok")
+        if name == "other":
+            raise web.HTTPFound(f"http://localhost:{self.port}/ok")
         if name == "loop":
             raise web.HTTPFound("/loop")
         if name == "slow":
@@ -92,6 +94,16 @@ async def test_content_is_fetched_and_redirects_inside_the_host_are_followed(
     """The bytes as they are."""
     assert await fetcher.fetch(server.ref("/ok")) == BODY
     assert await fetcher.fetch(server.ref("/inside")) == BODY
+
+
+async def test_a_redirect_to_another_host_is_refused_even_if_that_is_allowed(server: Server) -> None:
+    """A host answers for itself alone: what may be fetched there is not for another one to choose."""
+    hosts = (f"127.0.0.1:{server.port}", f"localhost:{server.port}")
+    fetcher = ContentFetcher(FetchPolicy(("http",), hosts, (), True, 1))
+    with pytest.raises(PolicyError, match="only the same host"):
+        await fetcher.fetch(server.ref("/other"))
+    assert server.asked == ["/other"]
+    await fetcher.stop()
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 408])

@@ -147,6 +147,20 @@ async def test_an_empty_acl_is_refused() -> None:
     assert (verdict.kind, verdict.field) == ("invalid", "acl")
 
 
+async def test_a_redelivery_that_ends_otherwise_takes_the_first_try_back() -> None:
+    """Revision 2 was handled but never committed, and its content has gone since: revision 1 is what a null ends."""
+    ref = ContentRef(uri="u", sha256="0" * 64, size=4)
+    content, catalogue = ingesting.StoredContent({"u": b"Text"}), ingesting.MemoryCatalogue()
+    second = record(change(revision=2, content=None, content_ref=ref), 1)
+    await ingesting.handler(catalogue).handle([record(change(revision=1), 0)])
+    await ingesting.handler(catalogue, content=content).handle([second])
+    content.contents.clear()
+    refused, ended = await ingesting.handler(catalogue, content=content).handle([second, record(None, 2)])
+    assert isinstance(refused, DeadLetter)
+    got = decoded(outputs([ended])[0])
+    assert (got.revision, got.epoch, got.deleted) == (1, 1, True)
+
+
 class Held(ingesting.Direct):
     """Content and preparer in one, which count the contents that were fetched and not yet prepared."""
 
