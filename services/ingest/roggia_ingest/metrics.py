@@ -14,6 +14,10 @@ PREPARE = histogram(
     "Extraction, normalisation, tokenising and chunking of one document",
     ["media_type"],
 )
+PREPARE_CPU = counter(
+    "roggia_ingest_prepare_cpu_seconds_total",
+    "CPU seconds of preparing small text and Markdown in the service's own process: its computing, apart from the hop",
+)
 EVENT_BYTES = histogram(
     "roggia_ingest_event_bytes",
     "Size of one doc.chunked value before compression",

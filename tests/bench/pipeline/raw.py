@@ -1,4 +1,4 @@
-"""Baselines of the pipeline's benchmark: the model alone, and ingest's computing alone."""
+"""Baseline of the pipeline's benchmark: the model alone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from roggia_embedder.adapters.models.sentence_transformer import BUNDLED, SentenceTransformerModel, bundled_path
-from roggia_ingest.prepare import Job
-from roggia_schemas.events import DocChanged
-
-from tests.support.ingesting import preparation
 
 _WINDOW = 512
 
@@ -27,17 +23,6 @@ def encode_seconds(texts: Sequence[str]) -> float:
     ways: list[Callable[[], object]] = [lambda: ours.encode(texts)]
     ways += [lambda size=size: plain.encode(list(texts), batch_size=size) for size in (8, 16, 32)]
     return min(_wall(way) for way in ways)
-
-
-def prepare_seconds(events: Sequence[DocChanged]) -> float:
-    """CPU seconds of extraction, normalisation, language detection, tokenising and chunking, alone in a thread."""
-    prepare = preparation().prepare
-    jobs = [Job(event.content or b"", event.content_type or "", title=event.title) for event in events]
-    prepare(jobs[0])
-    started = time.thread_time()
-    for job in jobs:
-        prepare(job)
-    return time.thread_time() - started
 
 
 def _wall(work: Callable[[], object]) -> float:

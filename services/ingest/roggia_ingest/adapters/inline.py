@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+from roggia_ingest import metrics
 from roggia_ingest.ports import Preparer
 from roggia_ingest.prepare import Job, Preparation, Prepared
 
@@ -29,4 +31,8 @@ class InlinePreparer:
             return await self._others.prepare(job)
         async with self._turn:
             await asyncio.sleep(0)
-            return self._preparation.prepare(job)
+            started = time.thread_time()
+            try:
+                return self._preparation.prepare(job)
+            finally:
+                metrics.PREPARE_CPU.inc(time.thread_time() - started)
