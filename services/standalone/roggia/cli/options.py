@@ -14,13 +14,17 @@ Data: TypeAlias = Annotated[
     ),
 ]
 Bootstrap: TypeAlias = Annotated[
-    str, typer.Option("--bootstrap", help="Kafka bootstrap servers (default: the running stack's).")
+    str,
+    typer.Option(
+        "--bootstrap", help="Kafka bootstrap servers (default: ROGGIA_KAFKA_BOOTSTRAP, else the running stack's)."
+    ),
 ]
 Registry: TypeAlias = Annotated[
-    str, typer.Option("--registry", help="Schema registry URL (default: the running stack's).")
+    str,
+    typer.Option("--registry", help="Schema registry URL (default: ROGGIA_REGISTRY_URL, else the running stack's)."),
 ]
 QueryUrl: TypeAlias = Annotated[
-    str, typer.Option("--query-url", help="Query service URL (default: the running stack's).")
+    str, typer.Option("--query-url", help="Query service URL (default: ROGGIA_QUERY_URL, else the running stack's).")
 ]
 Tenant: TypeAlias = Annotated[str, typer.Option("--tenant", help="Owner of the documents.")]
 Domain: TypeAlias = Annotated[str, typer.Option("--domain", help="Knowledge base of the tenant.")]

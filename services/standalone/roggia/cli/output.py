@@ -26,7 +26,7 @@ def emit_line(value: Any) -> None:
 
 def say(text: str) -> None:
     """A line about what goes on, to standard error, without markup: the text may hold anybody's words."""
-    err.print(text, markup=False)
+    err.print(text, markup=False, soft_wrap=not err.is_terminal)
 
 
 def counted(number: int, noun: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from roggia_schemas.names import check_doc_id, check_slug
 from roggia.cli import options
 from roggia.cli.bars import bars
 from roggia.cli.output import counted, emit, say
-from roggia.connection import Connection, Named, data_directory, resolve
+from roggia.connection import KAFKA_VARIABLE, Connection, Named, data_directory, resolve
 from roggia.errors import StandaloneError, UsageError
 from roggia.publishing import events
 from roggia.publishing.files import Candidate, Skipped, gather
@@ -54,7 +55,7 @@ def publish(
     again replaces them. Nothing is deleted, unless --watch sees a file go."""
     target = target_of(tenant, domain, acl)
     where = resolve(Named(data, bootstrap, registry))
-    store = content_store(content_dir, data, named=bool(bootstrap))
+    store = content_store(content_dir, data, named=bool(bootstrap or os.environ.get(KAFKA_VARIABLE)))
     job = _Publish(where, target, store, tuple(path), prefix)
     asyncio.run(job.watch(wait=wait, json=json) if watch else job.once(wait=wait, json=json))
 

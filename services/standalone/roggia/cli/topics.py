@@ -37,7 +37,7 @@ def apply(
         emit([{"action": one.action.value, "topic": one.topic, "detail": one.detail} for one in changes])
     else:
         for line in map(str, changes) if changes else ["nothing to do"]:
-            out.print(line, markup=False)
+            out.print(line, markup=False, soft_wrap=True)
     conflicts = [one.topic for one in changes if one.action is Action.CONFLICT]
     if conflicts:
         raise StandaloneError(f"not changed, because keys would move: {', '.join(conflicts)}")
