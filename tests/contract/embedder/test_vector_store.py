@@ -257,6 +257,16 @@ async def test_search_shows_only_what_may_be_seen(store: VectorStore, mode: str)
     assert await found(tenant_id="nobody") == set()
 
 
+@pytest.mark.parametrize("mode", ["dense", "lexical", "hybrid"])
+async def test_what_may_not_be_seen_takes_no_candidates_place(store: VectorStore, mode: str) -> None:
+    """Better matches of others, more than there are candidates, keep nobody from finding what is theirs."""
+    hidden = [passage(document(f"h{number}"), NEW, "river board", acl=("board",)) for number in range(120)]
+    await store.upsert(COLLECTION, [*hidden, passage(DOC, NEW, "a river of the valley")])
+    text, words = None if mode == "lexical" else "river board", None if mode == "dense" else "river board"
+    found = await store.search(COLLECTION, search(text, words, groups=("staff",)))
+    assert [hit.text for hit in found] == ["a river of the valley"]
+
+
 async def test_ranking(store: VectorStore) -> None:
     """Dense search ranks by cosine, lexical by rare stemmed words, hybrid prefers what both find; k limits."""
     texts = ["a river of rivers and mills", "rivers in the valley", "the valley mill", "something else"]
