@@ -55,6 +55,9 @@ def test_the_fingerprint_tells_window_and_prefixes_apart(bundled: SentenceTransf
         SentenceTransformerModel(bundled_path(), name=BUNDLED, window=513).warm_up()
 
 
+ODD = {"zeros": [0.0, 0.0], "nan": [float("nan"), 1.0], "ragged": "no numbers"}
+
+
 class Answer(BaseHTTPRequestHandler):
     """Embeddings of two numbers, out of order; what else is asked for goes by the model's name."""
 
@@ -66,9 +69,13 @@ class Answer(BaseHTTPRequestHandler):
         self.asked.append((body, self.headers.get("authorization")))
         rows = [{"index": n, "embedding": [3.0, 4.0 + n]} for n in range(len(body["input"]))]
         status = {"busy": 503, "long": 413, "wrong": 401}.get(body["model"], 200)
+        for row in rows if body["model"] in ODD else []:
+            row["embedding"] = ODD[body["model"]]
         payload = json.dumps({"data": rows[::-1]}).encode()
+        if body["model"] == "other":
+            payload = b'{"vectors": []}'
         self.send_response(status)
-        self.send_header("content-length", str(len(payload)))
+        self.send_header("content-length", str(len(payload) + (body["model"] == "cut")))
         self.end_headers()
         self.wfile.write(payload)
 
@@ -117,3 +124,17 @@ def test_a_server_that_is_down_or_has_another_dimension(url: str) -> None:
         remote(url, dimension=3).encode(["one"])
     with pytest.raises(ModelUnavailableError):
         remote("http://127.0.0.1:9/v1").encode(["one"])
+
+
+@pytest.mark.parametrize("name", [*ODD, "other"])
+def test_an_answer_that_holds_no_vectors_is_refused_before_it_is_cached(url: str, name: str) -> None:
+    """Zeros and NaN have no direction, and another form is another server: said in words, not remembered."""
+    with pytest.raises(EmbedderError, match=r"gave a vector|not of OpenAI's form") as caught:
+        remote(url, name).encode(["one"])
+    assert not isinstance(caught.value, ModelUnavailableError)
+
+
+def test_an_answer_that_is_cut_off_is_tried_again(url: str) -> None:
+    """A server that goes down in the middle of an answer is down, no more."""
+    with pytest.raises(ModelUnavailableError):
+        remote(url, "cut").encode(["one"])

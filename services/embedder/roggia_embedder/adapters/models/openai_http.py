@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import urllib.error
@@ -79,13 +80,22 @@ class OpenAiModel:
             return np.empty((0, self._dimension), np.float32)
         with self._lock:
             answer = self._post({"model": self._name, "input": list(texts), "encoding_format": "float"})
-        rows = np.array([item["embedding"] for item in sorted(answer["data"], key=_index)], np.float32)
+        rows = self._rows(answer)
         if rows.shape != (len(texts), self._dimension):
             raise EmbedderError(
                 f"{self._url}: gave vectors of shape {rows.shape}, not {len(texts)} x {self._dimension}"
             )
-        unit: Matrix = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        if not (np.isfinite(lengths) & (lengths > 0)).all():
+            raise EmbedderError(f"{self._url}: gave a vector without a direction (zeros, infinite or not a number)")
+        unit: Matrix = rows / lengths
         return unit
+
+    def _rows(self, answer: Any) -> Matrix:
+        try:
+            return np.array([item["embedding"] for item in sorted(answer["data"], key=_index)], np.float32)
+        except (LookupError, TypeError, ValueError) as error:
+            raise EmbedderError(f"{self._url}: the answer is not of OpenAI's form: {error!r}") from error
 
     def _post(self, body: dict[str, Any]) -> Any:
         headers = {"content-type": "application/json"}
@@ -97,7 +107,7 @@ class OpenAiModel:
                 return json.load(response)
         except urllib.error.HTTPError as error:
             raise self._refusal(error) from error
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:  # down, cut off, or no JSON
             raise ModelUnavailableError(f"{self._url}: {error}") from error
 
     def _refusal(self, error: urllib.error.HTTPError) -> EmbedderError:
