@@ -10,7 +10,9 @@ import structlog
 def configure() -> None:
     """Set structlog up; called once by a process's entry point, never by tests."""
     terminal = sys.stdout.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    # Left to itself the console shows every local variable of a traceback: clients' records.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer = console if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
