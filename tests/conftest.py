@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -39,3 +40,5 @@ def _logs_as_they_were() -> Iterator[None]:
     """A test that starts a program in this process configures logs for it; the next test must not write there."""
     yield
     structlog.reset_defaults()
+    for handler in [one for one in logging.root.handlers if type(one) is logging.StreamHandler]:
+        logging.root.removeHandler(handler)
