@@ -47,7 +47,8 @@ def _cited(answer: dict[str, list[dict[str, str]]]) -> list[str]:
 
 
 def test_published_files_are_answered_with_citations_and_deleted_ones_are_not(up: Up, folder: Path) -> None:
-    """From a file to a cited answer, and back: the same question no longer cites what was deleted."""
+    """From a file to a cited answer, and back: the same question no longer cites what was deleted. A deletion that
+    names another domain is refused and deletes nothing."""
     where = (*TENANT, "--domain", "handbook")
     sent = up.call("publish", str(folder), *where, "--acl", "*", "--json")
     assert (sent["searchable"], sent["refused"]) == (2, [])
@@ -57,6 +58,10 @@ def test_published_files_are_answered_with_citations_and_deleted_ones_are_not(up
     assert _cited(answer)[0] == "ops/rollback.md"
     assert "engineer on call" in answer["answer"]
     assert answer["extractive"] is True
+
+    elsewhere = up.call("delete", "ops/rollback.md", *TENANT, "--domain", "wiki", "--yes", status=2)
+    assert "lives in 'handbook', not in 'wiki'; nothing was deleted" in " ".join(elsewhere.split())
+    assert _cited(up.call("ask", *question))[0] == "ops/rollback.md"
 
     assert up.call("delete", "ops/rollback.md", *where, "--yes", "--json") == {
         "deleted": ["ops/rollback.md"],

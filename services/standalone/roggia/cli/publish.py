@@ -66,6 +66,9 @@ def delete(
     tenant: options.Tenant,
     domain: options.Domain,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Look the documents up first; refuse another domain's.")
+    ] = True,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Return when they are gone from the index.")] = True,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
@@ -73,10 +76,14 @@ def delete(
     json: options.Json = False,
 ) -> None:
     """Delete documents by their exact ids. No patterns: a `*` is a character of an id like any other. An id is one
-    document of its tenant: it is deleted whatever domain it was published to."""
+    document of its tenant: one that lives in another domain than the one named is refused, and nothing is deleted."""
     target = target_of(tenant, domain, ["*"])
     ids = [check_doc_id(one) for one in doc_id]
     where = resolve(Named(data, bootstrap, registry))
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("--yes: needed to delete without a terminal to ask at")
+    if check:
+        asyncio.run(_check_domains(where, target, ids))
     if not yes:
         _confirm(ids, target)
     tracker = asyncio.run(_delete(where, target, ids, wait))
@@ -228,11 +235,17 @@ def _summary(tracker: Tracker, count: int, skipped: Sequence[Skipped], seconds: 
     }
 
 
+async def _check_domains(where: Connection, target: events.Target, ids: Sequence[str]) -> None:
+    async with open_publisher(where) as publisher:
+        found = await publisher.domains(target.tenant, ids)
+    for doc_id, domain in sorted(found.items()):
+        if domain != target.domain:
+            raise UsageError(f"--domain: {doc_id!r} lives in {domain!r}, not in {target.domain!r}; nothing was deleted")
+
+
 def _confirm(ids: Sequence[str], target: events.Target) -> None:
     for one in ids:
         say(f"  {one}")
-    if not sys.stdin.isatty():
-        raise UsageError("--yes: needed to delete without a terminal to ask at")
     question = f"Delete {len(ids)} document(s) of {target.tenant}/{target.domain}?"
     typer.confirm(question, abort=True, err=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 from roggia_runtime.admin import TopicAdmin
@@ -16,6 +16,7 @@ from roggia_schemas.events import DocChanged, DocUpserted
 
 from roggia.connection import Connection
 from roggia.errors import StandaloneError
+from roggia.publishing import whereabouts
 from roggia.publishing.tracker import Tracker
 
 BATCH = 100
@@ -44,6 +45,10 @@ class Publisher:
         """Produce events and return when Kafka has them all. Raises `ProduceError`."""
         outputs = [self._codec.output(topics.DOC_CHANGED, event) for event in events]
         await self._producer.send_all(outputs)
+
+    async def domains(self, tenant: str, ids: Collection[str]) -> dict[str, str]:
+        """See `whereabouts.domains_of`."""
+        return await whereabouts.domains_of(self._admin, self._codec, tenant, ids)
 
     async def positions(self) -> dict[Partition, int]:
         """Where the confirmations of what is published from now on will begin."""
