@@ -34,7 +34,7 @@ from tests.support.measures import report
 from tests.support.workload import workload
 
 SERVICES = ("ingest", "embed", "index")
-_REAL_CHARS = 700_000
+_REAL_CHARS = 350_000
 _ENGINE_DOCUMENTS = 3_000
 _PREPARING = "roggia_ingest_prepare_cpu_seconds_total"
 _WARM_UP = 100
