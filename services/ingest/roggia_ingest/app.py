@@ -13,6 +13,7 @@ from roggia_schemas import topics
 
 from roggia_ingest.adapters.fetch import ContentFetcher, FetchPolicy
 from roggia_ingest.adapters.inline import InlinePreparer
+from roggia_ingest.adapters.patience import PatientSource
 from roggia_ingest.adapters.postgres import PostgresCatalogue
 from roggia_ingest.adapters.sqlite import SqliteCatalogue
 from roggia_ingest.chunk import Chunker, ChunkSizes, TokenCounter
@@ -49,7 +50,7 @@ def build(settings: IngestSettings) -> Service:
                 topic=topics.doc_chunked(options.generation),
                 codec=codec,
                 catalogue=catalogue,
-                content=content,
+                content=PatientSource(content, options.content_patience_s),
                 preparer=preparer,
                 chunker=chunker,
                 limits=Limits(options.max_event_bytes, options.max_content_bytes),

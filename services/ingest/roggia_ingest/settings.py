@@ -47,6 +47,9 @@ class IngestOptions(BaseSettings):
     content_root: str = Field("", description="folders that file:// content may lie in, separated as in PATH")
     content_private: bool = Field(False, description="allow content hosts with private or loopback addresses")
     content_timeout_s: float = Field(30.0, gt=0, description="seconds that one fetch of content may take")
+    content_patience_s: float = Field(
+        900.0, gt=0, description="seconds that a content server may be down before a document that needs it is given up"
+    )
     workers: int = Field(1, ge=1, le=64, description="processes that extract and chunk what is large or hostile")
     inline_bytes: int = Field(
         32_768, ge=0, description="text and Markdown up to this many bytes are worked on without a worker process"

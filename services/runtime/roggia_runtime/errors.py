@@ -37,3 +37,7 @@ class RegistryError(RoggiaError):
 
 class AdminError(RoggiaError):
     """Kafka refused an administrative request: says which and why."""
+
+
+class UnreadableRecordError(RoggiaError):
+    """The Kafka client cannot read a record at all, so the loop can neither judge nor skip it. The loop stops."""

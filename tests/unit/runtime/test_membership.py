@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from roggia_runtime.consumer.membership import Membership
+from roggia_runtime.errors import UnreadableRecordError
 from roggia_runtime.records import Partition
 
 TP = TopicPartition("t", 0)
@@ -33,6 +34,10 @@ class FakeConsumer:
     async def stop(self) -> None:
         """Remember."""
         self.stopped = True
+
+    def assignment(self) -> set[TopicPartition]:
+        """One partition."""
+        return {TP}
 
     async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
         """What is there, or what comes after the next assignment."""
@@ -120,3 +125,21 @@ async def test_rejoin_subscribes_again_and_leaving_ignores_assignments() -> None
     await member.on_partitions_assigned([TP])
     assert consumer.stopped
     assert not member.ready.is_set()
+
+
+class UnreadableConsumer(FakeConsumer):
+    """Meets a header name that is not UTF-8, as aiokafka does."""
+
+    async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
+        """Fail as the client's decoder does."""
+        b"\xff\xfe".decode()
+        return {}
+
+
+async def test_a_record_that_the_client_cannot_read_is_named() -> None:
+    """The loop cannot skip it, so the error says where to look and what to do."""
+    member = _membership(UnreadableConsumer())
+    with pytest.raises(
+        UnreadableRecordError, match=r"one of t/0 has a header whose name is not UTF-8 .* move the group"
+    ):
+        await member.poll(200, 10)

@@ -15,6 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
+from roggia_runtime.errors import UnreadableRecordError
 from roggia_runtime.records import Partition
 
 Callback = Callable[[set[Partition]], Awaitable[None]]
@@ -73,7 +74,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     async def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
         """Records fetched so far, waiting for at most `timeout_ms`. Empty when a rebalance begins meanwhile.
 
-        Call it with the lock held and `ready` set. Raises `KafkaError`.
+        Call it with the lock held and `ready` set. Raises `KafkaError`, and `UnreadableRecordError` for a record that
+        the client cannot read, and that nothing can skip: it hides where it is.
         """
         poll = asyncio.ensure_future(self.consumer.getmany(timeout_ms=timeout_ms, max_records=max_records))
         self._poll = poll
@@ -83,6 +85,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             if _cancelled_from_outside():
                 raise
             return {}
+        except UnicodeDecodeError as error:
+            raise UnreadableRecordError(_unreadable(self.consumer.assignment(), error)) from error
         finally:
             self._poll = None
         return polled
@@ -135,3 +139,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
 def _cancelled_from_outside() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def _unreadable(assigned: Iterable[TopicPartition], error: UnicodeDecodeError) -> str:
+    places = ", ".join(sorted(f"{p.topic}/{p.partition}" for p in assigned))
+    return (
+        f"a record in one of {places} has a header whose name is not UTF-8 ({error.object[:40]!r}): find it with "
+        "another client, and move the group past it or delete the records up to it"
+    )
