@@ -26,7 +26,7 @@ GOOD_EVERY = 10
 _LIMITS_RAISED = {"ROGGIA_INGEST_DLQ__MAX_RECORDS": "1000000", "ROGGIA_INGEST_DLQ__MAX_SHARE": "1"}
 
 
-async def prove_bad_events(broker: Broker, data: Path, count: int, settle_s: float) -> None:
+async def verify_bad_events(broker: Broker, data: Path, count: int, settle_s: float) -> None:
     """Every bad event is a dead letter that names its field, or a counted drop; every good one arrives; no crash."""
     root = data / "content"
     root.mkdir(parents=True)

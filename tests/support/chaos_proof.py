@@ -34,7 +34,7 @@ def devstack_alone(tmp_path: Path) -> Iterator[Broker]:
     broker.kill()
 
 
-async def prove(
+async def verify_pipeline(
     broker: Broker, data: Path, *, events: int, documents: int, schedule: Sequence[Disturbance], settle_s: float
 ) -> Run:
     """Run the workload under the schedule; fails with the first broken promise. The broker must be new."""

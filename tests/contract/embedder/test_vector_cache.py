@@ -92,3 +92,16 @@ async def test_a_file_that_another_process_wrote_is_read(tmp_path: Path) -> None
     assert await held(two) == {A}
     await one.close()
     await two.close()
+
+
+async def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Vectors and uses are one transaction: a hash that is none stops all of it, and the cache works on."""
+    cache = SqliteVectorCache(tmp_path / "v.sqlite3")
+    await cache.start()
+    broken = dict.fromkeys([A], np.array(["no number"]))
+    with pytest.raises(ValueError, match="could not convert"):
+        await cache.put("acme", MODEL, broken, [use("d", A)])  # type: ignore[arg-type]
+    assert await held(cache) == set()
+    await cache.put("acme", MODEL, rows(A), [use("d", A)])
+    assert await held(cache) == {A}
+    await cache.close()

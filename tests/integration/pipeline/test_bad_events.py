@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from roggia_schemas import topics
 
-from tests.support.bad_end_to_end import fleet_for, prove_bad_events
+from tests.support.bad_end_to_end import fleet_for, verify_bad_events
 from tests.support.bad_events import generate
 from tests.support.chaos import Run
 from tests.support.fleet import apply_topics
@@ -20,7 +20,7 @@ from tests.support.workload import Workload
 @pytest.mark.timeout(240)
 async def test_each_bad_event_has_its_fate_and_good_ones_pass(own_broker: Broker, tmp_path: Path) -> None:
     """500 bad events with good ones between them: dead letters that name the field, counted drops, no crash."""
-    await prove_bad_events(own_broker, tmp_path / "run", 500, settle_s=150)
+    await verify_bad_events(own_broker, tmp_path / "run", 500, settle_s=150)
 
 
 @pytest.mark.timeout(120)

@@ -98,16 +98,12 @@ def _put(
     last = {use.doc_id: {bytes.fromhex(text_hash) for text_hash in use.text_hashes} for use in uses}
     used = set[bytes]().union(*last.values())
     fresh = {key: vector for text_hash, vector in vectors.items() if (key := bytes.fromhex(text_hash)) in used}
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    with db:
+        db.execute("BEGIN IMMEDIATE")
         scope = _scope(db, tenant_id, model)
         _insert(db, scope, fresh)
         gone = set[bytes]().union(*(_use(db, scope, doc_id, hashes) for doc_id, hashes in last.items()))
         db.executemany(_ORPHANS, ((scope, key) for key in gone))
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
 
 
 def _scope(db: sqlite3.Connection, tenant_id: str, model: str) -> int:
