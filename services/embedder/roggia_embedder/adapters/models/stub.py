@@ -65,5 +65,5 @@ class StubModel:
 
 @lru_cache(maxsize=65_536)
 def _direction(word: str, dimension: int) -> NDArray[np.float32]:
-    seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
-    return np.random.default_rng(seed).standard_normal(dimension).astype(np.float32)
+    drawn = np.frombuffer(hashlib.shake_128(word.encode()).digest(dimension), np.int8)
+    return drawn.astype(np.float32) + np.float32(0.5)
