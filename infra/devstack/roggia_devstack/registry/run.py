@@ -46,13 +46,25 @@ def run(given: Mapping[str, Any]) -> int:
     except (NetworkError, StorageError, OSError) as error:
         return _fail(str(error))
     try:
-        with socket.create_server((settings.host, settings.port)) as listener:
+        with _bound(settings) as listener:
             _serve(book, listener, settings)
     except OSError as error:
         return _fail(f"port: {settings.port}: {error}")
     finally:
         book.close()
     return 0
+
+
+def _bound(settings: RegistryServerSettings) -> socket.socket:
+    """A socket that has its port and does not listen yet: nobody may find the server before it minds signals."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class _Server(uvicorn.Server):
