@@ -38,7 +38,7 @@ async def verify_bad_events(broker: Broker, data: Path, count: int, settle_s: fl
     try:
         await run.publish(list(_records(bad)))
         await fleet.consumed("roggia.ingest", settle_s)
-        _check_dead(bad, await run.records(topics.dlq(topics.DOC_CHANGED)))
+        _check_dead(bad, await run.fleet.records(topics.dlq(topics.DOC_CHANGED)))
         await _check_good(run, len(bad))
         assert _dropped(fleet) == Counter(event.drop for event in bad if event.drop)
         fleet.stop_all()
@@ -79,7 +79,7 @@ def _check_dead(bad: Sequence[BadEvent], letters: Sequence[Record]) -> None:
 
 async def _check_good(run: Run, count: int) -> None:
     want = {b"acme/anchor", *(f"acme/good/{number}".encode() for number in range(0, count, GOOD_EVERY))}
-    assert {record.key for record in await run.records(topics.doc_chunked(1))} == want
+    assert {record.key for record in await run.fleet.records(topics.doc_chunked(1))} == want
 
 
 def _dropped(fleet: Fleet) -> Counter[str]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.producer import Producer
-from roggia_runtime.records import Output, Record
+from roggia_runtime.records import Output
 from roggia_runtime.settings import RegistrySettings
 from roggia_schemas import topics
-from roggia_schemas.events import DocChanged, DocChunked, DocUpserted
+from roggia_schemas.events import DocChunked, DocUpserted
 from roggia_schemas.names import Version
 
 from tests.support.fleet import Fleet
@@ -52,34 +52,9 @@ class Run:
         """Wait until work is under way, so that a disturbance hits it; not for ever, it may be disturbed already."""
         await self.fleet.reach(topics.DOC_UPSERTED, until, patience_s=15.0)
 
-    async def records(self, topic: str, limit: int | None = None) -> list[Record]:
-        """Committed records of a topic, partition by partition, in offset order."""
-        found: list[Record] = []
-        async with TopicAdmin(self.fleet.kafka) as admin:
-            for partition in await admin.end_offsets(topic):
-                taken = 0
-                async for record in admin.read(topic, partition, 0):
-                    found.append(record)
-                    taken += 1
-                    if limit is not None and taken >= limit:
-                        break
-        return found
-
-    async def replay(self, topic: str, limit: int) -> None:
-        """Produce old records of a topic again, byte for byte: late and replayed events."""
-        await self._produce([Output(topic, r.key, r.value, tuple(r.headers)) for r in await self.records(topic, limit)])
-
     async def publish(self, records: Sequence[tuple[str, bytes | None, bytes | None]]) -> None:
         """Produce (topic, key, value) as they are."""
-        await self._produce([Output(topic, key, value) for topic, key, value in records])
-
-    async def _produce(self, outputs: Sequence[Output]) -> None:
-        producer = Producer(self.fleet.kafka, "test")
-        await producer.start()
-        try:
-            await producer.send_all(outputs)
-        finally:
-            await producer.stop()
+        await self.fleet.produce([Output(topic, key, value) for topic, key, value in records])
 
 
 def kill(name: str) -> Disturbance:
@@ -128,7 +103,7 @@ def replay(topic: str, limit: int) -> Disturbance:
     """Replay old records of a topic into it."""
 
     async def disturb(run: Run) -> None:
-        await run.replay(topic, limit)
+        await run.fleet.replay(topic, limit)
 
     return f"replay {topic}", disturb
 
@@ -171,7 +146,7 @@ def short_schedule() -> list[Disturbance]:
 async def check_chunked(run: Run) -> int:
     """`doc.chunked` under read_committed: versions of a document strictly rise, no duplicate. Returns the records."""
     versions: dict[bytes, list[Version]] = defaultdict(list)
-    records = await run.records(topics.doc_chunked(1))
+    records = await run.fleet.records(topics.doc_chunked(1))
     for record in records:
         event = await run.codec.decode(DocChunked, record)
         versions[record.key or b""].append(Version(event.revision, event.epoch))
@@ -186,7 +161,7 @@ async def check_chunked(run: Run) -> int:
 async def check_upserted(run: Run) -> None:
     """The newest `doc.upserted` of every document is its last revision."""
     newest: dict[tuple[str, str], int] = {}
-    for record in await run.records(topics.DOC_UPSERTED):
+    for record in await run.fleet.records(topics.DOC_UPSERTED):
         event = await run.codec.decode(DocUpserted, record)
         key = (event.tenant_id, event.doc_id)
         newest[key] = max(newest.get(key, -1), event.revision)
@@ -199,10 +174,5 @@ async def check_no_dead_letters(run: Run) -> None:
         there = set(await admin.topics())
     for topic in (topics.DOC_CHANGED, topics.doc_chunked(1), topics.doc_embedded(1)):
         if topics.dlq(topic) in there:
-            letters = await run.records(topics.dlq(topic))
+            letters = await run.fleet.records(topics.dlq(topic))
             assert not letters, f"{topics.dlq(topic)}: {letters[0].headers}"
-
-
-def alive(event: DocChanged) -> bool:
-    """Whether the event leaves a document behind."""
-    return event.content is not None

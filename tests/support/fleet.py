@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.producer import Producer
+from roggia_runtime.records import Output, Record
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 
@@ -100,6 +102,33 @@ class Fleet:
             await asyncio.sleep(0.05)
         return found >= records
 
+    async def records(self, topic: str, limit: int | None = None) -> list[Record]:
+        """Committed records of a topic, partition by partition in offset order, at most `limit` of each."""
+        found: list[Record] = []
+        async with TopicAdmin(self.kafka) as admin:
+            for partition in await admin.end_offsets(topic):
+                taken = 0
+                async for record in admin.read(topic, partition, 0):
+                    found.append(record)
+                    taken += 1
+                    if limit is not None and taken >= limit:
+                        break
+        return found
+
+    async def replay(self, topic: str, limit: int | None = None) -> None:
+        """Produce old records of a topic again, byte for byte: late and replayed events."""
+        old = await self.records(topic, limit)
+        await self.produce([Output(topic, r.key, r.value, tuple(r.headers)) for r in old])
+
+    async def produce(self, outputs: Sequence[Output]) -> None:
+        """Produce and wait for the acknowledgements."""
+        producer = Producer(self.kafka, "test")
+        await producer.start()
+        try:
+            await producer.send_all(outputs)
+        finally:
+            await producer.stop()
+
     async def _lags(self) -> dict[str, int]:
         lags: dict[str, int] = {}
         async with TopicAdmin(self.kafka) as admin:
@@ -143,14 +172,3 @@ async def apply_topics(kafka: KafkaSettings) -> None:
     """Create every topic of the catalogue, as `roggia topics apply` does."""
     async with TopicAdmin(kafka) as admin:
         await admin.apply(topics.catalogue())
-
-
-def logs(fleet: Fleet, words: Iterable[str]) -> list[str]:
-    """Lines of any service's log that hold one of `words`."""
-    wanted = tuple(words)
-    return [
-        line
-        for process in fleet.processes.values()
-        for line in process.log.read_text().splitlines()
-        if any(word in line for word in wanted)
-    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,8 +103,3 @@ async def contents(
             rows.append(brief(found))
     assert len(rows) == len(set(rows))
     return heads, set(rows)
-
-
-def flatten(groups: Iterable[Sequence[Delivery]]) -> list[Delivery]:
-    """One list of all deliveries."""
-    return [delivery for group in groups for delivery in group]

@@ -19,10 +19,7 @@ from pathlib import Path
 import psutil
 from roggia.demo.corpus import gather
 from roggia_embedder.settings import DEFAULT_MODEL
-from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
-from roggia_runtime.producer import Producer
-from roggia_runtime.records import Output, Record
 from roggia_runtime.settings import RegistrySettings
 from roggia_schemas import topics
 from roggia_schemas.events import DocChanged, DocChunked, Operation
@@ -84,26 +81,21 @@ class Bench:
         known = {event.event_id for event in await self.chunk_sets()}
         outputs, cpu = [self.codec.output(topics.DOC_CHANGED, event) for event in events], self._cpu()
         started = time.perf_counter()
-        await self.publish(outputs)
+        await self.fleet.produce(outputs)
         await self.fleet.reach(topics.DOC_UPSERTED, before + len(events))
         wall, after = time.perf_counter() - started, self._cpu()
         made = [event for event in await self.chunk_sets() if event.event_id not in known]
         return Indexed(wall, {name: after[name] - cpu[name] for name in SERVICES}, made)
 
-    async def publish(self, outputs: Sequence[Output]) -> None:
-        """Produce and wait for the acknowledgements."""
-        producer = Producer(self.fleet.kafka, "bench")
-        await producer.start()
-        await producer.send_all(outputs)
-        await producer.stop()
-
     async def chunk_sets(self) -> list[DocChunked]:
         """Every chunk set on the log."""
-        return [await self.codec.decode(DocChunked, record) for record in await self._chunked()]
+        return [
+            await self.codec.decode(DocChunked, record) for record in await self.fleet.records(topics.doc_chunked(1))
+        ]
 
     async def replay_chunked(self) -> None:
-        """Produce every chunk set again, byte for byte, and wait until all is consumed."""
-        await self.publish([Output(r.topic, r.key or b"", r.value, tuple(r.headers)) for r in await self._chunked()])
+        """Produce every chunk set again and wait until all is consumed."""
+        await self.fleet.replay(topics.doc_chunked(1))
         await self.fleet.settle(120)
 
     def metric(self, name: str, metric: str) -> float:
@@ -117,11 +109,6 @@ class Bench:
         """Largest resident memory so far, MiB."""
         status = Path(f"/proc/{self.fleet.processes[name].pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
-
-    async def _chunked(self) -> list[Record]:
-        topic = topics.doc_chunked(1)
-        async with TopicAdmin(self.fleet.kafka) as admin:
-            return [r for part in await admin.end_offsets(topic) async for r in admin.read(topic, part, 0)]
 
     def _cpu(self) -> dict[str, float]:
         times = {name: psutil.Process(self.fleet.processes[name].pid).cpu_times() for name in SERVICES}

@@ -36,7 +36,7 @@ async def test_too_many_dead_letters_stop_the_consumer(devstack_alone: Broker, t
     fleet.start("ingest")
     try:
         _ended(fleet.processes["ingest"])
-        letters = await run.records(topics.dlq(topics.DOC_CHANGED))
+        letters = await run.fleet.records(topics.dlq(topics.DOC_CHANGED))
         assert len(letters) <= 20
         assert "dead letters" in fleet.processes["ingest"].log.read_text()
     finally:
