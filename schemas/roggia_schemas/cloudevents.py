@@ -33,13 +33,18 @@ def headers(event: Event, *, event_type: str, source: str, traceparent: str | No
         "type": event_type,
         "source": source,
         "time": _rfc3339(event.occurred_at),
-        "subject": str(getattr(event, "doc_id", event.tenant_id)),
+        "subject": _subject(event),
     }
     pairs = [(_PREFIX + name, text.encode()) for name, text in attributes.items()]
     pairs.append(("content-type", CONTENT_TYPE.encode()))
     if traceparent is not None:
         pairs.append(("traceparent", _checked(traceparent).encode()))
     return tuple(pairs)
+
+
+def _subject(event: Event) -> str:
+    names = ("doc_id", "job_id", "tenant_id")
+    return next((str(getattr(event, name)) for name in names if hasattr(event, name)), event.event_id)
 
 
 def parse(headers: Headers) -> dict[str, str]:

@@ -297,6 +297,84 @@ class DocUpserted(Event, frozen=True, kw_only=True):
     """Vectors taken from the cache."""
 
 
+class JobSide(str, Enum):
+    """Which half of the job a record tells."""
+
+    WANTED = "WANTED"
+    STATE = "STATE"
+
+
+class JobKind(str, Enum):
+    """What a job does."""
+
+    REPLAY = "REPLAY"
+    REDRIVE = "REDRIVE"
+    OFFBOARD = "OFFBOARD"
+
+
+class JobWish(str, Enum):
+    """What operators want of a job now."""
+
+    RUN = "RUN"
+    PAUSE = "PAUSE"
+    CANCEL = "CANCEL"
+
+
+class JobStatus(str, Enum):
+    """How a job stands."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    THROTTLED = "THROTTLED"
+    PAUSED = "PAUSED"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class OpsJob(Event, frozen=True, kw_only=True):
+    """One side of an operator's job: what is wanted of it (written by operators alone) or how it stands (written by its
+    runner alone). Each side has its own key, so neither overwrites the other.
+    """
+
+    EVENT: ClassVar[str] = "ops.job"
+
+    event_id: Uuid
+    """UUIDv7 of this record."""
+    occurred_at: Millis
+    """When this was written, milliseconds since the epoch, UTC."""
+    job_id: str
+    """Identity of the job: lower-case letters, digits and hyphens. The key is job_id/side."""
+    side: JobSide
+    """WANTED: what operators want. STATE: how far the runner is."""
+    kind: JobKind
+    """What the job does."""
+    requested_by: str = ""
+    """Who asked: user@host, or the console's name for them."""
+    reason: str = ""
+    """Why, in the operator's words."""
+    spec: str = "{}"
+    """WANTED: the job's immutable specification as JSON; its fields depend on kind."""
+    wish: JobWish
+    """WANTED: run, pause or cancel. A STATE repeats the wish that it answers."""
+    rates: dict[str, float] = msgspec.field(default_factory=dict)
+    """WANTED: limits per second by name (records, bytes, tokens); one that is missing is unlimited."""
+    status: JobStatus
+    """STATE: how the job stands; WAITING in a WANTED."""
+    message: str = ""
+    """STATE: why it stands like that, in one line."""
+    started_at: Millis | None = None
+    """STATE: when the runner first took it."""
+    ended_at: Millis | None = None
+    """STATE: when it was done, failed or cancelled."""
+    positions: dict[str, Long] = msgspec.field(default_factory=dict)
+    """STATE: next offset to read, by topic/partition: where the job goes on after a crash."""
+    ends: dict[str, Long] = msgspec.field(default_factory=dict)
+    """STATE: offset at which the job ends, by topic/partition, fixed when it began."""
+    counts: dict[str, Long] = msgspec.field(default_factory=dict)
+    """STATE: what was done so far, by name (scanned, sent, bytes, tokens, overtaken, failed)."""
+
+
 class RetrievedPassage(msgspec.Struct, frozen=True, kw_only=True):
     """One passage of the answer."""
 
@@ -341,7 +419,52 @@ class RetrievalServed(Event, frozen=True, kw_only=True):
     """What was returned, best first."""
 
 
-EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocUpserted, RetrievalServed)
+class TenantStatus(str, Enum):
+    """Where a tenant is in its life."""
+
+    ACTIVE = "ACTIVE"
+    OFFBOARDING = "OFFBOARDING"
+    OFFBOARDED = "OFFBOARDED"
+
+
+class TenantPlacement(str, Enum):
+    """Where a tenant's vectors live."""
+
+    DEDICATED = "DEDICATED"
+    SHARED = "SHARED"
+
+
+class TenantConfig(Event, frozen=True, kw_only=True):
+    """What holds for one tenant. The newest record of a tenant is the whole truth; a tenant without one has the
+    defaults.
+    """
+
+    EVENT: ClassVar[str] = "tenant.config"
+
+    event_id: Uuid
+    """UUIDv7 of this record."""
+    occurred_at: Millis
+    """When it was decided, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant; equals the key."""
+    status: TenantStatus
+    """OFFBOARDING: its documents are being deleted, new ones are refused. OFFBOARDED: nothing of it is left to delete.
+    """
+    time_zone: str = "UTC"
+    """IANA time zone, in which the tenant's days and months begin."""
+    placement: TenantPlacement
+    """DEDICATED: collections of its own. SHARED: one collection with other small tenants."""
+    retention_days: Int | None = None
+    """Days after which a document without an expiry of its own expires, counted from its change; null keeps it."""
+    pii_mode: str = ""
+    """How personal data is treated; empty takes the installation's mode."""
+    limits: dict[str, Long] = msgspec.field(default_factory=dict)
+    """Limits by name (domains, documents, requests_per_minute, tokens_per_minute); one that is missing is unlimited."""
+    updated_by: str = ""
+    """Who decided: user@host."""
+
+
+EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocUpserted, OpsJob, RetrievalServed, TenantConfig)
 __all__ = [
     "EVENTS",
     "Chunk",
@@ -351,7 +474,15 @@ __all__ = [
     "DocEmbedded",
     "DocUpserted",
     "EmbeddedChunk",
+    "JobKind",
+    "JobSide",
+    "JobStatus",
+    "JobWish",
     "Operation",
+    "OpsJob",
     "RetrievalServed",
     "RetrievedPassage",
+    "TenantConfig",
+    "TenantPlacement",
+    "TenantStatus",
 ]

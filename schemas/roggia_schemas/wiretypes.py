@@ -43,10 +43,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Identity of the event; a retry or redelivery repeats it."""
     occurred_at: Millis
     """When what the event tells of happened."""
-    tenant_id: str
-    """Whom the event belongs to."""
-    domain: str
-    """Knowledge base inside the tenant."""
 
 
 def no_vector() -> Vector:

@@ -4,7 +4,9 @@ from roggia_schemas.topics.catalogue import TopicFile, catalogue, files, spec
 from roggia_schemas.topics.names import (
     DOC_CHANGED,
     DOC_UPSERTED,
+    OPS_JOB,
     RETRIEVAL_SERVED,
+    TENANT_CONFIG,
     base,
     dlq,
     doc_chunked,
@@ -16,7 +18,9 @@ from roggia_schemas.topics.spec import TopicSpec
 __all__ = [
     "DOC_CHANGED",
     "DOC_UPSERTED",
+    "OPS_JOB",
     "RETRIEVAL_SERVED",
+    "TENANT_CONFIG",
     "TopicFile",
     "TopicSpec",
     "base",

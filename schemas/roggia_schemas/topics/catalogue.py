@@ -26,12 +26,14 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     topic: str
     owner: str
     description: str
-    key: Literal["tenant_id/doc_id", "tenant_id"]
+    key: Literal["tenant_id/doc_id", "tenant_id", "job_id/side"]
     partitions: Annotated[int, msgspec.Meta(ge=1)]
     compatibility: Compatibility
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
     config: dict[str, str | int]
+    replayed: bool = False
+    """Whether the topic has a replay lane."""
     example: dict[str, Any]
 
     def matches(self, topic: str) -> bool:
@@ -69,11 +71,12 @@ def files() -> tuple[TopicFile, ...]:
 
 @cache
 def catalogue() -> tuple[TopicSpec, ...]:
-    """Live topics in their first generation, each followed by its DLQ."""
+    """Live topics in their first generation, each followed by its DLQ, then by its replay lane and that one's DLQ."""
     specs: list[TopicSpec] = []
     for file in files():
         live = file.spec(file.topic.format(generation=1))
-        specs += (live, dead_letters(live))
+        for topic in (live, replay_lane(live)) if file.replayed else (live,):
+            specs += (topic, dead_letters(topic))
     return tuple(specs)
 
 

@@ -9,6 +9,8 @@ from roggia_schemas.errors import InvalidNameError
 DOC_CHANGED = "doc.changed"
 DOC_UPSERTED = "doc.upserted"
 RETRIEVAL_SERVED = "retrieval.served"
+OPS_JOB = "ops.job"
+TENANT_CONFIG = "tenant.config"
 
 MAX_GENERATION = 2**31 - 1
 _LANE = re.compile(r"\.(dlq|replay)\Z")

@@ -7,8 +7,9 @@ from typing import TypeVar
 from roggia_schemas import bundled, cloudevents
 from roggia_schemas.codec import Codec
 from roggia_schemas.errors import UnknownSchemaError
+from roggia_schemas.events import JobSide, OpsJob
 from roggia_schemas.names import check_slug, document_key
-from roggia_schemas.topics import catalogue
+from roggia_schemas.topics import base, catalogue
 from roggia_schemas.wiretypes import Event
 
 from roggia_runtime import tracing
@@ -38,7 +39,7 @@ class EventCodec:
         """Learn the ids to write with. Raises `UnavailableError`, or `ConfigurationError` for a missing schema."""
         if self._registry is None:
             return
-        live = [spec for spec in catalogue() if not spec.name.endswith(".dlq")]
+        live = [spec for spec in catalogue() if base(spec.name) == spec.name]
         self._codec = Codec({spec.event: await self._id(self._registry, spec.name, spec.event) for spec in live})
 
     async def stop(self) -> None:
@@ -104,8 +105,14 @@ class EventCodec:
 
 
 def key(event: Event) -> bytes:
-    """Kafka key of an event: `tenant/doc` where it is about a document, else the tenant."""
-    doc_id = getattr(event, "doc_id", None)
-    return (
-        check_slug("tenant_id", event.tenant_id).encode() if doc_id is None else document_key(event.tenant_id, doc_id)
-    )
+    """Kafka key of an event: `tenant/doc` where it is about a document, `job/side` of a job, else the tenant."""
+    if isinstance(event, OpsJob):
+        return job_key(event.job_id, event.side)
+    tenant_id: str = getattr(event, "tenant_id", "")
+    doc_id: str | None = getattr(event, "doc_id", None)
+    return check_slug("tenant_id", tenant_id).encode() if doc_id is None else document_key(tenant_id, doc_id)
+
+
+def job_key(job_id: str, side: JobSide) -> bytes:
+    """Kafka key of one side of a job: `<job_id>/wanted` or `<job_id>/state`. Raises `InvalidNameError`."""
+    return f"{check_slug('job_id', job_id)}/{side.value.lower()}".encode()

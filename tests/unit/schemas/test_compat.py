@@ -90,7 +90,7 @@ class MemoryRegistry:
 
 
 async def test_registering_sets_levels_first() -> None:
-    """Each subject gets its level before its first schema; the default covers every live topic and no DLQ."""
+    """Each subject gets its level before its first schema; the default covers every live topic and no lane or DLQ."""
     registry = MemoryRegistry()
     done = await compat.register_all(registry)
     assert registry.calls[:2] == [("doc.changed-value", "FULL_TRANSITIVE"), ("doc.changed-value", "DocChanged")]
@@ -100,8 +100,10 @@ async def test_registering_sets_levels_first() -> None:
         "doc.embedded.g1-value",
         "doc.upserted-value",
         "retrieval.served-value",
+        "ops.job-value",
+        "tenant.config-value",
     ]
-    assert [number for _, number in done] == [2, 4, 6, 8, 10]
+    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14]
 
 
 async def test_registering_chosen_topics() -> None:

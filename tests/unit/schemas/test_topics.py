@@ -48,10 +48,12 @@ def test_no_dlq_of_a_dlq() -> None:
         topics.dlq("doc.changed.dlq")
 
 
-def test_catalogue_holds_every_topic_and_its_dlq() -> None:
+def test_catalogue_holds_every_topic_its_lane_and_their_dlqs() -> None:
     """What `roggia topics apply` creates for the first generation."""
-    live = ["doc.changed", "doc.chunked.c1", "doc.embedded.g1", "doc.upserted", "retrieval.served"]
-    assert [spec.name for spec in topics.catalogue()] == [name for topic in live for name in (topic, f"{topic}.dlq")]
+    replayed = ["doc.changed", "doc.chunked.c1", "doc.embedded.g1"]
+    others = ["doc.upserted", "retrieval.served", "ops.job", "tenant.config"]
+    source = [name for topic in replayed for name in (topic, f"{topic}.replay")] + others
+    assert [spec.name for spec in topics.catalogue()] == [name for topic in source for name in (topic, f"{topic}.dlq")]
 
 
 @pytest.mark.parametrize("spec", topics.catalogue(), ids=lambda spec: spec.name)

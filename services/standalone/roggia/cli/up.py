@@ -24,6 +24,7 @@ from roggia.stack.up import stack
 
 SERVICES = {
     "ingest": ("roggia_ingest",),
+    "operator": ("roggia_operator",),
     "embed": ("roggia_embedder", "embed"),
     "upsert": ("roggia_embedder", "upsert"),
     "query": ("roggia_embedder", "query"),

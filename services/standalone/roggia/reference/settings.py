@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 from roggia_embedder.settings import EmbedderSettings
 from roggia_ingest.settings import IngestSettings
+from roggia_operator.settings import OperatorSettings
 from roggia_runtime.settings import ServiceSettings
 
 INTRO = """# Settings
@@ -19,6 +20,13 @@ INTRO = """# Settings
 Every setting is an environment variable. A wrong value ends a service at its start with exit status 2 and one line that
 names the variable, the fault and the remedy. Passwords and DSNs are never logged.
 """
+
+
+SERVICES = (
+    ("Ingest", IngestSettings),
+    ("Embedder (embed, upsert, query, index)", EmbedderSettings),
+    ("Operator", OperatorSettings),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ def page() -> str:
     shared = list(rows(ServiceSettings))
     known = {row.variable for row in shared}
     parts = [INTRO, _table("Every service", shared)]
-    for title, cls in (("Ingest", IngestSettings), ("Embedder (embed, upsert, query, index)", EmbedderSettings)):
+    for title, cls in SERVICES:
         parts.append(_table(title, [row for row in rows(cls) if row.variable not in known]))
     return "\n".join(parts)
 

@@ -1,0 +1,1 @@
+"""Dead letters: group, show, redrive, drop."""

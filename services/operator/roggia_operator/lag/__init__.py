@@ -1,0 +1,1 @@
+"""How far behind every group is, and how it is doing."""

@@ -1,0 +1,1 @@
+"""Tenants: apply, list, offboard."""
