@@ -24,11 +24,11 @@ from roggia.stack.up import stack
 
 SERVICES = {
     "ingest": ("roggia_ingest",),
-    "operator": ("roggia_operator",),
     "embed": ("roggia_embedder", "embed"),
     "upsert": ("roggia_embedder", "upsert"),
     "query": ("roggia_embedder", "query"),
     "index": ("roggia_embedder", "index"),
+    "operator": ("roggia_operator",),
     "broker": ("roggia_devstack", "broker"),
     "registry": ("roggia_devstack", "registry"),
 }
