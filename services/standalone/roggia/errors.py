@@ -9,6 +9,7 @@ StandaloneError        exit 1
 
 from __future__ import annotations
 
+from roggia_operator.errors import SelectionError
 from roggia_runtime.errors import ConfigurationError, RoggiaError, UnavailableError
 from roggia_schemas.errors import InvalidNameError
 
@@ -47,6 +48,6 @@ def exit_code(error: Exception) -> int:
     """The exit status for an error of ours or of the packages below: usage and configuration 2, unreachable 4."""
     if isinstance(error, StandaloneError):
         return error.exit_code
-    if isinstance(error, ConfigurationError | InvalidNameError):
+    if isinstance(error, ConfigurationError | InvalidNameError | SelectionError):
         return UsageError.exit_code
     return NotRunningError.exit_code if isinstance(error, UnavailableError) else StandaloneError.exit_code

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 from roggia.inspect.dead_letters import causes
-from roggia.inspect.tail import newest
+from roggia_operator.reading.tail import newest
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.records import Partition, Record
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from rich.table import Table
+from roggia_operator.reading.records import decoded
+from roggia_operator.reading.tail import one
 from roggia_runtime.codec import EventCodec
 
 from roggia.cli import options
@@ -15,8 +17,6 @@ from roggia.cli.output import emit, out
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import UsageError
 from roggia.inspect.dead_letters import causes, letters
-from roggia.inspect.records import decoded
-from roggia.inspect.tail import one
 from roggia.publishing.publisher import kafka_settings, registry_settings
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: what was refused, and why.")

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 from rich.table import Table
+from roggia_operator.reading.records import decoded, plain
+from roggia_operator.reading.tail import tail as records_of
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.topic_changes import Action
 
@@ -15,8 +17,6 @@ from roggia.cli import options
 from roggia.cli.output import emit, emit_line, out
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import StandaloneError
-from roggia.inspect.records import decoded, plain
-from roggia.inspect.tail import tail as records_of
 from roggia.inspect.topics import apply_topics, list_topics
 from roggia.publishing.publisher import kafka_settings, registry_settings
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from roggia_operator.reading.records import plain
+from roggia_operator.reading.tail import newest
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.records import Partition
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 
 from roggia.errors import UsageError
-from roggia.inspect.records import plain
-from roggia.inspect.tail import newest
 
 DLQ = ".dlq"
 _VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|\b(?:0x)?[0-9a-f]*\d[0-9a-f.-]*\b")

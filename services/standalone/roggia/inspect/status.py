@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
+from roggia_operator.reading.tail import tail
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.settings import KafkaSettings, RegistrySettings
 from roggia_schemas import topics
 from roggia_schemas.events import DocUpserted
 
-from roggia.inspect.tail import tail
 from roggia.stack.data import ProcessState, StackState
 
 RECENT = 50

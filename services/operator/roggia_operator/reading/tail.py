@@ -8,13 +8,13 @@ from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
 
-from roggia.errors import UsageError
+from roggia_operator.errors import SelectionError
 
 
 async def tail(settings: KafkaSettings, topic: str, *, last: int, follow: bool) -> AsyncIterator[Record]:
     """The `last` newest records of each partition, oldest first; then, if told to, what comes.
 
-    Raises `UsageError` for a topic that does not exist.
+    Raises `SelectionError` for a topic that does not exist.
     """
     async with TopicAdmin(settings) as admin:
         ends = await _ends(admin, topic)
@@ -46,18 +46,18 @@ async def newest(admin: TopicAdmin, partition: Partition, end: int, last: int) -
 
 
 async def one(settings: KafkaSettings, topic: str, partition: int, offset: int) -> Record:
-    """The record at one place. Raises `UsageError` when there is none."""
+    """The record at one place. Raises `SelectionError` when there is none."""
     async with TopicAdmin(settings) as admin:
         ends = await _ends(admin, topic)
         if offset < ends.get(partition, 0):
             async for record in admin.read(topic, partition, offset, end=offset + 1):
                 if record.offset == offset:
                     return record
-    raise UsageError(f"PLACE: {topic} holds no record at {partition}:{offset}")
+    raise SelectionError(f"PLACE: {topic} holds no record at {partition}:{offset}")
 
 
 async def _ends(admin: TopicAdmin, topic: str) -> dict[int, int]:
     known = await admin.topics()
     if topic not in known:
-        raise UsageError(f"TOPIC: {topic!r} does not exist; there are {', '.join(known) or 'none'}")
+        raise SelectionError(f"TOPIC: {topic!r} does not exist; there are {', '.join(known) or 'none'}")
     return await admin.end_offsets(topic)

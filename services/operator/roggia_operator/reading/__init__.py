@@ -1,0 +1,1 @@
+"""Looking into topics: the newest records, one by its place, decoded where they can be."""
