@@ -83,6 +83,21 @@ def test_what_is_published_to_the_host_listens_on_loopback_alone(name: str) -> N
     assert all(port.startswith("127.0.0.1:") for port in SERVICES[name].get("ports", ()))
 
 
+def test_every_service_of_ours_is_composed_with_an_image_that_holds_its_package() -> None:
+    """What `roggia service` knows and production needs is there: the image's extra has the service's name or owner."""
+    extras = {name: SERVICES[name]["build"]["args"]["EXTRAS"] for name in SERVICES if "build" in SERVICES[name]}
+
+    assert extras == {
+        "prepare": "ingest",
+        "ingest": "ingest",
+        "embed": "embedder",
+        "upsert": "embedder",
+        "query": "embedder",
+        "operator": "operator",
+    }
+    assert all(SERVICES[name]["command"] in ([name], []) for name in extras)
+
+
 def test_published_ports_and_named_volumes_are_not_used_twice_or_undeclared() -> None:
     """Two services on one port cannot both start; an undeclared volume is an error."""
     ports = [port.rsplit(":", 1)[0] for service in SERVICES.values() for port in service.get("ports", ())]
@@ -108,8 +123,9 @@ def test_every_setting_of_ours_that_the_container_files_name_exists() -> None:
     from roggia.reference.settings import rows
     from roggia_embedder.settings import EmbedderSettings
     from roggia_ingest.settings import IngestSettings
+    from roggia_operator.settings import OperatorSettings
 
-    known = {row.variable for cls in (IngestSettings, EmbedderSettings) for row in rows(cls)}
+    known = {row.variable for cls in (IngestSettings, EmbedderSettings, OperatorSettings) for row in rows(cls)}
     named = {name for service in SERVICES.values() for name in service.get("environment", {})}
     named |= set(re.findall(r"(ROGGIA_[A-Z_]+)=", DOCKERFILE))
 

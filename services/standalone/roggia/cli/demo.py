@@ -56,7 +56,7 @@ def _directory(data: Path | None) -> Iterator[Path]:
 
 
 async def _run(data: DataDirectory, chars: int) -> None:
-    _heading("1. Start everything on this machine: broker, registry, ingest, embed, index")
+    _heading("1. Start everything on this machine: broker, registry, ingest, embed, index, operator")
     err.print(f"Data: {escape(str(data.root))}")
     async with stack(data, show) as supervisor:
         running = asyncio.create_task(supervisor.run())

@@ -48,7 +48,7 @@ def up(
         int, typer.Option(help="Preferred port of search and ask.", min=0, max=LAST_PORT)
     ] = plan.QUERY_PORT,
 ) -> None:
-    """Run everything on this machine: broker, registry, ingest, embed, index.
+    """Run everything on this machine: broker, registry, ingest, embed, index, operator.
 
     Restarts what dies; Ctrl-C stops it all. A port that is taken is replaced by a free one; other commands find it.
     """

@@ -13,7 +13,7 @@ from roggia.stack.supervisor import Addresses
 BROKER_PORT = 19092
 REGISTRY_PORT = 18081
 QUERY_PORT = 7080
-HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083}
+HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083, "operator": 17084}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def support(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
 
 
 def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
-    """Ingest, embed and index (upsert and query together: the embedded index admits one process)."""
+    """Ingest, embed, index (upsert and query together: the embedded index admits one process) and operator."""
     return [
         _service(
             "ingest",
@@ -93,6 +93,7 @@ def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
                 "ROGGIA_EMBEDDER_QUERY_PORT": str(ports.query),
             },
         ),
+        _service("operator", ("roggia_operator",), ports, {}),
     ]
 
 
