@@ -36,6 +36,13 @@ def test_dead_letter_replaces_only_its_own_headers() -> None:
     assert len(named["__dlq.errors.message"]) == 8192
 
 
+def test_a_record_that_fails_again_keeps_its_count_of_redrives() -> None:
+    """The counter is the one of our headers that outlives a second failure, so that a loop shows."""
+    source = _record(headers=(("roggia_dlq_redrives", b"2"), ("roggia_dlq_attempts", b"9")))
+    named = dict(dead_letter(source, DeadLetter("invalid", "m"), group="g", stage="s", attempts=1).headers)
+    assert (named["roggia_dlq_redrives"], named["roggia_dlq_attempts"]) == (b"2", b"1")
+
+
 def test_a_dead_letter_without_key_and_value_can_be_sent() -> None:
     """The client refuses a record without either: its dead letter has an empty value, everything else stays."""
     dead = DeadLetter("invalid", "key: null", "key")

@@ -11,10 +11,12 @@ from roggia_schemas import topics
 
 from roggia_runtime.clock import now_ms
 from roggia_runtime.errors import DlqLimitError
-from roggia_runtime.records import DeadLetter, Output, Record
+from roggia_runtime.records import DeadLetter, Headers, Output, Record
 from roggia_runtime.settings import DlqLimits
 
 MAX_MESSAGE_BYTES = 8 << 10
+REDRIVES = "roggia_dlq_redrives"
+"""Header that counts how often a record was redriven: kept when it fails again."""
 _OURS = ("__dlq.errors.", "roggia_dlq_")
 
 
@@ -26,8 +28,8 @@ def fingerprint(stage: str, kind: str, field: str) -> str:
 def dead_letter(record: Record, verdict: DeadLetter, *, group: str, stage: str, attempts: int) -> Output:
     """The record for the dead-letter topic: original key, value and headers, plus where and why it failed.
 
-    A record that was in a dead-letter topic before keeps its own headers; only ours are replaced. One without key and
-    value gets an empty value, because the client sends nothing without either.
+    A record that was in a dead-letter topic before keeps its own headers and its count of redrives; only ours are
+    replaced. One without key and value gets an empty value, because the client sends nothing without either.
     """
     ours = {
         "__dlq.errors.topic": record.topic,
@@ -42,10 +44,15 @@ def dead_letter(record: Record, verdict: DeadLetter, *, group: str, stage: str, 
         "roggia_dlq_failed_at": str(now_ms()),
         "roggia_dlq_attempts": str(attempts),
     }
-    kept = tuple(header for header in record.headers if not header[0].startswith(_OURS))
+    kept = without(record.headers, REDRIVES)
     added = tuple((name, _short(value)) for name, value in ours.items())
     value = b"" if record.key is None and record.value is None else record.value
     return Output(topic(record.topic), record.key, value, kept + added)
+
+
+def without(headers: Headers, *but: str) -> Headers:
+    """A record's own headers: none that say why it failed, except those named in `but`."""
+    return tuple(header for header in headers if header[0] in but or not header[0].startswith(_OURS))
 
 
 def topic(source: str) -> str:
