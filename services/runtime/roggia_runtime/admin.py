@@ -3,40 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     KafkaConnectionError,
     KafkaError,
     NotCoordinatorForGroupError,
-    TopicAlreadyExistsError,
-    for_code,
 )
 from roggia_schemas.topics.spec import TopicSpec
 
-from roggia_runtime import clients
+from roggia_runtime import clients, topic_apply
 from roggia_runtime.errors import AdminError, UnavailableError
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
-from roggia_runtime.topic_changes import Action, Change, Existing, changes
-
-MAX_COPIES = 3
-"""Replicas of a new topic, or as many as there are brokers if those are fewer."""
+from roggia_runtime.topic_apply import refuse
+from roggia_runtime.topic_changes import Change, Existing, changes
 
 _POLL_MS = 500
 _COORDINATOR_ABSENT = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
 _COORDINATOR_TRIES = 20
 _COORDINATOR_WAIT_S = 0.25
-_OWN_SETTING = 1
-"""DescribeConfigs' config_source of a setting that was made on the topic itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +76,20 @@ class TopicAdmin:
         if client is not None:
             await client.close()
 
-    async def apply(self, specs: Sequence[TopicSpec], *, dry_run: bool = False) -> list[Change]:
-        """Make topics as `specs` say; return what was changed, or would be. Conflicts are returned, never forced."""
+    async def existing(self, names: Collection[str]) -> dict[str, Existing]:
+        """Those of the named topics that exist, with partitions and settings."""
         async with self._client() as client:
-            found = list(changes(specs, await _existing(client, specs)))
-            if not dry_run:
-                await _create(client, [change for change in found if change.action is Action.CREATE])
-                await _alter(client, [change for change in found if change.action is Action.ALTER])
+            return await topic_apply.existing(client, names)
+
+    async def apply(self, specs: Sequence[TopicSpec], *, confirmed: Collection[str] = ()) -> list[Change]:
+        """Make topics as `specs` say, and return every difference that there was, also those that were left.
+
+        Conflicts are never forced; what could lose data is done for topics in `confirmed` alone (`Change.allowed`).
+        """
+        async with self._client() as client:
+            existing = await topic_apply.existing(client, {spec.name for spec in specs})
+            found = list(changes(specs, existing))
+            await topic_apply.carry_out(client, [change for change in found if change.allowed(confirmed)])
             return found
 
     async def list(self) -> tuple[TopicInfo, ...]:
@@ -165,7 +165,7 @@ class TopicAdmin:
     async def _offsets(self, topic: str, which: str) -> dict[int, int]:
         async with self._client() as client:
             (described,) = await client.describe_topics([topic])
-        _raise(described["error_code"], f"topic {topic}")
+        refuse(described["error_code"], f"topic {topic}")
         tps = [TopicPartition(topic, part["partition"]) for part in described["partitions"]]
         async with self._reader() as reader:
             found = await getattr(reader, which)(tps)
@@ -216,54 +216,3 @@ async def _committed(client: AIOKafkaAdminClient, group: str) -> dict[TopicParti
         except _COORDINATOR_ABSENT:  # a broker that has just started makes its offsets topic first
             await asyncio.sleep(_COORDINATOR_WAIT_S)
     return dict(await client.list_consumer_group_offsets(group))
-
-
-async def _existing(client: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> dict[str, Existing]:
-    wanted = {spec.name for spec in specs}
-    topics = {t["topic"]: len(t["partitions"]) for t in await client.describe_topics() if t["topic"] in wanted}
-    if not topics:
-        return {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
-    found: dict[str, Existing] = {}
-    for response in await client.describe_configs(resources):
-        for code, message, _, name, entries in response.resources:
-            _raise(code, f"settings of topic {name} ({message})")
-            own = {entry[0]: entry[1] for entry in entries if entry[3] == _OWN_SETTING}
-            found[name] = Existing(topics[name], {entry[0]: entry[1] for entry in entries}, own)
-    return found
-
-
-async def _create(client: AIOKafkaAdminClient, wanted: Sequence[Change]) -> None:
-    if not wanted:
-        return
-    copies = min(MAX_COPIES, len((await client.describe_cluster())["brokers"]))
-    topics = [NewTopic(c.topic, c.partitions, copies, topic_configs=dict(c.config)) for c in wanted]
-    response = await client.create_topics(topics)
-    for name, code, *message in response.topic_errors:
-        if code != TopicAlreadyExistsError.errno:
-            _raise(code, f"cannot create topic {name} ({message})")
-    await _visible(client, {change.topic: change.partitions for change in wanted})
-
-
-async def _visible(client: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> None:
-    """Wait until the brokers show new topics with leaders, so that the next call does not meet a half-made one."""
-    for _ in range(200):
-        described: list[Any] = await client.describe_topics(list(wanted))
-        ready = {t["topic"] for t in described if t["partitions"] and all(p["leader"] >= 0 for p in t["partitions"])}
-        if ready >= wanted.keys():
-            return
-        await asyncio.sleep(0.05)
-
-
-async def _alter(client: AIOKafkaAdminClient, wanted: Sequence[Change]) -> None:
-    if not wanted:
-        return
-    resources = [ConfigResource(ConfigResourceType.TOPIC, c.topic, dict(c.config)) for c in wanted]
-    for response in await client.alter_configs(resources):
-        for code, message, _, name in response.resources:
-            _raise(code, f"cannot alter topic {name} ({message})")
-
-
-def _raise(code: int, what: str) -> None:
-    if code:
-        raise AdminError(f"{what}: {for_code(code).__name__}")

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from roggia_schemas.topics.spec import TopicSpec
+
+from roggia_runtime.topic_risks import danger
+
+KEYS_MOVE = (
+    "the keys that exist move to other partitions: order per document breaks, and compaction keeps old records; "
+    "make a new topic and replay into it instead"
+)
 
 
 class Action(Enum):
@@ -14,8 +21,9 @@ class Action(Enum):
 
     CREATE = "create"
     ALTER = "alter"
+    GROW = "grow"
     CONFLICT = "conflict"
-    """Not done by machine: the change would break the order of keys."""
+    """Cannot be done: Kafka takes no partitions away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +37,21 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One topic that differs. `config` is complete: what the topic's own settings must be afterwards."""
+    """One difference. `config` holds what must be set, and nothing else; `danger` what could be lost by it.
+
+    A topic whose settings differ has up to two changes: one that is safe, and one that is not.
+    """
 
     action: Action
     topic: str
     detail: str
     config: Mapping[str, str] = field(default_factory=dict)
     partitions: int = 0
+    danger: str = ""
+
+    def allowed(self, confirmed: Collection[str]) -> bool:
+        """True when it may be done, the topics named in `confirmed` having been typed by the operator."""
+        return self.action is not Action.CONFLICT and (not self.danger or self.topic in confirmed)
 
     def __str__(self) -> str:
         return f"{self.action.value} {self.topic}: {self.detail}"
@@ -46,21 +62,43 @@ def changes(specs: Sequence[TopicSpec], existing: Mapping[str, Existing]) -> Ite
     for spec in specs:
         found = existing.get(spec.name)
         if found is None:
-            detail = f"{spec.partitions} partitions, {_settings(spec.config)}"
+            detail = f"{spec.partitions} partitions, {settings(spec.config)}"
             yield Change(Action.CREATE, spec.name, detail, spec.config, spec.partitions)
-            continue
-        if found.partitions != spec.partitions:
-            detail = (
-                f"has {found.partitions} partitions, the catalogue says {spec.partitions}: keys would move between "
-                "partitions; make a new topic and replay into it"
-            )
-            yield Change(Action.CONFLICT, spec.name, detail)
-        wrong = {name: value for name, value in spec.config.items() if found.config.get(name) != value}
-        if wrong:
-            before = {name: found.config.get(name, "unset") for name in wrong}
-            detail = ", ".join(f"{name} {before[name]} → {value}" for name, value in sorted(wrong.items()))
-            yield Change(Action.ALTER, spec.name, detail, {**found.own, **spec.config})
+        else:
+            yield from _partitions(spec, found)
+            yield from _settings(spec, found)
 
 
-def _settings(config: Mapping[str, str]) -> str:
+def by_hand(specs: Iterable[TopicSpec], existing: Mapping[str, Existing]) -> dict[str, dict[str, str]]:
+    """Settings that somebody made on a topic and that the catalogue does not name: shown, never changed."""
+    made = {
+        spec.name: {name: value for name, value in existing[spec.name].own.items() if name not in spec.config}
+        for spec in specs
+        if spec.name in existing
+    }
+    return {topic: found for topic, found in made.items() if found}
+
+
+def settings(config: Mapping[str, str]) -> str:
+    """Settings in one line."""
     return ", ".join(f"{name}={value}" for name, value in sorted(config.items()))
+
+
+def _partitions(spec: TopicSpec, found: Existing) -> Iterator[Change]:
+    differs = f"has {found.partitions} partitions, the catalogue says {spec.partitions}"
+    if found.partitions < spec.partitions:
+        yield Change(Action.GROW, spec.name, differs, partitions=spec.partitions, danger=KEYS_MOVE)
+    elif found.partitions > spec.partitions:
+        detail = f"{differs}: Kafka takes none away; make a new topic and replay into it"
+        yield Change(Action.CONFLICT, spec.name, detail)
+
+
+def _settings(spec: TopicSpec, found: Existing) -> Iterator[Change]:
+    wrong = {name: value for name, value in sorted(spec.config.items()) if found.config.get(name) != value}
+    dangers = {name: danger(name, found.config.get(name), value) for name, value in wrong.items()}
+    safe = [name for name in wrong if not dangers[name]]
+    risky = [name for name in wrong if dangers[name]]
+    for names, reason in ((safe, ""), (risky, "; ".join(dict.fromkeys(dangers[name] for name in risky)))):
+        if names:
+            detail = ", ".join(f"{name} {found.config.get(name, 'unset')} → {wrong[name]}" for name in names)
+            yield Change(Action.ALTER, spec.name, detail, {name: wrong[name] for name in names}, danger=reason)

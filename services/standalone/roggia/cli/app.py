@@ -16,7 +16,7 @@ from roggia.cli.up import service, up
 
 EPILOG = (
     "Exit status: 0 done, 1 failed, 2 wrong usage or setting, 3 another `up` holds the data, 4 nothing answers, "
-    "5 the stack failed, 130 interrupted."
+    "5 the stack failed, 6 differences found, 130 interrupted."
 )
 
 app = typer.Typer(

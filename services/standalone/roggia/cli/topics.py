@@ -1,4 +1,4 @@
-"""`roggia topics apply`, `list` and `tail`."""
+"""The commands of `roggia topics`; `plan` and `apply` stand in `topic_plan`, `list` and `tail` here."""
 
 from __future__ import annotations
 
@@ -11,36 +11,19 @@ from rich.table import Table
 from roggia_operator.reading.records import decoded, plain
 from roggia_operator.reading.tail import tail as records_of
 from roggia_runtime.codec import EventCodec
-from roggia_runtime.topic_changes import Action
 
 from roggia.cli import options
 from roggia.cli.output import emit, emit_line, out
+from roggia.cli.topic_plan import apply, plan
 from roggia.connection import Connection, Named, resolve
-from roggia.errors import StandaloneError
-from roggia.inspect.topics import apply_topics, list_topics
+from roggia.inspect.topics import list_topics
 from roggia.publishing.publisher import kafka_settings, registry_settings
 
 app = typer.Typer(no_args_is_help=True, help="Kafka topics: make them, list them, look into them.")
 
 
-@app.command("apply")
-def apply(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    data: options.Data = None,
-    bootstrap: options.Bootstrap = "",
-    json: options.Json = False,
-) -> None:
-    """Create the topics that the catalogue names and Kafka lacks, and bring settings into line. Deletes nothing."""
-    where = resolve(Named(data, bootstrap))
-    changes = asyncio.run(apply_topics(kafka_settings(where), dry_run=dry_run))
-    if json:
-        emit([{"action": one.action.value, "topic": one.topic, "detail": one.detail} for one in changes])
-    else:
-        for line in map(str, changes) if changes else ["nothing to do"]:
-            out.print(line, markup=False, soft_wrap=True)
-    conflicts = [one.topic for one in changes if one.action is Action.CONFLICT]
-    if conflicts:
-        raise StandaloneError(f"not changed, because keys would move: {', '.join(conflicts)}")
+app.command("plan")(plan)
+app.command("apply")(apply)
 
 
 @app.command("list")

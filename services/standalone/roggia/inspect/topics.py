@@ -1,20 +1,62 @@
-"""Make topics as the catalogue says, and list what exists."""
+"""Topics as the catalogue says against what Kafka has: the plan, its carrying out, and a list of what exists."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.settings import KafkaSettings
-from roggia_runtime.topic_changes import Change
+from roggia_runtime.topic_changes import Action, Change, by_hand, changes
 from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
+from roggia_schemas.topics import TopicSpec
 
 
-async def apply_topics(settings: KafkaSettings, *, dry_run: bool = False) -> list[Change]:
-    """Bring Kafka into line with the catalogue; what was (or would be) done, conflicts among it."""
+@dataclass(frozen=True, slots=True)
+class TopicPlan:
+    """How Kafka differs from the catalogue. `unknown` and `by_hand` (topic → settings) are told, never touched."""
+
+    changes: tuple[Change, ...]
+    unknown: tuple[str, ...] = ()
+    by_hand: Mapping[str, Mapping[str, str]] | None = None
+
+    @property
+    def conflicts(self) -> tuple[Change, ...]:
+        """What cannot be done at all."""
+        return tuple(change for change in self.changes if change.action is Action.CONFLICT)
+
+    def held_back(self, confirmed: Collection[str]) -> tuple[Change, ...]:
+        """What could be done, had the topic's name been typed."""
+        return tuple(change for change in self.changes if change.danger and not change.allowed(confirmed))
+
+
+async def plan_topics(settings: KafkaSettings) -> TopicPlan:
+    """Compare, and change nothing."""
     async with TopicAdmin(settings) as admin:
-        return await admin.apply(topics.catalogue(), dry_run=dry_run)
+        names = await admin.topics()
+        specs = wanted(names)
+        existing = await admin.existing({spec.name for spec in specs})
+    unknown = tuple(name for name in names if owner(name) == "?")
+    return TopicPlan(tuple(changes(specs, existing)), unknown, by_hand(specs, existing))
+
+
+async def apply_topics(settings: KafkaSettings, *, confirmed: Collection[str] = ()) -> list[Change]:
+    """Bring Kafka into line with the catalogue; every difference that there was, also those that were left.
+
+    Left are conflicts, and what could lose data in topics that are not `confirmed`.
+    """
+    async with TopicAdmin(settings) as admin:
+        return await admin.apply(wanted(await admin.topics()), confirmed=confirmed)
+
+
+def wanted(existing: Collection[str]) -> list[TopicSpec]:
+    """The catalogue's topics, with those of later generations that exist already."""
+    first = topics.catalogue()
+    named = {spec.name for spec in first}
+    later = [name for name in existing if name not in named and owner(name) != "?"]
+    return [*first, *map(topics.spec, sorted(later))]
 
 
 async def list_topics(settings: KafkaSettings) -> list[dict[str, Any]]:
