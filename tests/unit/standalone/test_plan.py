@@ -37,7 +37,10 @@ def test_every_setting_that_the_stack_gives_a_service_is_one_that_it_reads(tmp_p
     ],
 )
 def test_what_the_stack_gives_a_service_is_valid_and_inside_the_data_directory(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, cls: type[IngestSettings | EmbedderSettings | OperatorSettings]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str,
+    cls: type[IngestSettings | EmbedderSettings | OperatorSettings],
 ) -> None:
     """The settings load as given, and every path among them lies in the one directory that `up` shows."""
     data = DataDirectory(tmp_path)
