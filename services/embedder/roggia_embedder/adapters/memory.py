@@ -5,7 +5,7 @@ Everything is exact and brute force; nothing survives the process.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +26,7 @@ from roggia_embedder.ports import (
     SearchRequest,
     SparseVector,
 )
+from roggia_embedder.ports.held import Held, HeldHead, HeldPassage
 
 RRF_K = 60
 
@@ -176,6 +177,18 @@ class MemoryStore:
         for point in list(held.points.values()):
             yield point.passage
 
+    async def examine(self, collection: str) -> AsyncIterator[Held]:
+        """See `VectorStore`."""
+        for point in list(_held(self._at(collection))):
+            yield point
+
+    async def examine_some(self, collection: str, doc_ids: Sequence[str], point_ids: Sequence[str]) -> list[Held]:
+        """See `VectorStore`."""
+        documents, ids = set(doc_ids), set(point_ids)
+        return [
+            point for point in _held(self._at(collection)) if point.point_id in ids or _owner(point).doc_id in documents
+        ]
+
     async def point_count(self, collection: str) -> int:
         """See `VectorStore`."""
         held = self._at(collection)
@@ -218,6 +231,26 @@ def visible(passage: Attributes, request: SearchRequest) -> bool:
         and (filters.source is None or passage.source == filters.source)
         and all(passage.metadata.get(key) == value for key, value in filters.metadata.items())
     )
+
+
+def _held(collection: _Collection) -> Iterator[Held]:
+    for head in collection.heads.values():
+        yield HeldHead(head.id, head)
+    for chunk_id, stored in collection.points.items():
+        passage = stored.passage
+        finite = bool(np.isfinite(passage.dense).all())
+        yield HeldPassage(
+            point_id=chunk_id,
+            attributes=passage.attributes,
+            text=passage.text,
+            model=passage.model,
+            dimension=len(passage.dense) if finite else 0,
+            well_formed=passage.attributes.chunk_id == chunk_id,
+        )
+
+
+def _owner(point: Held) -> Document:
+    return point.head.document if isinstance(point, HeldHead) else point.attributes.document
 
 
 def _state(chunk_id: str, point: _Stored) -> PointState:

@@ -99,9 +99,11 @@ def bump_groups(passages: Iterable[Attributes]) -> list[list[Attributes]]:
     return list(groups.values())
 
 
-def of_passage(held: Attributes, text: str) -> Payload:
-    """Payload of a new passage."""
+def of_passage(held: Attributes, text: str, model: str = "") -> Payload:
+    """Payload of a new passage. `model` is the stamp of its vector's model; a bump leaves it alone."""
     payload = {key: value for key, value in of_attributes(held).items() if value not in (None, [], {})}
+    if model:
+        payload["model"] = model
     return payload | {
         "kind": PASSAGE,
         "chunk_id": held.chunk_id,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 
-from roggia_schemas.events import DocEmbedded
+from roggia_schemas.events import DocChunked, DocEmbedded
 from roggia_schemas.names import Version, collection_name
 
 from roggia_embedder.indexing.writer import Delivery
-from roggia_embedder.ports import Attributes, CollectionSpec, Document, PartTally, Passage
+from roggia_embedder.ports import Attributes, CollectionSpec, Document, PartTally, Passage, model_stamp
 
 _DIMENSION = re.compile(r";dim=(\d+)(?:;|\Z)")
-_GONE = "deleted"
+GONE = "deleted"
 """Digest of every deletion: there is nothing in it that could differ."""
 
 
@@ -53,7 +54,7 @@ def _deletion(event: DocEmbedded, domain: str) -> Delivery:
         version=Version(event.revision, event.epoch),
         deleted=True,
         total=0,
-        digest=_GONE,
+        digest=GONE,
         acl=(),
         part=0,
         tally=PartTally(0, 0),
@@ -68,7 +69,7 @@ def _revision(event: DocEmbedded) -> Delivery:
         version=Version(event.revision, event.epoch),
         deleted=False,
         total=len(event.chunk_ids),
-        digest=_digest(event),
+        digest=content_digest(event, event.chunk_ids),
         acl=event.acl,
         part=event.part,
         tally=PartTally(len(event.chunks) - cached, cached),
@@ -79,6 +80,7 @@ def _revision(event: DocEmbedded) -> Delivery:
 def _passages(event: DocEmbedded) -> tuple[Passage, ...]:
     document, version = Document(event.tenant_id, event.domain, event.doc_id), Version(event.revision, event.epoch)
     rows = event.vectors.reshape(len(event.chunks), event.dimension)
+    stamp = model_stamp(event.model)
     return tuple(
         Passage(
             Attributes(
@@ -96,15 +98,19 @@ def _passages(event: DocEmbedded) -> tuple[Passage, ...]:
             ),
             chunk.text,
             row,
+            stamp,
         )
         for chunk, row in zip(event.chunks, rows, strict=True)
     )
 
 
-def _digest(event: DocEmbedded) -> str:
-    """Hash of what every part of a version says alike: two contents under one version are told apart by it."""
+def content_digest(event: DocEmbedded | DocChunked, chunk_ids: Sequence[str]) -> str:
+    """Hash of what every part of a version says alike: two contents under one version are told apart by it.
+
+    Follows from the chunk set alone, so that a verification can tell what a head must say.
+    """
     said = [
-        event.chunk_ids, event.acl, event.title, event.source, event.language, event.created_at, event.expires_at,
+        chunk_ids, event.acl, event.title, event.source, event.language, event.created_at, event.expires_at,
         sorted(event.metadata.items()),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]

@@ -18,6 +18,7 @@ from roggia_embedder.ports.values import (
     PointState,
     SparseVector,
     head_id,
+    model_stamp,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "VectorCache",
     "VectorStore",
     "head_id",
+    "model_stamp",
 ]

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from roggia_schemas.names import Version
 
+from roggia_embedder.ports.held import Held
 from roggia_embedder.ports.search import Hit, SearchRequest
 from roggia_embedder.ports.values import Attributes, CollectionSpec, Document, Head, PartNote, Passage, PointState
 
@@ -81,6 +82,14 @@ class VectorStore(Protocol):
 
     def scan(self, collection: str) -> AsyncIterator[Head | Passage]:
         """Every point, in no order: for verification, coverage checks and tests. Not a snapshot."""
+        ...
+
+    def examine(self, collection: str) -> AsyncIterator[Held]:
+        """Every point as it is stored, in no order, read without trust: for verification. Not a snapshot."""
+        ...
+
+    async def examine_some(self, collection: str, doc_ids: Sequence[str], point_ids: Sequence[str]) -> list[Held]:
+        """Points that claim to be of one of these documents (of any tenant) or have one of these ids, each once."""
         ...
 
     async def point_count(self, collection: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,12 @@ class Document(NamedTuple):
 def head_id(document: Document) -> str:
     """Point id of a document's head: UUIDv5 over tenant, domain and doc_id."""
     return str(uuid.uuid5(_HEADS, "\0".join(document)))
+
+
+@lru_cache(maxsize=64)
+def model_stamp(fingerprint: str) -> str:
+    """A model's fingerprint in 16 hexadecimal digits, to be kept with every vector."""
+    return hashlib.sha256(fingerprint.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +122,14 @@ class Attributes:
 class Passage:
     """One searchable point. Its id is the chunk id. No position in it: an insertion above must not change it.
 
-    Its lexical vector follows from text and language: the store makes it (`roggia_embedder.lexical`).
+    Its lexical vector follows from text and language: the store makes it (`roggia_embedder.lexical`). `model` is the
+    stamp of the model that made the dense vector (`model_stamp`); a bump, which leaves the vector, leaves it too.
     """
 
     attributes: Attributes
     text: str
     dense: Matrix
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,12 @@ def of_documents(doc_ids: Sequence[str]) -> qe.Filter:
     )
 
 
+def claimed(doc_ids: Sequence[str], point_ids: Sequence[str]) -> qe.Filter:
+    """Points, heads included, that name one of these documents or have one of these ids."""
+    named = qe.FieldCondition("doc_id", match=qe.MatchAny(list(doc_ids)))
+    return qe.Filter(should=[named, has_id(point_ids)])
+
+
 def head_ids(documents: Sequence[Document]) -> list[str]:
     """Point ids of heads."""
     return [head_id(document) for document in documents]
@@ -209,7 +215,7 @@ def _point(passage: Passage) -> qe.Point:
     held = passage.attributes
     words = encode_passage(passage.text, held.language)
     vectors: dict[str, Any] = {payload.DENSE: passage.dense.tolist(), payload.LEXICAL: _sparse(words)}
-    return qe.Point(held.chunk_id, vectors, payload.of_passage(held, passage.text))
+    return qe.Point(held.chunk_id, vectors, payload.of_passage(held, passage.text, passage.model))
 
 
 def _sparse(vector: SparseVector) -> qe.SparseVector:

@@ -16,6 +16,7 @@ from roggia_schemas.names import Version
 from roggia_embedder.adapters import payload
 from roggia_embedder.adapters.edge import operations as op
 from roggia_embedder.adapters.edge.files import Shards
+from roggia_embedder.adapters.held import held_from
 from roggia_embedder.ports import (
     Attributes,
     CollectionSpec,
@@ -28,6 +29,7 @@ from roggia_embedder.ports import (
     SearchRequest,
     head_id,
 )
+from roggia_embedder.ports.held import Held
 from roggia_embedder.tuning import TUNING, IndexTuning
 
 _PAGE = 1_000
@@ -169,6 +171,27 @@ class EdgeStore:
             if offset is None:
                 return
 
+    async def examine(self, collection: str) -> AsyncIterator[Held]:
+        """See `VectorStore`."""
+        shard, offset = self._shards.get(collection), None
+        while True:
+            request = qe.ScrollRequest(offset=offset, limit=_PAGE, with_payload=True, with_vector=[payload.DENSE])
+
+            def page(request: Any = request) -> tuple[list[Held], Any]:
+                records, following = shard.scroll(request)
+                return [_held(record) for record in records], following
+
+            points, offset = await self._run(page)
+            for point in points:
+                yield point
+            if offset is None:
+                return
+
+    async def examine_some(self, collection: str, doc_ids: Sequence[str], point_ids: Sequence[str]) -> list[Held]:
+        """See `VectorStore`."""
+        shard, where = self._shards.get(collection), op.claimed(doc_ids, point_ids)
+        return await self._run(lambda: [_held(r) for r in _scroll(shard, where, True, [payload.DENSE])])
+
     async def point_count(self, collection: str) -> int:
         """See `VectorStore`."""
         shard = self._shards.get(collection)
@@ -184,10 +207,10 @@ class EdgeStore:
         self._pool.shutdown()
 
 
-def _scroll(shard: Any, where: qe.Filter, keys: list[str]) -> Any:
+def _scroll(shard: Any, where: qe.Filter, keys: bool | list[str], vectors: bool | list[str] = False) -> Any:
     offset = None
     while True:
-        request = qe.ScrollRequest(offset=offset, limit=_PAGE, filter=where, with_payload=keys, with_vector=False)
+        request = qe.ScrollRequest(offset=offset, limit=_PAGE, filter=where, with_payload=keys, with_vector=vectors)
         records, offset = shard.scroll(request)
         yield from records
         if offset is None:
@@ -201,4 +224,9 @@ def _from(record: Any) -> Head | Passage:
         attributes=payload.attributes_from(record.payload),
         text=record.payload["text"],
         dense=np.asarray(record.vector[payload.DENSE], dtype=np.float32),
+        model=record.payload.get("model", ""),
     )
+
+
+def _held(record: Any) -> Held:
+    return held_from(str(record.id), record.payload or {}, (record.vector or {}).get(payload.DENSE))

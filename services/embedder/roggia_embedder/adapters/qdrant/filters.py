@@ -52,6 +52,12 @@ def of_documents(doc_ids: Sequence[str]) -> m.Filter:
     return m.Filter(must=[equals("kind", payload.PASSAGE), any_of])
 
 
+def claimed(doc_ids: Sequence[str], point_ids: Sequence[str]) -> m.Filter:
+    """Points, heads included, that name one of these documents or have one of these ids."""
+    named = m.FieldCondition(key="doc_id", match=m.MatchAny(any=list(doc_ids)))
+    return m.Filter(should=[named, m.HasIdCondition(has_id=list(point_ids))])
+
+
 def points(ids: Sequence[str], *guards: Any) -> m.Filter:
     """These points, where every guard holds."""
     return m.Filter(must=[m.HasIdCondition(has_id=list(ids)), *guards])

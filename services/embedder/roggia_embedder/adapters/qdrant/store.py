@@ -15,6 +15,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from roggia_schemas.names import Version
 
 from roggia_embedder.adapters import payload
+from roggia_embedder.adapters.held import held_from
 from roggia_embedder.adapters.qdrant import collection as col
 from roggia_embedder.adapters.qdrant import filters as f
 from roggia_embedder.errors import ModelMismatchError, StoreUnavailableError, UnknownCollectionError
@@ -31,6 +32,7 @@ from roggia_embedder.ports import (
     SearchRequest,
     head_id,
 )
+from roggia_embedder.ports.held import Held
 from roggia_embedder.tuning import TUNING, IndexTuning
 
 _PAGE = 1_000
@@ -132,7 +134,7 @@ class QdrantStore:
         return [state for state in states if state.document in wanted]
 
     async def _scroll(
-        self, collection: str, where: m.Filter | None, keys: bool | list[str], *, vectors: bool
+        self, collection: str, where: m.Filter | None, keys: bool | list[str], *, vectors: bool | list[str]
     ) -> AsyncIterator[m.Record]:
         offset: Any = None
         while True:
@@ -212,6 +214,16 @@ class QdrantStore:
         async for record in self._scroll(collection, None, True, vectors=True):
             yield _from(record)
 
+    async def examine(self, collection: str) -> AsyncIterator[Held]:
+        """See `VectorStore`."""
+        async for record in self._scroll(collection, None, True, vectors=[payload.DENSE]):
+            yield _held(record)
+
+    async def examine_some(self, collection: str, doc_ids: Sequence[str], point_ids: Sequence[str]) -> list[Held]:
+        """See `VectorStore`."""
+        where = f.claimed(doc_ids, point_ids)
+        return [_held(record) async for record in self._scroll(collection, where, True, vectors=[payload.DENSE])]
+
     async def point_count(self, collection: str) -> int:
         """See `VectorStore`."""
         with translated(collection):
@@ -256,7 +268,9 @@ def _point(passage: Passage) -> m.PointStruct:
     held = passage.attributes
     words = encode_passage(passage.text, held.language)
     vectors: dict[str, Any] = {payload.DENSE: passage.dense.tolist(), payload.LEXICAL: f.sparse(words)}
-    return m.PointStruct(id=held.chunk_id, vector=vectors, payload=payload.of_passage(held, passage.text))
+    return m.PointStruct(
+        id=held.chunk_id, vector=vectors, payload=payload.of_passage(held, passage.text, passage.model)
+    )
 
 
 def _from(record: m.Record) -> Head | Passage:
@@ -268,4 +282,10 @@ def _from(record: m.Record) -> Head | Passage:
         attributes=payload.attributes_from(held),
         text=held["text"],
         dense=np.asarray(vectors[payload.DENSE], dtype=np.float32),
+        model=held.get("model", ""),
     )
+
+
+def _held(record: m.Record) -> Held:
+    vectors: Any = record.vector or {}
+    return held_from(str(record.id), record.payload or {}, vectors.get(payload.DENSE))
