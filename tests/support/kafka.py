@@ -11,7 +11,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -59,22 +59,26 @@ class JavaKafka:
 
     def broker(self, data: Path, **settings: str) -> Broker:
         """Lay out a one-node KRaft broker in `data`; extra broker `settings` have `_` for `.`."""
+        port = free_port()
+        extra = {name.replace("_", "."): value for name, value in settings.items()}
+        return self.laid_out(data, port, broker_settings(port, free_port(), data) | extra)
+
+    def laid_out(self, data: Path, port: int, values: Mapping[str, str], *formatting: str) -> Broker:
+        """Format `data` for a broker with these settings; `formatting` are more arguments for that."""
         data.mkdir(parents=True, exist_ok=True)
-        port, controller = free_port(), free_port()
         config, logging = data / "server.properties", data / "log4j2.properties"
         logging.write_text(_LOGGING)
-        extra = {name.replace("_", "."): value for name, value in settings.items()}
-        values = {**_broker_settings(port, controller, data), **extra}
         config.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
         cluster = "c" + secrets.token_urlsafe(16)[1:]
-        self.tool("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(config))
+        self.tool("kafka.tools.StorageTool", "format", "--standalone", "-t", cluster, "-c", str(config), *formatting)
         command = self.command("kafka.Kafka", str(config), heap_mib=512)
         command[1:1] = [f"-Dlog4j2.configurationFile={logging}"]
         command.remove("-XX:TieredStopAtLevel=1")
         return Broker("apache", command, port, data)
 
 
-def _broker_settings(port: int, controller: int, data: Path) -> dict[str, str]:
+def broker_settings(port: int, controller: int, data: Path) -> dict[str, str]:
+    """Settings of a hasty one-node broker without security, listening on 127.0.0.1:`port`."""
     single = dict.fromkeys(
         (
             "offsets.topic.replication.factor",
