@@ -5,6 +5,8 @@ from __future__ import annotations
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.service import Service
 
+from roggia_operator.lag.monitor import Monitor
+from roggia_operator.lag.routes import routes as lag_routes
 from roggia_operator.settings import OperatorSettings
 
 NAME = "operator"
@@ -14,8 +16,11 @@ SOURCE = "/roggia/operator"
 
 def build(settings: OperatorSettings) -> Service:
     """The service, not yet started."""
-    service = Service(NAME, settings)
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
+    options = settings.operator
+    monitor = Monitor(settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s)
+    service = Service(NAME, settings, routes=lag_routes(monitor))
     service.on_start(codec.start)
     service.on_stop(codec.stop)
+    service.add(monitor)
     return service

@@ -1,3 +1,25 @@
 """Metrics of the operator, declared once. Each room adds its own here."""
 
 from __future__ import annotations
+
+from roggia_runtime.metrics import gauge, histogram
+
+_PART = ("group", "topic", "partition")
+_TOPIC = ("group", "topic")
+_WAITS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400)
+
+LAG_RECORDS = gauge("roggia_lag_records", "Offsets from the first unread record to the end; 0 when caught up.", _PART)
+LAG_SECONDS = gauge("roggia_lag_seconds", "Age of the first unread record; 0 when caught up, also when idle.", _PART)
+LAG_LOST = gauge("roggia_lag_lost_records", "Offsets that retention removed unread. Alarm on any.", _PART)
+LAG_INCOMING = gauge("roggia_lag_incoming_per_second", "Records that come, smoothed.", _TOPIC)
+LAG_OUTGOING = gauge("roggia_lag_outgoing_per_second", "Records that the group reads, smoothed.", _TOPIC)
+LAG_LEFT = gauge("roggia_lag_left_seconds", "Time until caught up at these rates; infinite when never.", _TOPIC)
+GROUP_STATUS = gauge("roggia_group_status", "Worst partition: 0 OK, 1 WARN, 2 STALL, 3 STOP, 4 REWIND.", ("group",))
+GROUP_MEMBERS = gauge("roggia_group_members", "Members of the group.", ("group",))
+FRESHNESS = gauge("roggia_freshness_seconds", "Age of the group's oldest unprocessed live event.", ("group",))
+SEARCHABLE = histogram(
+    "roggia_searchable_seconds",
+    "From a document's change to its being searchable, by path: live, replayed.",
+    ("path",),
+    _WAITS,
+)

@@ -17,6 +17,10 @@ class OperatorOptions(BaseSettings):
     objective_s: float = Field(
         30.0, gt=0, description="live freshness objective, seconds: a backfill slows and pauses when it is passed"
     )
+    lag_every_s: float = Field(3.0, gt=0, le=60, description="seconds between two observations of lag")
+    lag_window_s: float = Field(
+        120.0, ge=20, le=3600, description="seconds of observations by which groups are judged; longer than any batch"
+    )
 
 
 class OperatorSettings(ServiceSettings):

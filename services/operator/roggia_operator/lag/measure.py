@@ -36,7 +36,7 @@ def freshness(measured: Measurement, groups: Iterable[str] | None = None) -> Fre
     """How long live events wait per group and over all of `groups` (default: all that were measured)."""
     chosen = {part.group for part in measured.partitions} if groups is None else set(groups)
     parts = [part for part in measured.partitions if part.group in chosen]
-    stages = {group: _oldest([part.live_s for part in parts if part.group == group]) for group in sorted(chosen)}
+    stages = {group: oldest([part.live_s for part in parts if part.group == group]) for group in sorted(chosen)}
     unconsumed: dict[tuple[str, str], int] = {}
     for part in parts:
         key = (part.where.topic, part.group)
@@ -45,10 +45,11 @@ def freshness(measured: Measurement, groups: Iterable[str] | None = None) -> Fre
     for (topic, _), records in unconsumed.items():
         by_topic[topic] = max(by_topic.get(topic, 0), records)
     exact = all(part.live_exact for part in parts)
-    return Freshness(_oldest(list(stages.values())), stages, exact, by_topic)
+    return Freshness(oldest(list(stages.values())), stages, exact, by_topic)
 
 
-def _oldest(ages: Sequence[float | None]) -> float | None:
+def oldest(ages: Sequence[float | None]) -> float | None:
+    """The largest age; None when one is not known, 0 without any."""
     known = [age for age in ages if age is not None]
     return max(known, default=0.0) if len(known) == len(ages) else None
 
