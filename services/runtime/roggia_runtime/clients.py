@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
 from roggia_runtime.records import Record
 from roggia_runtime.settings import KafkaSettings
 
@@ -48,7 +50,10 @@ def transactional_producer(settings: KafkaSettings, transactional_id: str) -> di
 
 
 def group_consumer(settings: KafkaSettings, group: str) -> dict[str, Any]:
-    """Options of a group member that never commits by itself and never chooses an offset by itself."""
+    """Options of a group member that never commits by itself and never chooses an offset by itself.
+
+    The range assignor gives one member equal partition numbers of a topic and its replay lane.
+    """
     return connection(settings) | {
         "client_id": group,
         "group_id": group,
@@ -60,6 +65,7 @@ def group_consumer(settings: KafkaSettings, group: str) -> dict[str, Any]:
         "max_poll_interval_ms": settings.max_poll_interval_ms,
         "rebalance_timeout_ms": settings.max_poll_interval_ms,
         "fetch_max_bytes": settings.max_fetch_bytes,
+        "partition_assignment_strategy": (RangePartitionAssignor,),
     }
 
 

@@ -12,7 +12,7 @@ from roggia_schemas.names import check_slug, document_key
 from roggia_schemas.topics import base, catalogue
 from roggia_schemas.wiretypes import Event
 
-from roggia_runtime import tracing
+from roggia_runtime import replay, tracing
 from roggia_runtime.errors import ConfigurationError
 from roggia_runtime.records import Headers, Output, Record
 from roggia_runtime.registry import RegistryClient
@@ -68,14 +68,14 @@ class EventCodec:
     def output(
         self, topic: str, event: Event, *, event_type: str | None = None, parent_headers: Headers = ()
     ) -> Output:
-        """A record to produce: key, value, CloudEvents headers, and the trace that `parent_headers` belong to."""
+        """A record to produce: key, value, headers of the event, and those of its parent's trace and replay."""
         headers = cloudevents.headers(
             event,
             event_type=event_type or f"roggia.{type(event).EVENT}",
             source=self._source,
             traceparent=tracing.child(topic, parent_headers),
         )
-        return Output(topic, key(event), self.encode(event, topic), headers)
+        return Output(topic, key(event), self.encode(event, topic), headers + replay.carried(parent_headers))
 
     async def _learn(self, error: UnknownSchemaError) -> bool:
         if self._registry is None:

@@ -22,15 +22,20 @@ Health = Callable[[], list[str]]
 _UNAVAILABLE = 503
 
 
-def application(health: Health, routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """`/health/live`, `/health/ready`, `/metrics` and `routes` as one application. `health` names what is not ready."""
+def application(health: Health, routes: Sequence[BaseRoute] = (), notes: Health = list) -> Starlette:
+    """`/health/live`, `/health/ready`, `/metrics` and `routes` as one application.
+
+    `health` names what is not ready, `notes` what is wrong beside that.
+    """
 
     async def live(_request: Request) -> Response:
         return JSONResponse({"status": "live"})
 
     async def ready(_request: Request) -> Response:
         missing = health()
-        body = {"status": "not ready" if missing else "ready", "not_ready": missing}
+        body: dict[str, object] = {"status": "not ready" if missing else "ready", "not_ready": missing}
+        if beside := notes():
+            body["notes"] = beside
         return JSONResponse(body, _UNAVAILABLE if missing else 200)
 
     async def metrics(_request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaConsumer
@@ -14,19 +15,22 @@ from roggia_runtime.consumer.dead_letters import DlqLimiter
 from roggia_runtime.consumer.delivery import AtLeastOnce, Delivery, Finisher, Transactional
 from roggia_runtime.consumer.handling import Handling
 from roggia_runtime.consumer.judging import Judge
+from roggia_runtime.consumer.lane_topics import unreadable
+from roggia_runtime.consumer.lanes import Lanes
 from roggia_runtime.consumer.retry import Backoff
-from roggia_runtime.consumer.session import Parts, Session
+from roggia_runtime.consumer.session import OnAssigned, Parts, Session
 from roggia_runtime.consumer.ticking import Ticking
 from roggia_runtime.consumer.waiting import either
-from roggia_runtime.errors import ConsumeError
+from roggia_runtime.errors import AdminError, ConsumeError, UnavailableError
 from roggia_runtime.records import Handler, Ticker
-from roggia_runtime.settings import BatchLimits, DlqLimits, KafkaSettings
+from roggia_runtime.settings import BatchLimits, DlqLimits, KafkaSettings, LaneSettings
 
 __all__ = ["ConsumerLoop", "Delivery"]
 
 log = structlog.get_logger()
 _END_S = 3.0
 _LEAVE_S = 5.0
+_LOOK_FOR_LANES_S = 30.0
 
 
 class ConsumerLoop:
@@ -34,6 +38,13 @@ class ConsumerLoop:
 
     Nothing is lost at a crash, a rebalance or a restart; order is kept per partition. `run` returns after `stop`, and
     raises what ended it otherwise. One loop object runs once.
+
+    `lanes` are replay lanes of `topics`, read by the same group. A batch holds records of `topics` or of one lane, and
+    everything of the one is final before the other begins; live records come first, a lane's when they rest or as its
+    minimum share. A lane that fails (`docs/design/lanes.md`) is set aside while live records go on.
+
+    `on_assigned` is told the committed position of every partition, lanes included, before anything of a new
+    assignment is handled: what a handler remembers from there on comes from a try that was never committed.
     """
 
     def __init__(  # noqa: PLR0913  # keyword-only: the loop's whole contract in one place
@@ -48,6 +59,9 @@ class ConsumerLoop:
         limits: BatchLimits | None = None,
         dlq: DlqLimits | None = None,
         ticker: Ticker | None = None,
+        lanes: Sequence[str] = (),
+        lane: LaneSettings | None = None,
+        on_assigned: OnAssigned | None = None,
     ) -> None:
         self._settings = settings
         self._delivery = delivery
@@ -57,12 +71,14 @@ class ConsumerLoop:
             group=group,
             stage=stage,
             topics=tuple(topics),
+            lanes=Lanes(lanes, lane or LaneSettings(), dlq or DlqLimits()),
             settings=settings,
             limits=limits or BatchLimits(),
             limiter=DlqLimiter(dlq or DlqLimits()),
             judge=Judge(group, stage),
             handling=self._handling,
             ticking=None if ticker is None else Ticking(ticker),
+            on_assigned=on_assigned,
             stopping=self._stopping,
         )
         self._session: Session | None = None
@@ -90,6 +106,10 @@ class ConsumerLoop:
         problem = self._problem()
         return [f"{self._parts.stage}: {problem}"] if problem else []
 
+    def notes(self) -> list[str]:
+        """What is wrong but keeps no live record waiting: lanes that are missing or set aside."""
+        return [f"{self._parts.stage}: {note}" for note in self._parts.lanes.notes()]
+
     def _problem(self) -> str:
         if self._trouble:
             return self._trouble
@@ -106,15 +126,23 @@ class ConsumerLoop:
         session = await self._join()
         if session is not None:
             self._trouble = ""
-            await session.run()
+            watch = asyncio.create_task(self._watch_lanes(session))
+            try:
+                await session.run()
+            finally:
+                watch.cancel()
 
     async def _join(self) -> Session | None:
         """Join the group, as long as it takes; None when asked to stop meanwhile."""
         backoff = Backoff(self._settings.retry_first_s, self._settings.retry_max_s)
         while not self._stopping.is_set():
-            self._session = session = self._new_session()
             try:
+                await self._find_lanes()
+                self._session = session = self._new_session()
                 await session.member.join()
+            except UnavailableError as error:
+                self._trouble = str(error)
+                await either(self._stopping, timeout_s=backoff.wait_s())
             except (KafkaConnectionError, UnknownTopicOrPartitionError) as error:
                 self._trouble = self._explain(error)
                 log.warning("cannot_join", group=self._parts.group, error=self._trouble, tries=backoff.tries + 1)
@@ -125,6 +153,25 @@ class ConsumerLoop:
             else:
                 return session
         return None
+
+    async def _find_lanes(self) -> None:
+        """Lanes that cannot be read are left out, and said so. Raises `UnavailableError`."""
+        lanes = self._parts.lanes
+        try:
+            lanes.missing(await unreadable(self._settings, lanes.names) if lanes.names else {})
+        except AdminError as error:
+            lanes.missing(dict.fromkeys(lanes.names, str(error)))
+
+    async def _watch_lanes(self, session: Session) -> None:
+        """Read lanes once they are there."""
+        lanes = self._parts.lanes
+        while (present := lanes.present) != lanes.names:
+            log.warning("lanes_missing", group=self._parts.group, notes=lanes.notes())
+            await asyncio.sleep(_LOOK_FOR_LANES_S)
+            with suppress(UnavailableError):
+                await self._find_lanes()
+            if lanes.present != present:
+                await session.member.resubscribe((*self._parts.topics, *lanes.present))
 
     def _new_session(self) -> Session:
         group = self._parts.group

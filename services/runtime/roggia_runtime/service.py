@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import structlog
 from starlette.routing import BaseRoute
@@ -43,6 +43,15 @@ class Worker(Protocol):
         ...
 
 
+@runtime_checkable
+class Noting(Protocol):
+    """A worker that has something to say of its own beside what is not ready."""
+
+    def notes(self) -> list[str]:
+        """What is wrong although it works, in words."""
+        ...
+
+
 class Service:
     """One process: resources, workers, an HTTP server. Built by a service's `app.build`, run by `run`.
 
@@ -54,7 +63,7 @@ class Service:
     def __init__(self, name: str, settings: ServiceSettings, *, routes: Sequence[BaseRoute] = ()) -> None:
         self.name = name
         self.settings = settings
-        self.http = HttpServer(settings.http, application(self.health, routes))
+        self.http = HttpServer(settings.http, application(self.health, routes, self.notes))
         self._starts: list[Hook] = []
         self._stops: list[Hook] = []
         self._workers: list[Worker] = []
@@ -89,6 +98,10 @@ class Service:
             return [f"{self.name}: {self._waiting or 'starting'}"]
         sources = [*(worker.health for worker in self._workers), *self._checks]
         return [problem for source in sources for problem in source()]
+
+    def notes(self) -> list[str]:
+        """What is wrong although the service is ready, in words."""
+        return [note for worker in self._workers if isinstance(worker, Noting) for note in worker.notes()]
 
     async def run(self) -> None:
         """Run until `stop` or until a worker ends. Raises the first failure."""

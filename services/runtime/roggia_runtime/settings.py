@@ -44,6 +44,31 @@ class DlqLimits(BaseModel):
     window_s: float = Field(default=60.0, gt=0, description="length of the sliding window, seconds")
 
 
+class LaneSettings(BaseModel):
+    """How much of a stage's work its replay lane may have. Live topics come first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="least share of working time for the lane while live traffic never rests",
+    )
+    idle_ms: int = Field(
+        default=20, ge=0, le=60_000, description="milliseconds of rest on the live topic before the lane is looked at"
+    )
+    batch_share: float = Field(
+        default=0.25,
+        gt=0,
+        le=1,
+        description="size of a lane batch as a share of a live one: live waits for one of them",
+    )
+    pause_s: float = Field(
+        default=300.0, gt=0, description="seconds that a lane rests after its dead-letter limit or a refused output"
+    )
+
+
 class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ROGGIA_", env_nested_delimiter="__", frozen=True, extra="forbid")
 

@@ -11,9 +11,10 @@ from roggia_runtime.consumer.dead_letters import DlqLimiter
 from roggia_runtime.consumer.delivery import Finisher
 from roggia_runtime.consumer.handling import Handling
 from roggia_runtime.consumer.judging import Judge
+from roggia_runtime.consumer.lanes import Lanes
 from roggia_runtime.consumer.session import Parts, Session
 from roggia_runtime.records import Done, Partition, Record, Verdict
-from roggia_runtime.settings import BatchLimits, DlqLimits, KafkaSettings
+from roggia_runtime.settings import BatchLimits, DlqLimits, KafkaSettings, LaneSettings
 
 TP = TopicPartition("t", 0)
 
@@ -55,12 +56,14 @@ async def test_a_partition_is_fenced_before_its_committed_offset_is_read() -> No
         group="g",
         stage="s",
         topics=("t",),
+        lanes=Lanes((), LaneSettings(), DlqLimits()),
         settings=settings,
         limits=BatchLimits(),
         limiter=DlqLimiter(DlqLimits()),
         judge=Judge("g", "s"),
         handling=Handling(Nothing(), "g", settings, stopping),
         ticking=None,
+        on_assigned=None,
         stopping=stopping,
     )
     session = Session(parts, cast("Any", journal), cast("Finisher", journal))

@@ -40,6 +40,10 @@ class Counts:
         for (topic, kind), number in judged.kinds.items():
             measures.DEAD_LETTERS.labels(group, topic, kind).inc(number)
 
+    def worked(self, lane: str, seconds: float) -> None:
+        """Count time spent on live topics (an empty lane) or on a lane."""
+        measures.WORK.labels(self._group, lane).inc(seconds)
+
     def assigned(self, partitions: int) -> None:
         """Count an assignment."""
         measures.REBALANCES.labels(self._group).inc()

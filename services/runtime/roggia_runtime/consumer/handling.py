@@ -44,6 +44,17 @@ class Handling:
         """Seconds for which the handler has been working on one batch; 0 when it is idle."""
         return time.monotonic() - self._since if self._since else 0.0
 
+    async def once(self, member: Membership, records: Sequence[Record]) -> tuple[Sequence[Verdict], int]:
+        """Verdicts of the only try. Raises `UnavailableError`: for lanes, which live traffic does not wait for."""
+        try:
+            verdicts = await self._call(member, records)
+        except UnavailableError:
+            self._tries.inc()
+            raise
+        finally:
+            member.resume()
+        return verdicts, 1
+
     async def verdicts(self, member: Membership, records: Sequence[Record]) -> tuple[Sequence[Verdict], int]:
         """Verdicts and the number of tries. Raises `AbandonedError` when waiting meets a rebalance or the stop."""
         backoff = Backoff(self._settings.retry_first_s, self._settings.retry_max_s)

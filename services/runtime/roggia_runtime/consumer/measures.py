@@ -23,3 +23,13 @@ HANDLER = histogram("roggia_consumer_handler_seconds", "Duration of one call of 
 COMMIT = histogram("roggia_consumer_commit_seconds", "From verdicts to committed offsets.", ("group",))
 BATCH = histogram("roggia_consumer_batch_records", "Records in one batch.", ("group",), _SIZES)
 AGE = histogram("roggia_consumer_event_age_seconds", "Age of a batch's first record once committed.", _WHO)
+FRESHNESS = gauge(
+    "roggia_consumer_freshness_seconds", "Age of the oldest live event not processed yet; 0 when caught up.", _WHO
+)
+PROCESSED = histogram(
+    "roggia_consumer_occurred_to_processed_seconds", "From an event's occurrence to its commit here; live events.", _WHO
+)
+WORK = counter(
+    "roggia_consumer_work_seconds_total", "Time spent on batches; lane is empty for live ones.", ("group", "lane")
+)
+LANE_PAUSED = gauge("roggia_consumer_lane_paused", "1 while a replay lane rests after a failure.", ("group", "lane"))

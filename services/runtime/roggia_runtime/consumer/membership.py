@@ -9,7 +9,7 @@ position by itself before the assignment callback has run.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -71,13 +71,23 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.suspend()
         await self.consumer.stop()
 
-    async def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
+    async def resubscribe(self, topics: Sequence[str]) -> None:
+        """Read other topics from the next assignment on. Waits for the batch in hand."""
+        async with self.lock:
+            self._topics = tuple(topics)
+            self.rejoin()
+
+    async def poll(
+        self, timeout_ms: int, max_records: int, partitions: Collection[TopicPartition] = ()
+    ) -> dict[TopicPartition, list[Any]]:
         """Records fetched so far, waiting for at most `timeout_ms`. Empty when a rebalance begins meanwhile.
+
+        Only of `partitions`, unless there are none; what was fetched of others is kept.
 
         Call it with the lock held and `ready` set. Raises `KafkaError`, and `UnreadableRecordError` for a record that
         the client cannot read, and that nothing can skip: it hides where it is.
         """
-        poll = asyncio.ensure_future(self.consumer.getmany(timeout_ms=timeout_ms, max_records=max_records))
+        poll = asyncio.ensure_future(self.consumer.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records))
         self._poll = poll
         try:
             polled: dict[TopicPartition, list[Any]] = await poll

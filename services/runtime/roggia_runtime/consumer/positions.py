@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -50,6 +50,19 @@ class Positions:
         """Positions beyond the committed ones although no record is in hand: markers and aborted records."""
         ahead = {partition: await self.now(partition) for partition in self.committed}
         return {partition: offset for partition, offset in ahead.items() if offset > self.committed[partition]}
+
+    async def behind(self, partitions: Iterable[TopicPartition]) -> bool:
+        """Whether the brokers are known to hold more of one of `partitions` than was polled."""
+        for tp in partitions:
+            end = self._consumer.last_stable_offset(tp)
+            if end is not None and end > await self._consumer.position(tp):
+                return True
+        return False
+
+    def rewind(self, partitions: Iterable[Partition]) -> None:
+        """Go back to what is committed: records that were polled beyond it will be polled again."""
+        for partition in partitions:
+            self._consumer.seek(TopicPartition(*partition), self.committed[partition])
 
     async def restart(self, tp: TopicPartition, wanted: int) -> Gap | None:
         """Go on where the log begins now, because it does not hold `wanted`; None if it does after all.

@@ -4,44 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
-    OffsetOutOfRangeError,
     TopicAuthorizationFailedError,
 )
 
-from roggia_runtime import clients
 from roggia_runtime.consumer import gaps, measures
-from roggia_runtime.consumer.batches import Batch, Polled, size
+from roggia_runtime.consumer.batches import Batch
+from roggia_runtime.consumer.collecting import Collecting, Haul
 from roggia_runtime.consumer.counts import Counts, Lag
 from roggia_runtime.consumer.dead_letters import DlqLimiter
 from roggia_runtime.consumer.delivery import FencedError, Finisher
+from roggia_runtime.consumer.freshness import Freshness, observe
 from roggia_runtime.consumer.handling import AbandonedError, Handling
 from roggia_runtime.consumer.judging import Judge, Judged
+from roggia_runtime.consumer.lanes import Lanes
 from roggia_runtime.consumer.membership import Membership
 from roggia_runtime.consumer.positions import Positions
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.ticking import Ticking
 from roggia_runtime.consumer.waiting import either
-from roggia_runtime.errors import ConsumeError, UnavailableError
+from roggia_runtime.errors import ConsumeError, DlqLimitError, ProduceError, RoggiaError, UnavailableError
 from roggia_runtime.records import Output, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
 
 log = structlog.get_logger()
-POLL_MS = 200
-"""Longest poll. Short, because the rebalance callbacks wait for the lock that a poll holds."""
-
 MAX_RESETS = 20
 """Resets in a row, with nothing committed between them, after which the loop gives up."""
 
+OnAssigned = Callable[[Mapping[Partition, int]], None]
 _REFUSED = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 
@@ -52,12 +50,15 @@ class Parts:
     group: str
     stage: str
     topics: Sequence[str]
+    """Live topics."""
+    lanes: Lanes
     settings: KafkaSettings
     limits: BatchLimits
     limiter: DlqLimiter
     judge: Judge
     handling: Handling
     ticking: Ticking | None
+    on_assigned: OnAssigned | None
     stopping: asyncio.Event
 
 
@@ -70,7 +71,10 @@ class Session:
         self._positions = Positions(consumer)
         self._lag = Lag(parts.group, consumer)
         self._counts = Counts(parts.group)
-        self.member = Membership(consumer, parts.topics, assigned=self._on_assigned, revoked=self._on_revoked)
+        self.freshness = Freshness(parts.group, parts.topics, consumer, self._positions)
+        topics = (*parts.topics, *parts.lanes.present)
+        self.member = Membership(consumer, topics, assigned=self._on_assigned, revoked=self._on_revoked)
+        self._collecting = Collecting(self.member, self._positions, parts.lanes, parts.limits, self._gap)
         self._backoff = self._fresh_backoff()
 
     async def run(self) -> None:
@@ -86,6 +90,7 @@ class Session:
             await self._finisher.stop()
         await self.member.leave()
         self._lag.forget()
+        self.freshness.forget()
 
     async def _cycle(self) -> None:
         try:
@@ -128,14 +133,51 @@ class Session:
     async def _work(self) -> None:
         try:
             await self._tick()
-            polled = await self._collect()
-            for batch in self._finisher.cut(polled, self._parts.limits):
-                await self._process(batch)
-            if not polled:
+            haul = await self._collecting.collect()
+            if haul.polled:
+                await self._work_on(haul)
+            else:
                 await self._idle()
         finally:
             await self._finisher.settle()
         self._lag.update(self._positions.committed)
+        self.freshness.look()
+
+    async def _work_on(self, haul: Haul) -> None:
+        """Make a haul final, all of it: nothing of a lane may be under way while live records are, and the reverse."""
+        since = time.monotonic()
+        self.freshness.hold(haul.polled)
+        try:
+            for batch in self._finisher.cut(haul.polled, haul.limits):
+                await self._process(batch, haul.lane)
+            await self._finisher.settle()
+        except (DlqLimitError, UnavailableError, ProduceError) as error:
+            if not haul.lane:
+                raise
+            await self._set_aside(haul, error)
+        else:
+            if haul.lane and self._parts.lanes.succeeded(haul.lane):
+                measures.LANE_PAUSED.labels(self._parts.group, haul.lane).set(0)
+        self._note_work(haul.lane, time.monotonic() - since)
+
+    def _note_work(self, lane: str, seconds: float) -> None:
+        self._parts.lanes.worked(lane, seconds)
+        self._counts.worked(lane, seconds)
+
+    async def _set_aside(self, haul: Haul, error: RoggiaError) -> None:
+        """A lane that fails rests, and what was polled of it is polled again then. Live traffic goes on.
+
+        A producer that failed in a transaction is beyond use: it needs a new assignment, like one that was fenced.
+        """
+        passing = isinstance(error, UnavailableError)
+        self._parts.lanes.pause(haul.lane, str(error), self._parts.settings.retry_max_s if passing else None)
+        measures.LANE_PAUSED.labels(self._parts.group, haul.lane).set(1)
+        log.warning("lane_paused", group=self._parts.group, lane=haul.lane, error=str(error))
+        if isinstance(error, ProduceError):
+            raise FencedError(next(iter(haul.polled)), error) from error
+        await self._finisher.settle()
+        if self.member.ready.is_set():
+            self._positions.rewind(haul.polled)
 
     async def _tick(self) -> None:
         if self._parts.ticking is None:
@@ -151,44 +193,6 @@ class Session:
             for partition, offset in (await self._positions.moved()).items():
                 await self._finish((), {partition: offset})
 
-    async def _collect(self) -> dict[Partition, Polled]:
-        """Poll until a batch is complete: at the first of count, bytes, and time since the first record."""
-        limits = self._parts.limits
-        polled: dict[Partition, Polled] = {}
-        count = held = 0
-        until = 0.0
-        timeout = POLL_MS
-        while True:
-            for tp, raw in (await self._poll(timeout, limits.max_records - count)).items():
-                held += await self._take(polled, tp, raw)
-                count += len(raw)
-            if not self.member.ready.is_set():
-                return {}
-            now = time.monotonic()
-            until = until or now + limits.max_wait_ms / 1000
-            if not polled or count >= limits.max_records or held >= limits.max_bytes or now >= until:
-                return polled
-            timeout = max(1, min(POLL_MS, round((until - now) * 1000)))
-
-    async def _take(self, polled: dict[Partition, Polled], tp: TopicPartition, raw: list[Any]) -> int:
-        """Add what was polled from one partition; return its bytes."""
-        records = [clients.record(consumed) for consumed in raw]
-        held = sum(map(size, records))
-        partition = Partition(tp.topic, tp.partition)
-        part = polled.setdefault(partition, Polled([], 0))
-        part.records += records
-        part.position = await self._positions.now(partition)
-        part.held += held
-        return held
-
-    async def _poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
-        try:
-            return await self.member.poll(timeout_ms, max_records)
-        except OffsetOutOfRangeError as error:
-            for tp, wanted in error.args[0].items():
-                await self._gap(tp, wanted)
-            return {}
-
     async def _gap(self, tp: TopicPartition, wanted: int) -> None:
         gap = await self._positions.restart(tp, wanted)
         if gap is None:
@@ -199,27 +203,35 @@ class Session:
         record = gaps.record(gap, self._parts.group, self._parts.stage)
         await self._finish((record,), {gap.partition: gap.restart})
 
-    async def _process(self, batch: Batch) -> None:
+    async def _process(self, batch: Batch, lane: str) -> None:
         parts = self._parts
-        verdicts, attempts = await parts.handling.verdicts(self.member, batch.records)
+        judge = parts.handling.once if lane else parts.handling.verdicts
+        verdicts, attempts = await judge(self.member, batch.records)
         judged = parts.judge.apply(batch.records, verdicts, attempts)
-        parts.limiter.admit(len(batch.records), judged.dead)
+        limiter = parts.lanes.limiter(lane) if lane else parts.limiter
+        limiter.admit(len(batch.records), judged.dead)
         await self._finisher.finish(
-            judged.outputs, batch.positions, partial(self._done, batch, judged, time.monotonic())
+            judged.outputs, batch.positions, partial(self._done, batch, judged, lane, time.monotonic())
         )
 
     async def _finish(self, outputs: Sequence[Output], positions: Mapping[Partition, int]) -> None:
         await self._finisher.finish(outputs, positions, partial(self._positions.note, positions))
 
-    def _done(self, batch: Batch, judged: Judged, since: float) -> None:
+    def _done(self, batch: Batch, judged: Judged, lane: str, since: float) -> None:
         self._positions.note(batch.positions)
         self._backoff = self._fresh_backoff()
         self._counts.add(batch, judged, time.monotonic() - since)
+        if not lane:
+            observe(self._parts.group, batch.records)
 
     async def _on_assigned(self, partitions: set[Partition]) -> None:
         log.info("assigned", group=self._parts.group, partitions=sorted(f"{p.topic}/{p.number}" for p in partitions))
         await self._finisher.assigned(partitions)
         await self._positions.take_over(partitions)
+        self._collecting.assigned(partitions)
+        self.freshness.assigned(partitions)
+        if self._parts.on_assigned is not None:
+            self._parts.on_assigned(dict(self._positions.committed))
         self._counts.assigned(len(partitions))
         if self._parts.ticking is not None:
             self._parts.ticking.restart()
@@ -228,6 +240,7 @@ class Session:
         await self._finisher.revoked()
         self._positions.committed = {}
         self._lag.forget()
+        self.freshness.forget()
 
     def _fresh_backoff(self) -> Backoff:
         return Backoff(self._parts.settings.retry_first_s, self._parts.settings.retry_max_s)
