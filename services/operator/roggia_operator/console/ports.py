@@ -1,0 +1,66 @@
+"""What the console asks of the rest of the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from roggia_operator.console.views import (
+    CollectionRow,
+    JobRow,
+    Letter,
+    LetterGroup,
+    PartitionRow,
+    Pipeline,
+    Plan,
+    RecordRow,
+    TopicRow,
+)
+
+
+class Looking(Protocol):
+    """Reads; changes nothing. Raises `OperatorError` or the runtime's errors, whose message is shown."""
+
+    async def pipeline(self) -> Pipeline:
+        """Stages, lag and freshness as last measured."""
+        ...
+
+    async def partitions(self) -> Sequence[PartitionRow]:
+        """Every partition of every group."""
+        ...
+
+    async def topics(self) -> Sequence[TopicRow]:
+        """Every topic."""
+        ...
+
+    async def tail(self, topic: str, last: int) -> Sequence[RecordRow]:
+        """The newest `last` records of each partition, newest first, decoded. Raises `SelectionError`."""
+        ...
+
+    async def letters(self) -> Sequence[LetterGroup]:
+        """Open dead letters by cause."""
+        ...
+
+    async def letter(self, topic: str, place: str) -> Letter:
+        """One dead letter; `place` is PARTITION:OFFSET. Raises `SelectionError`."""
+        ...
+
+    async def jobs(self) -> Sequence[JobRow]:
+        """Every job, newest first."""
+        ...
+
+    async def collections(self) -> Sequence[CollectionRow]:
+        """Every collection of the index."""
+        ...
+
+
+class Actions(Protocol):
+    """Changes, each in two steps: a plan to confirm, and the start of exactly that plan."""
+
+    async def plan(self, kind: str, form: Mapping[str, str]) -> Plan:
+        """What would happen. Raises `SelectionError` naming the field of `form` that is wrong."""
+        ...
+
+    async def start(self, kind: str, payload: str, *, who: str, reason: str) -> str:
+        """Carry out a plan that was confirmed; return where to look (a path of the console)."""
+        ...
