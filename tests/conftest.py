@@ -9,9 +9,11 @@ import structlog
 from tests.support.chaos_proof import devstack_alone, own_broker
 from tests.support.kafka import (
     _apache_session,
+    _apache_template,
     _devstack_session,
     apache_kafka,
     devstack,
+    fresh_apache,
     java_kafka,
     kafka,
     topic_name,
@@ -21,10 +23,12 @@ from tests.support.registry import registry
 
 __all__ = [
     "_apache_session",
+    "_apache_template",
     "_devstack_session",
     "apache_kafka",
     "devstack",
     "devstack_alone",
+    "fresh_apache",
     "java_kafka",
     "kafka",
     "own_broker",

@@ -42,6 +42,11 @@ class ServerProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def status(self) -> int | None:
+        """Exit status; None while it runs and before it was started."""
+        return None if self._process is None else self._process.poll()
+
     def running(self) -> bool:
         """Say whether the process lives."""
         return self._process is not None and self._process.poll() is None
@@ -68,6 +73,15 @@ class ServerProcess:
     def kill(self) -> None:
         """Send SIGKILL and wait."""
         self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """SIGSTOP: it neither answers nor dies."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """SIGCONT, where it still lives."""
+        if self.running():
+            os.kill(self.pid, signal.SIGCONT)
 
     def restart(self) -> None:
         """Stop cleanly and start again on the same port and data."""
