@@ -101,9 +101,9 @@ def test_a_large_file_travels_by_reference_and_a_broken_one_is_refused_with_its_
     assert (tmp_path / "large.html").stat().st_size > 256 * 1024
     (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7\nnot really")
     up.call("publish", str(tmp_path / "broken.pdf"), *where, status=1)
-    letters = up.call("dlq", "list", "--json")
-    assert [letter["key"] for letter in letters] == ["acme/broken.pdf"]
-    shown = up.call("dlq", "show", letters[0]["topic"], letters[0]["place"])
+    (cause,) = up.call("dlq", "list", "--json")
+    assert (cause["open"], cause["example"]["key"]) == (1, "acme/broken.pdf")
+    shown = up.call("dlq", "show", cause["fingerprint"], "--json")
     assert shown["value"]["doc_id"] == "broken.pdf"
 
     sent = up.call("publish", str(tmp_path / "large.html"), *where, "--json")

@@ -1,12 +1,11 @@
-"""Looking into topics: the newest records, and dead letters by their cause."""
+"""Looking into topics: the newest records."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from roggia.inspect.dead_letters import causes
 from roggia_operator.reading.tail import newest
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.records import Partition, Record
@@ -32,18 +31,3 @@ async def test_the_newest_records_are_found_behind_markers(last: int, seen: list
     admin = cast("TopicAdmin", _Log(0, 4, 6))
 
     assert [record.offset for record in await newest(admin, PARTITION, 8, last)] == seen
-
-
-def _letter(message: str, place: str) -> dict[str, Any]:
-    return {"topic": "doc.changed.dlq", "fingerprint": "f", "message": message, "place": place}
-
-
-def test_letters_of_one_field_with_different_reasons_are_listed_apart() -> None:
-    """A broken PDF must not hide a page that failed for another reason; sizes and names do not tell reasons apart."""
-    found = [
-        _letter("content: 900 bytes at 'a', more than 800", "0:3"),
-        _letter("content: PDF cannot be read", "0:2"),
-        _letter("content: 901 bytes at 'b', more than 800", "0:1"),
-    ]
-
-    assert [(cause["place"], cause["count"]) for cause in causes(found)] == [("0:3", 2), ("0:2", 1)]

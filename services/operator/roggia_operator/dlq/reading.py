@@ -1,0 +1,77 @@
+"""Reading DLQs to their ends, one letter at a time: no value is held, so memory does not grow with the letters."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+
+from roggia_runtime.offsets import Bounds
+from roggia_runtime.records import Partition, Record
+
+from roggia_operator.dlq.letters import Letter, Place, letter
+from roggia_operator.dlq.ports import Log
+from roggia_operator.dlq.selection import DLQ, Selection
+from roggia_operator.errors import SelectionError
+
+NOTHING = Selection()
+
+
+async def spans(log: Log, selection: Selection = NOTHING) -> dict[Partition, Bounds]:
+    """The partitions of the DLQs that a selection reads, with their beginnings and ends as they are now."""
+    known = await log.partitions()
+    wanted = [part for name, parts in known.items() if name.endswith(DLQ) and selection.reads(name) for part in parts]
+    return dict(await log.bounds(wanted))
+
+
+async def letters(
+    log: Log, selection: Selection = NOTHING, *, within: Mapping[Partition, Bounds] | None = None, newest: int = 0
+) -> AsyncIterator[Letter]:
+    """Letters that a selection means, partition by partition in offset order.
+
+    `within` are the ranges to read (default: everything there is now); `newest` reads only the newest so many of each
+    partition (0: all).
+    """
+    ranges = await spans(log, selection) if within is None else within
+    for partition, bounds in sorted(ranges.items()):
+        if newest:
+            for found in await _newest(log, partition, bounds, newest):
+                if selection.matches(found):
+                    yield found
+            continue
+        for start, end in _parts(selection, partition, bounds):
+            async for record in log.read(*partition, start, end=end):
+                found = letter(record)
+                if selection.matches(found):
+                    yield found
+
+
+async def record_at(log: Log, place: Place) -> Record:
+    """The record at one place. Raises `SelectionError` when there is none."""
+    here = Partition(place.topic, place.partition)
+    if here in (await log.partitions()).get(place.topic, ()):
+        bounds = (await log.bounds([here]))[here]
+        if bounds.first <= place.offset < bounds.end:
+            async for record in log.read(*here, place.offset, end=place.offset + 1):
+                return record
+    raise SelectionError(f"PLACE: {place.topic} holds no record at {place.partition}:{place.offset}")
+
+
+def _parts(selection: Selection, partition: Partition, bounds: Bounds) -> list[tuple[int, int]]:
+    if not selection.places:
+        return [(bounds.first, bounds.end)] if bounds.first < bounds.end else []
+    here = sorted({place.offset for place in selection.places if place[:2] == partition})
+    return [(offset, offset + 1) for offset in here if bounds.first <= offset < bounds.end]
+
+
+async def _newest(log: Log, partition: Partition, bounds: Bounds, count: int) -> list[Letter]:
+    """Markers of transactions leave offsets without a record, so it looks further back until it has enough, or all."""
+    span = count
+    while bounds.first < bounds.end:
+        start = max(bounds.first, bounds.end - span)
+        found: deque[Letter] = deque(maxlen=count)
+        async for record in log.read(*partition, start, end=bounds.end):
+            found.append(letter(record))
+        if len(found) == count or start == bounds.first:
+            return list(found)
+        span *= 4
+    return []
