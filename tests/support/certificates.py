@@ -65,7 +65,7 @@ class Authority:
         return files
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: tuple[int, int]):  # noqa: ANN202
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: tuple[int, int]):
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()

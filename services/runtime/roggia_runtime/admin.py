@@ -19,8 +19,8 @@ from aiokafka.errors import (
 )
 from roggia_schemas.topics.spec import TopicSpec
 
-from roggia_runtime import clients, topic_apply
-from roggia_runtime.errors import AdminError, UnavailableError
+from roggia_runtime import clients, connecting, denials, topic_apply
+from roggia_runtime.errors import AdminError
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
 from roggia_runtime.topic_apply import refuse
@@ -68,7 +68,7 @@ class TopicAdmin:
 
     async def start(self) -> None:
         """Connect for several calls."""
-        self._shared = await self._connect()
+        self._shared = await connecting.start_admin(self._settings)
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -171,24 +171,13 @@ class TopicAdmin:
             found = await getattr(reader, which)(tps)
         return {tp.partition: int(offset) for tp, offset in found.items()}
 
-    async def _connect(self) -> AIOKafkaAdminClient:
-        client = AIOKafkaAdminClient(**clients.connection(self._settings))
-        try:
-            await client.start()
-        except KafkaConnectionError as error:
-            await client.close()
-            raise UnavailableError(
-                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
-            ) from error
-        return client
-
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[AIOKafkaAdminClient]:
-        client = self._shared or await self._connect()
+        client = self._shared or await connecting.start_admin(self._settings)
         try:
             yield client
         except (KafkaError, TimeoutError) as error:
-            raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error
+            raise AdminError(denials.explain(error, self._settings)) from error
         finally:
             if client is not self._shared:
                 await client.close()
@@ -200,11 +189,9 @@ class TopicAdmin:
             await reader.start()
             yield reader
         except KafkaConnectionError as error:
-            raise UnavailableError(
-                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
-            ) from error
+            raise await connecting.explain(self._settings) from error
         except KafkaError as error:
-            raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error
+            raise AdminError(denials.explain(error, self._settings)) from error
         finally:
             await reader.stop()
 

@@ -10,7 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
 
-from roggia_runtime import clients
+from roggia_runtime import clients, connecting, denials
 from roggia_runtime.consumer.dead_letters import DlqLimiter
 from roggia_runtime.consumer.delivery import AtLeastOnce, Delivery, Finisher, Transactional
 from roggia_runtime.consumer.handling import Handling
@@ -21,7 +21,7 @@ from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.session import OnAssigned, Parts, Session
 from roggia_runtime.consumer.ticking import Ticking
 from roggia_runtime.consumer.waiting import either
-from roggia_runtime.errors import AdminError, ConsumeError, UnavailableError
+from roggia_runtime.errors import AdminError, ConfigurationError, ConsumeError, UnavailableError
 from roggia_runtime.records import Handler, Ticker
 from roggia_runtime.settings import BatchLimits, DlqLimits, KafkaSettings, LaneSettings
 
@@ -43,8 +43,8 @@ class ConsumerLoop:
     everything of the one is final before the other begins; live records come first, a lane's when they rest or as its
     minimum share. A lane that fails (`docs/design/lanes.md`) is set aside while live records go on.
 
-    `on_assigned` is told the committed position of every partition, lanes included, before anything of a new
-    assignment is handled: what a handler remembers from there on comes from a try that was never committed.
+    `on_assigned` is told the committed position of every partition, lanes included, before anything of a new assignment
+    is handled, and when a lane is set aside: what a handler remembers from there on was never committed.
     """
 
     def __init__(  # noqa: PLR0913  # keyword-only: the loop's whole contract in one place
@@ -144,12 +144,13 @@ class ConsumerLoop:
                 self._trouble = str(error)
                 await either(self._stopping, timeout_s=backoff.wait_s())
             except (KafkaConnectionError, UnknownTopicOrPartitionError) as error:
-                self._trouble = self._explain(error)
+                self._trouble = await self._explain(error)
                 log.warning("cannot_join", group=self._parts.group, error=self._trouble, tries=backoff.tries + 1)
                 await self._leave()
                 await either(self._stopping, timeout_s=backoff.wait_s())
             except KafkaError as error:
-                raise ConsumeError(f"cannot join group {self._parts.group}: {error!r}") from error
+                doing = f"read as group {self._parts.group} ({error})"
+                raise ConsumeError(denials.explain(error, self._settings, doing)) from error
             else:
                 return session
         return None
@@ -212,7 +213,11 @@ class ConsumerLoop:
         except (TimeoutError, KafkaError) as error:
             log.warning("left_without_goodbye", group=self._parts.group, error=repr(error))
 
-    def _explain(self, error: KafkaError) -> str:
+    async def _explain(self, error: KafkaError) -> str:
+        """Why the group cannot be joined now. Raises `ConfigurationError` when a setting must be changed."""
         if isinstance(error, KafkaConnectionError):
-            return f"Kafka at {self._settings.bootstrap} does not answer"
+            reason = await connecting.explain(self._settings)
+            if isinstance(reason, ConfigurationError):
+                raise reason from error
+            return str(reason)
         return f"a topic does not exist: {', '.join(self._parts.topics)} (roggia topics apply)"

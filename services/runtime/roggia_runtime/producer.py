@@ -17,8 +17,8 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from roggia_runtime import clients
-from roggia_runtime.errors import ProduceError, UnavailableError
+from roggia_runtime import clients, connecting, denials
+from roggia_runtime.errors import ProduceError
 from roggia_runtime.records import Output
 from roggia_runtime.settings import KafkaSettings
 
@@ -49,25 +49,23 @@ class Producer:
             await client.start()
         except KafkaConnectionError as error:
             await client.stop()
-            raise UnavailableError(
-                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
-            ) from error
+            raise await connecting.explain(self._settings) from error
         except KafkaError as error:
             await client.stop()
-            raise ProduceError(f"Kafka at {self._settings.bootstrap} refuses the producer: {error!r}") from error
+            raise ProduceError(f"no producer: {denials.explain(error, self._settings)}") from error
         self._client = client
 
     async def send(self, output: Output) -> tuple[int, int]:
         """Produce one record; return (partition, offset) once acknowledged. Raises `ProduceError`."""
-        return (await send_all(self._started(), (output,)))[0]
+        return (await send_all(self._started(), (output,), self._settings))[0]
 
     async def send_all(self, outputs: Sequence[Output]) -> list[tuple[int, int]]:
         """Produce records, in order per partition; return their (partition, offset). Raises `ProduceError`."""
-        return await send_all(self._started(), outputs)
+        return await send_all(self._started(), outputs, self._settings)
 
     async def deliver(self, outputs: Sequence[Output]) -> None:
         """`send_all` for those who do not ask where the records went."""
-        await deliver(self._started(), outputs)
+        await deliver(self._started(), outputs, self._settings)
 
     async def stop(self, timeout_s: float = 10.0) -> None:
         """Send what is buffered and disconnect, within `timeout_s` seconds."""
@@ -81,15 +79,20 @@ class Producer:
         return self._client
 
 
-async def send_all(client: AIOKafkaProducer, outputs: Sequence[Output]) -> list[tuple[int, int]]:
+async def send_all(
+    client: AIOKafkaProducer, outputs: Sequence[Output], settings: KafkaSettings | None = None
+) -> list[tuple[int, int]]:
     """Send through a started client; (partition, offset) of each record. Raises `ProduceError` naming the topic."""
-    return [(sent.result().partition, sent.result().offset) for sent in await deliver(client, outputs)]
+    return [(sent.result().partition, sent.result().offset) for sent in await deliver(client, outputs, settings)]
 
 
-async def deliver(client: AIOKafkaProducer, outputs: Sequence[Output]) -> list[asyncio.Future[Any]]:
+async def deliver(
+    client: AIOKafkaProducer, outputs: Sequence[Output], settings: KafkaSettings | None = None
+) -> list[asyncio.Future[Any]]:
     """Send through a started client and wait for every acknowledgement. Raises `ProduceError` naming the topic.
 
-    On the consumer loop's hot path: one send and one finished future per record, nothing else.
+    `settings` are those of the client: they name it where Kafka denies it something. On the consumer loop's hot path:
+    one send and one finished future per record, nothing else.
     """
     futures: list[asyncio.Future[Any]] = []
     try:
@@ -101,7 +104,7 @@ async def deliver(client: AIOKafkaProducer, outputs: Sequence[Output]) -> list[a
             await future
     except KafkaError as error:
         _forget(futures)
-        raise _explain(error, outputs[min(len(futures), len(outputs) - 1)]) from error
+        raise _explain(error, outputs[min(len(futures), len(outputs) - 1)], settings) from error
     except asyncio.CancelledError:
         _forget(futures)
         raise
@@ -131,7 +134,9 @@ def _forget(futures: Sequence[asyncio.Future[Any]]) -> None:
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
-def _explain(error: KafkaError, output: Output) -> ProduceError:
+def _explain(error: KafkaError, output: Output, settings: KafkaSettings | None) -> ProduceError:
+    if isinstance(error, denials.DENIED):
+        return ProduceError(denials.explain(error, settings, f"write to topic {output.topic}"))
     if isinstance(error, UnknownTopicOrPartitionError):
         return ProduceError(f"topic {output.topic} does not exist: create it (roggia topics apply)")
     size = len(output.key or b"") + len(output.value or b"")

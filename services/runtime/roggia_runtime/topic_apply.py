@@ -87,3 +87,13 @@ async def _alter(client: AIOKafkaAdminClient, wanted: Sequence[Change]) -> None:
     response = await client._send_request(SetTopicConfigs(configs))  # noqa: SLF001 - the client has no such call
     for code, message, _, name in response.responses:
         refuse(code, f"cannot alter topic {name} ({message})")
+    await _set(client, configs)
+
+
+async def _set(client: AIOKafkaAdminClient, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Wait until a broker shows the settings: the controller has them first, and the next plan must see them."""
+    for _ in range(200):
+        found = await existing(client, wanted)
+        if all(config.items() <= found[topic].config.items() for topic, config in wanted.items() if topic in found):
+            return
+        await asyncio.sleep(0.05)

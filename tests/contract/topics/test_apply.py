@@ -12,7 +12,7 @@ from roggia_runtime.topic_changes import Action
 from roggia_schemas import topics
 from roggia_schemas.topics import TopicSpec
 
-from tests.support.clients import PATIENCE_S, admin
+from tests.support.clients import PATIENCE_S, admin, eventually
 from tests.support.kafka import Broker
 
 Name = Callable[[str], str]
@@ -24,11 +24,17 @@ def spec(name: str, partitions: int = 2, **config: str) -> TopicSpec:
     return replace(topics.spec(topics.DOC_UPSERTED), name=name, partitions=partitions, config=named)
 
 
-def by_hand(broker: Broker, topic: str, setting: str, value: str) -> None:
-    """Set something as an operator does with Kafka's own tools."""
+async def by_hand(broker: Broker, topic: str, setting: str, value: str) -> None:
+    """Set something as an operator does with Kafka's own tools, and wait until the broker shows it."""
     change = ConfigEntry(setting, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[change])
     admin(broker.bootstrap).incremental_alter_configs([resource])[resource].result(PATIENCE_S)
+    shown = ConfigResource(ResourceType.TOPIC, topic)
+
+    async def there() -> bool:
+        return admin(broker.bootstrap).describe_configs([shown])[shown].result(PATIENCE_S)[setting].value == value
+
+    await eventually(f"{setting} is {value}", there)
 
 
 async def own(kafka: TopicAdmin, topic: str) -> Mapping[str, str]:
@@ -42,8 +48,8 @@ async def test_settings_are_mended_and_those_made_by_hand_stay(kafka: Broker, to
     async with TopicAdmin(KafkaSettings(bootstrap=kafka.bootstrap)) as client:
         first = spec(name, retention_ms="100000", segment_ms="60000")
         assert [one.action for one in await client.apply([first])] == [Action.CREATE]
-        by_hand(kafka, name, "max.message.bytes", "12345")
-        by_hand(kafka, name, "segment.ms", "70000")
+        await by_hand(kafka, name, "max.message.bytes", "12345")
+        await by_hand(kafka, name, "segment.ms", "70000")
         assert [one.action for one in await client.apply([first])] == [Action.ALTER]
         assert await client.apply([first]) == []
         assert await own(client, name) == {

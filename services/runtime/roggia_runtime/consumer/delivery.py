@@ -14,7 +14,7 @@ from aiokafka.errors import (
     TransactionalIdAuthorizationFailed,
 )
 
-from roggia_runtime import clients, producer
+from roggia_runtime import clients, denials, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
 from roggia_runtime.errors import ProduceError
@@ -171,7 +171,7 @@ class Transactional:
             raise FencedError(partition, LookupError("its producer did not start"))
         try:
             await client.begin_transaction()
-            await producer.deliver(client, outputs)
+            await producer.deliver(client, outputs, self._settings)
             await client.send_offsets_to_transaction({TopicPartition(*partition): offset}, self._group)
             await client.commit_transaction()
         except ProduceError as error:
@@ -179,7 +179,8 @@ class Transactional:
                 raise
             raise FencedError(partition, error.__cause__ or error) from error
         except _REFUSED as error:
-            raise ProduceError(f"Kafka refuses transactions for group {self._group}: {error!r}") from error
+            doing = f"commit transactions for group {self._group}"
+            raise ProduceError(denials.explain(error, self._settings, doing)) from error
         except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
             raise FencedError(partition, error) from error
         done()

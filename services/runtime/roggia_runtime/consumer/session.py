@@ -16,6 +16,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from roggia_runtime import denials
 from roggia_runtime.consumer import gaps, measures
 from roggia_runtime.consumer.batches import Batch
 from roggia_runtime.consumer.collecting import Collecting, Haul
@@ -98,7 +99,8 @@ class Session:
         except AbandonedError as error:
             log.info("abandoned", group=self._parts.group, reason=str(error))
         except _REFUSED as error:
-            raise ConsumeError(f"Kafka refuses group {self._parts.group}: {error!r}") from error
+            doing = f"read as group {self._parts.group} ({error})"
+            raise ConsumeError(denials.explain(error, self._parts.settings, doing)) from error
         except (FencedError, KafkaError, UnavailableError) as error:
             await self._reset(error)
 
@@ -178,6 +180,11 @@ class Session:
         await self._finisher.settle()
         if self.member.ready.is_set():
             self._positions.rewind(haul.polled)
+            self._tell_positions()
+
+    def _tell_positions(self) -> None:
+        if self._parts.on_assigned is not None:
+            self._parts.on_assigned(dict(self._positions.committed))
 
     async def _tick(self) -> None:
         if self._parts.ticking is None:
@@ -230,8 +237,7 @@ class Session:
         await self._positions.take_over(partitions)
         self._collecting.assigned(partitions)
         self.freshness.assigned(partitions)
-        if self._parts.on_assigned is not None:
-            self._parts.on_assigned(dict(self._positions.committed))
+        self._tell_positions()
         self._counts.assigned(len(partitions))
         if self._parts.ticking is not None:
             self._parts.ticking.restart()
