@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from roggia_embedder.adapters.memory import MemoryCatalogue
+from roggia_embedder.errors import StoreUnavailableError
 from roggia_embedder.ports import Document, Hit, SearchRequest
 from roggia_embedder.query import api
 from roggia_embedder.query.role import QueryRole
@@ -251,3 +252,30 @@ async def test_concurrent_requests_get_their_own_answers(served: Served) -> None
         return found["results"][0]["chunk_id"] == expected
 
     assert all(await asyncio.gather(*(ask(i) for i in range(30))))
+
+
+async def test_collections_are_listed_for_operators(served: Served) -> None:
+    """Name, alias, generation, model, dimension and number of points of every collection; nothing of what they hold."""
+    async with served.client.get(api.COLLECTIONS_PATH) as response:
+        assert response.status == 200
+        (found,) = (await response.json())["collections"]
+    assert found == {
+        "name": "kb_acme_docs__g1",
+        "alias": "kb_acme_docs",
+        "generation": 1,
+        "model": MODEL.fingerprint,
+        "dimension": 256,
+        "points": 3,
+    }
+
+
+async def test_collections_of_a_store_that_is_down(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that does not answer is said with 503, not with an empty list."""
+
+    async def down() -> list[object]:
+        raise StoreUnavailableError("Qdrant does not answer")
+
+    monkeypatch.setattr(served.store, "collections", down)
+    async with served.client.get(api.COLLECTIONS_PATH) as response:
+        assert response.status == 503
+        assert "Qdrant does not answer" in (await response.json())["error"]["message"]

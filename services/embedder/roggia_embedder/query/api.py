@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 64 * 1024
 
 SEARCH_PATH = "/v1/search"
 ASK_PATH = "/v1/ask"
+COLLECTIONS_PATH = "/v1/collections"
 
 _T = TypeVar("_T")
 
@@ -29,6 +30,23 @@ class Mode(StrEnum):
     HYBRID = "hybrid"
     DENSE = "dense"
     LEXICAL = "lexical"
+
+
+class Collection(msgspec.Struct, frozen=True, kw_only=True):
+    """One physical collection. `alias` is empty when none points to it; `points` counts heads too."""
+
+    name: str
+    alias: str
+    generation: int
+    model: str
+    dimension: int
+    points: int
+
+
+class CollectionsResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """Every collection, by name."""
+
+    collections: tuple[Collection, ...]
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

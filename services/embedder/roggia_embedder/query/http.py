@@ -15,24 +15,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from roggia_embedder.errors import StoreUnavailableError
 from roggia_embedder.query import api, metrics, validate
 from roggia_embedder.query.errors import BodyTooLargeError, QueryError
 from roggia_embedder.query.service import QueryService
 
 _Answer: TypeAlias = Callable[[api.SearchRequest, Headers], Awaitable[msgspec.Struct]]
+_Listed: TypeAlias = Callable[[], Awaitable[msgspec.Struct]]
 _Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _ROOT = "/v1"
 _log = structlog.get_logger()
 
 
-def routes(service: QueryService) -> Sequence[BaseRoute]:
-    """`POST /v1/search` and `POST /v1/ask`, for a service's HTTP server. Everything under `/v1` answers in JSON."""
+def routes(service: QueryService, listed: _Listed) -> Sequence[BaseRoute]:
+    """`POST /v1/search`, `POST /v1/ask` and `GET /v1/collections`; everything under `/v1` answers in JSON."""
     answers = {api.SEARCH_PATH: ("search", service.search), api.ASK_PATH: ("ask", service.ask)}
     own = [
         Route(path.removeprefix(_ROOT), _endpoint(name, answer), methods=["POST"])
         for path, (name, answer) in answers.items()
     ]
+    own.append(Route(api.COLLECTIONS_PATH.removeprefix(_ROOT), _listing(listed), methods=["GET"]))
     return [Mount(_ROOT, Starlette(routes=own, exception_handlers={HTTPException: _refused, Exception: _failed}))]
 
 
@@ -48,6 +51,16 @@ def _endpoint(route: str, answer: _Answer) -> _Endpoint:
         metrics.requests.labels(route, outcome).inc()
         metrics.seconds.labels(route).observe(time.perf_counter() - started)
         return response
+
+    return endpoint
+
+
+def _listing(listed: _Listed) -> _Endpoint:
+    async def endpoint(_request: Request) -> Response:
+        try:
+            return _json(200, await listed())
+        except StoreUnavailableError as error:
+            return _error(503, "unavailable", str(error))
 
     return endpoint
 
@@ -84,7 +97,7 @@ def _error(status: int, code: str, message: str, field: str = "") -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     """Routes and methods that do not exist."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    known = f"POST {api.SEARCH_PATH} and POST {api.ASK_PATH}"
+    known = f"POST {api.SEARCH_PATH}, POST {api.ASK_PATH} and GET {api.COLLECTIONS_PATH}"
     code = "method_not_allowed" if status == 405 else "unknown_path"
     return _error(status, code, f"{request.method} {request.url.path} does not exist here; use {known}")
 

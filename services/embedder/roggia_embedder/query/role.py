@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from roggia_runtime.clock import now_ms
 from starlette.routing import BaseRoute
 
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
 from roggia_embedder.query import http
+from roggia_embedder.query.collections import collections
 from roggia_embedder.query.events import Publish, ServedEvents
 from roggia_embedder.query.models import Models
 from roggia_embedder.query.search import Searcher
@@ -36,7 +38,7 @@ class QueryRole:
             limits=QueryLimits(deadline_s=settings.deadline_s, threshold=settings.threshold),
             with_text=settings.tenants_with_query_text,
         )
-        self.routes: Sequence[BaseRoute] = http.routes(self.service)
+        self.routes: Sequence[BaseRoute] = http.routes(self.service, partial(collections, store, catalogue))
 
     async def start(self) -> None:
         """Load the models and begin publishing what is served. Does not wait for Kafka: search works without it."""
