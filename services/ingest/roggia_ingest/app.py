@@ -41,20 +41,24 @@ def build(settings: IngestSettings) -> Service:
     service = Service(NAME, settings)
     service.on_start(codec.start, catalogue.start, partial(asyncio.to_thread, languages.load))
     service.on_stop(codec.stop, catalogue.stop, content.stop, pool.stop)
+    handler = IngestHandler(
+        topic=topics.doc_chunked(options.generation),
+        codec=codec,
+        catalogue=catalogue,
+        content=PatientSource(content, options.content_patience_s),
+        preparer=preparer,
+        chunker=chunker,
+        limits=Limits(options.max_event_bytes, options.max_content_bytes),
+    )
     service.add(
         ConsumerLoop(
             settings=settings.kafka,
             group=options.group,
             topics=[topics.DOC_CHANGED],
-            handler=IngestHandler(
-                topic=topics.doc_chunked(options.generation),
-                codec=codec,
-                catalogue=catalogue,
-                content=PatientSource(content, options.content_patience_s),
-                preparer=preparer,
-                chunker=chunker,
-                limits=Limits(options.max_event_bytes, options.max_content_bytes),
-            ),
+            lanes=[topics.replay(topics.DOC_CHANGED)],
+            lane=options.lane,
+            handler=handler,
+            on_assigned=handler.assigned,
             stage=NAME,
             delivery=Delivery.TRANSACTIONAL,
             limits=options.batch,

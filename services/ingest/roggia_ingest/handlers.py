@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -86,9 +86,13 @@ class IngestHandler:
         await self._catalogue.save(ledger.changes())
         return [verdicts[position] for position in range(len(batch))]
 
+    def assigned(self, committed: Mapping[Partition, int]) -> None:
+        """Positions from which records will come: what the catalogue holds of those was never committed."""
+        self._progress.restart(committed)
+
     async def _ledger(self, batch: Sequence[Record], keys: Sequence[DocKey]) -> Ledger:
         source = Partition(batch[0].topic, batch[0].partition)
-        span = self._progress.span(source, batch[0].offset)
+        span = self._progress.span(source, batch[0].offset, batch[-1].offset + 1)
         return Ledger(await self._catalogue.load(keys), span)
 
     async def _read(self, record: Record) -> _Change | DeadLetter:
@@ -110,6 +114,8 @@ class IngestHandler:
 
     async def _verdict(self, ledger: Ledger, change: _Change) -> Verdict:
         settled = ledger.state(change.key, change.record)
+        if settled is not None and _shown_again(change, settled):
+            return await self._again(ledger, change, settled)
         if change.event is None:
             return self._nulled(ledger, change, settled)
         state = judge.changed(settled, change.event, change.record)
@@ -121,6 +127,27 @@ class IngestHandler:
             return DeadLetter(error.kind, str(error), error.field)
         ledger.write(change.key, state)
         return Done((output,))
+
+    async def _again(self, ledger: Ledger, change: _Change, settled: DocState) -> Verdict:
+        """A lane's record of the newest revision: the same bytes again, or a new epoch."""
+        state = judge.again(settled, change.event, change.record)
+        if state is None:
+            return Drop(judge.STALE)
+        try:
+            output = await self._shown(change, state)
+        except RefusedError as error:
+            return DeadLetter(error.kind, str(error), error.field)
+        if state is not settled:
+            ledger.write(change.key, state)
+        metrics.REPLAYED.labels("renew" if state is not settled else "same").inc()
+        return Done((output,))
+
+    async def _shown(self, change: _Change, state: DocState) -> Output:
+        if not state.deleted and change.event is not None:
+            return self._encode(change, await self._chunked(change.key, change.event, state))
+        known = change.record.timestamp_ms if change.event is None else change.event.occurred_at
+        occurred_at = max(0, known) if state.ended_at is None else state.ended_at
+        return self._encode(change, events.deletion(change.key, state, occurred_at))
 
     def _nulled(self, ledger: Ledger, change: _Change, settled: DocState | None) -> Verdict:
         state = judge.nulled(settled, change.record)
@@ -161,6 +188,13 @@ class IngestHandler:
         if size > self._limits.event_bytes:
             limit = self._limits.event_bytes
             raise OversizeError(field, f"{size} bytes are more than max_event_bytes ({limit}); split the document")
+
+
+def _shown_again(change: _Change, settled: DocState) -> bool:
+    """Whether a lane's record is of the newest revision. A lane's null is of none: it can show a deletion again."""
+    if not judge.in_lane(change.record):
+        return False
+    return change.event.revision == settled.revision if change.event is not None else settled.deleted
 
 
 async def _all(work: Sequence[Awaitable[T]]) -> list[T]:

@@ -6,6 +6,7 @@ from roggia_runtime.metrics import counter, histogram
 
 DOCUMENTS = counter("roggia_ingest_documents_total", "Documents turned into chunk sets, by media type", ["media_type"])
 DELETIONS = counter("roggia_ingest_deletions_total", "Deletions emitted, by cause: delete, null, expiry", ["cause"])
+REPLAYED = counter("roggia_ingest_replayed_total", "Newest revisions emitted again from the lane, by mode", ["mode"])
 CHUNKS = counter("roggia_ingest_chunks_total", "Chunks emitted")
 TOKENS = counter("roggia_ingest_tokens_total", "Tokens of the chunks emitted, overlap included")
 CONTENT_BYTES = counter("roggia_ingest_content_bytes_total", "Bytes of content read, by media type", ["media_type"])

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, ServiceSettings, load
+from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, ServiceSettings, load
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas in the environment."""
@@ -63,6 +63,7 @@ class IngestOptions(BaseSettings):
     expiry_interval_s: float = Field(10.0, gt=0, description="seconds between two looks for expired documents")
     batch: BatchLimits = Field(default_factory=BatchLimits, description="when a batch is complete")
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
+    lane: LaneSettings = Field(default_factory=LaneSettings, description="what the replay lane may have")
 
     @field_validator("content_schemes", "content_hosts", mode="before")
     @classmethod

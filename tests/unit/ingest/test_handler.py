@@ -9,7 +9,7 @@ import pytest
 from roggia_ingest.errors import ContentUnavailableError
 from roggia_ingest.handlers import REFERENCED_AT_ONCE
 from roggia_ingest.prepare import Job, Prepared
-from roggia_runtime.records import DeadLetter, Done, Drop
+from roggia_runtime.records import DeadLetter, Done, Drop, Partition, Record
 from roggia_schemas.events import ContentRef
 
 from tests.support import ingesting
@@ -188,3 +188,72 @@ async def test_contents_by_reference_are_not_all_in_memory_at_once() -> None:
     done = await ingesting.handler(content=held, preparer=held).handle(batch)
     assert len(outputs(done)) == 40
     assert held.most == REFERENCED_AT_ONCE
+
+
+def laned(sent: Record, offset: int, mode: str = "same") -> Record:
+    """A record as a replay job sends it through the lane."""
+    headers = (("roggia_replay_job", b"j1"), ("roggia_replay_mode", mode.encode()))
+    return dataclasses.replace(sent, topic="doc.changed.replay", offset=offset, headers=headers)
+
+
+@pytest.mark.parametrize("end", ["delete", "null", "nothing"])
+async def test_a_lane_shows_the_newest_state_again_byte_for_byte(end: str) -> None:
+    """The newest revision, alive or ended by whatever, is emitted again as it was; older ones are dropped as stale."""
+    handler = ingesting.handler()
+    log = [record(change(revision=1, domain="old"), 0), record(change(revision=2), 1)]
+    log += {"delete": [record(delete(revision=3), 2)], "null": [record(None, 2)], "nothing": []}[end]
+    first = outputs(await handler.handle(log))
+    again = await handler.handle([laned(sent, place) for place, sent in enumerate(log)])
+    assert again[0] == Drop("stale")
+    shown = outputs(again)
+    assert {output.value for output in shown} == {first[-1].value}
+    assert ("roggia_replay_job", b"j1") in shown[-1].headers
+    assert len(shown) == (2 if end == "null" else 1)
+
+
+async def test_renew_raises_the_epoch_and_the_catalogue_remembers() -> None:
+    """`renew` shows the newest state one epoch later, once per record; a redelivery of it gives the same bytes."""
+    catalogue = ingesting.MemoryCatalogue()
+    handler = ingesting.handler(catalogue)
+    sent = record(change(revision=2), 0)
+    await handler.handle([sent])
+    (first,) = outputs(await handler.handle([laned(sent, 5, "renew")]))
+    fresh = ingesting.handler(catalogue)
+    fresh.assigned({Partition("doc.changed.replay", 0): 5, Partition("doc.changed", 0): 1})
+    (redelivered,) = outputs(await fresh.handle([laned(sent, 5, "renew")]))
+    (second,) = outputs(await fresh.handle([laned(sent, 6, "renew")]))
+    assert first.value == redelivered.value
+    assert [decoded(output).epoch for output in (first, second)] == [1, 2]
+    assert decoded(second).event_id == decoded(first).event_id
+
+
+async def test_renew_ends_what_is_deleted_again() -> None:
+    """A record of a document that has ended since shows its deletion under a new epoch, never its content."""
+    handler = ingesting.handler()
+    sent = record(change(revision=2), 0)
+    await handler.handle([sent, record(None, 1)])
+    (output,) = outputs(await handler.handle([laned(sent, 0, "renew")]))
+    assert (decoded(output).deleted, decoded(output).epoch) == (True, 2)
+
+
+async def test_another_event_under_the_newest_revision_is_taken_by_renew_alone() -> None:
+    """The first event of a revision won; compaction may leave only the second, so a repair takes that one."""
+    handler = ingesting.handler()
+    await handler.handle([record(change(revision=2), 0)])
+    other = record(change(revision=2, event_id=ingesting.ID.format(77)), 1)
+    assert await handler.handle([laned(other, 0)]) == [Drop("stale")]
+    (output,) = outputs(await handler.handle([laned(other, 1, "renew")]))
+    assert (decoded(output).revision, decoded(output).epoch) == (2, 1)
+
+
+async def test_a_live_state_that_was_never_committed_is_no_lane_records_past() -> None:
+    """A crash left revision 2 in the catalogue alone: the lane's record of it is new, and the live one then stale."""
+    catalogue = ingesting.MemoryCatalogue()
+    await ingesting.handler(catalogue).handle([record(change(revision=1), 0)])
+    sent = record(change(revision=2), 1)
+    await ingesting.handler(catalogue).handle([sent])
+    handler = ingesting.handler(catalogue)
+    handler.assigned({Partition("doc.changed", 0): 1, Partition("doc.changed.replay", 0): 0})
+    (output,) = outputs(await handler.handle([laned(sent, 0, "renew")]))
+    assert (decoded(output).revision, decoded(output).epoch) == (2, 0)
+    assert await handler.handle([sent]) == [Drop("stale")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from roggia_runtime.records import Partition, Record
 
@@ -16,19 +16,29 @@ class Span:
 
     Everything below `floor` is committed. What lies between `floor` and `start` was handed out before but its
     transaction may still run: the loop handles one batch while it commits the one before.
+
+    `others` are the committed positions of this process's other partitions, a lane's or its live topic's among them:
+    nothing of those is under way while this batch is.
     """
 
     source: Partition
     floor: int
     start: int
+    others: Mapping[Partition, int] = field(default_factory=dict)
 
     def made_by_rest(self, state: DocState | None) -> bool:
         """Whether `state` comes from this batch or a later one: from a try that was never committed."""
-        return state is not None and state.source == self.source and state.offset >= self.start
+        if state is None:
+            return False
+        start = self.start if state.source == self.source else self.others.get(state.source)
+        return start is not None and state.offset >= start
 
     def is_committed(self, state: DocState | None) -> bool:
         """Whether `state` can never be taken back. The absence of a document (None) is older than all of its states."""
-        return state is None or state.source != self.source or state.offset < self.floor
+        if state is None:
+            return True
+        floor = self.floor if state.source == self.source else self.others.get(state.source)
+        return floor is None or state.offset < floor
 
 
 class Ledger:

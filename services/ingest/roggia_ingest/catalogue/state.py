@@ -29,6 +29,8 @@ class DocState(msgspec.Struct, frozen=True, kw_only=True):
     """The `doc.changed` that this state comes from."""
     expires_at: int | None = None
     """Milliseconds since the epoch."""
+    ended_at: int | None = None
+    """When a deletion occurred, milliseconds since the epoch: so that it can be emitted again. None in old rows."""
     topic: str
     partition: int
     offset: int
