@@ -18,6 +18,7 @@ from tests.support.spoiling import MemorySpoiler, Vandal
 from tests.support.stream import Stream, StreamLog
 
 COLLECTION = "kb_acme_docs__g1"
+EVERYTHING = Scope("g1")
 PACE = Pace(pause_s=0.0, patience_s=0.0)
 
 
@@ -27,7 +28,7 @@ def stream() -> Stream:
     return Stream(MemoryStore(), MemoryCatalogue())
 
 
-async def found(stream: Stream, scope: Scope = Scope("g1")) -> tuple[list[Finding], Summary]:
+async def found(stream: Stream, scope: Scope = EVERYTHING) -> tuple[list[Finding], Summary]:
     """What a run says."""
     messages = [message async for message in verify(stream.store, StreamLog(stream), scope, PACE)]
     (summary,) = [message for message in messages if isinstance(message, Summary)]
