@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from roggia_runtime.codec import EventCodec
-from roggia_runtime.service import Service
+from functools import partial
 
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.leadership import Leader
+from roggia_runtime.service import Service
+from roggia_schemas import topics
+
+from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.lag.monitor import Monitor
 from roggia_operator.lag.routes import routes as lag_routes
-from roggia_operator.settings import OperatorSettings
+from roggia_operator.replay.downstream import LagProbe
+from roggia_operator.replay.pressure import Watch
+from roggia_operator.replay.runner import ReplayRunner
+from roggia_operator.replay.throttle import Limits
+from roggia_operator.settings import OperatorOptions, OperatorSettings
 
 NAME = "operator"
 SOURCE = "/roggia/operator"
@@ -22,5 +31,21 @@ def build(settings: OperatorSettings) -> Service:
     service = Service(NAME, settings, routes=lag_routes(monitor))
     service.on_start(codec.start)
     service.on_stop(codec.stop)
-    service.add(monitor)
+    service.add(monitor, jobs(settings, codec))
     return service
+
+
+def jobs(settings: OperatorSettings, codec: EventCodec) -> Leader:
+    """The worker that runs jobs while this instance leads. Every kind of job has its runner here."""
+    watch = Watch(
+        partial(LagProbe, settings.kafka), partial(limits_of, settings.operator), settings.operator.replay_look_s
+    )
+    keeper = Keeper(settings.kafka, codec, [ReplayRunner(settings.kafka, codec, watch)])
+    return Leader(settings.kafka, ROLE, topics.OPS_JOB, keeper.lead)
+
+
+def limits_of(options: OperatorOptions, topic: str) -> Limits:
+    """How a backfill over `topic` is throttled: ingest answers its lane on a live topic, so that window is smaller."""
+    live_next = topic == topics.DOC_CHANGED
+    window = options.replay_live_window if live_next else options.replay_window
+    return Limits(options.objective_s, window, options.replay_least)

@@ -17,6 +17,18 @@ class OperatorOptions(BaseSettings):
     objective_s: float = Field(
         30.0, gt=0, description="live freshness objective, seconds: a backfill slows and pauses when it is passed"
     )
+    replay_window: int = Field(
+        500, ge=1, description="records of a replay that may wait in its lane and after it before the job waits"
+    )
+    replay_live_window: int = Field(
+        50,
+        ge=1,
+        description="the same for doc.changed, whose records ingest answers on a live topic: live waits behind them",
+    )
+    replay_least: float = Field(
+        1.0, gt=0, description="records per second that a replay keeps when live is late: it ends some day"
+    )
+    replay_look_s: float = Field(0.25, gt=0, le=60, description="seconds between two looks at lag while a replay runs")
     lag_every_s: float = Field(3.0, gt=0, le=60, description="seconds between two observations of lag")
     lag_window_s: float = Field(
         120.0, ge=20, le=3600, description="seconds of observations by which groups are judged; longer than any batch"

@@ -6,7 +6,7 @@ from importlib.metadata import version as version_of
 
 import typer
 
-from roggia.cli import dlq, schemas, topics
+from roggia.cli import dlq, replay, schemas, topics
 from roggia.cli.demo import demo
 from roggia.cli.output import out
 from roggia.cli.publish import delete, publish
@@ -16,7 +16,7 @@ from roggia.cli.up import service, up
 
 EPILOG = (
     "Exit status: 0 done, 1 failed, 2 wrong usage or setting, 3 another `up` holds the data, 4 nothing answers, "
-    "5 the stack failed, 6 differences found, 130 interrupted."
+    "5 the stack failed, 6 differences found, 7 a group is behind, 8 a group does not work (status), 130 interrupted."
 )
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for command in (up, demo, publish, delete, search, ask, status):
     app.command()(command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(replay.app, name="replay")
 app.add_typer(schemas.app, name="schemas")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(service)
 

@@ -1,0 +1,1 @@
+"""Operators' jobs on `ops.job`: what is wanted, how it stands, and the instance that runs them."""

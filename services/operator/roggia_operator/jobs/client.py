@@ -1,0 +1,111 @@
+"""What operators do with jobs: ask for one, change its wish or rates, look. For the command line and the console."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
+
+import msgspec
+from roggia_runtime.clock import now_ms
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.errors import UnavailableError
+from roggia_runtime.ids import uuid7
+from roggia_runtime.producer import Producer
+from roggia_runtime.settings import KafkaSettings
+from roggia_schemas import topics
+from roggia_schemas.events import JobKind, JobSide, JobStatus, JobWish, OpsJob
+
+from roggia_operator.errors import JobError
+from roggia_operator.jobs.table import Job, JobTable, read
+
+_SEND_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A job that somebody asks for. `spec` is its specification as JSON; `rates` are limits per second by name."""
+
+    kind: JobKind
+    spec: str
+    rates: Mapping[str, float]
+    requested_by: str = ""
+    reason: str = ""
+
+
+def job_id(kind: JobKind) -> str:
+    """A new id: kind, time in UTC, four hexadecimal digits."""
+    return f"{kind.value.lower()}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class JobClient:
+    """Use it as a context manager. Raises `UnavailableError` when no broker answers."""
+
+    def __init__(self, kafka: KafkaSettings, codec: EventCodec) -> None:
+        self._kafka, self._codec = kafka, codec
+        self._producer = Producer(kafka, "roggia-jobs")
+
+    async def __aenter__(self) -> Self:
+        await self._codec.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._producer.stop()
+
+    async def table(self) -> JobTable:
+        """Every job."""
+        return (await read(self._kafka, self._codec))[0]
+
+    async def get(self, wanted_id: str) -> Job:
+        """One job. Raises `JobError` when there is none."""
+        job = (await self.table()).get(wanted_id)
+        if job is None:
+            raise JobError(f"JOB: there is no job {wanted_id!r}; `roggia replay list` shows them")
+        return job
+
+    async def submit(self, request: Request, new_id: str = "") -> str:
+        """Ask for a job; its id. The runner takes it as soon as it sees it."""
+        wanted = OpsJob(
+            event_id=uuid7(),
+            occurred_at=now_ms(),
+            job_id=new_id or job_id(request.kind),
+            side=JobSide.WANTED,
+            kind=request.kind,
+            requested_by=request.requested_by,
+            reason=request.reason,
+            spec=request.spec,
+            wish=JobWish.RUN,
+            rates=dict(request.rates),
+            status=JobStatus.WAITING,
+        )
+        await self._send(wanted)
+        return wanted.job_id
+
+    async def wish(self, wanted_id: str, wish: JobWish) -> None:
+        """Run, pause or cancel. Raises `JobError` for a job that is unknown or has ended."""
+        await self._send(msgspec.structs.replace(await self._open(wanted_id), wish=wish))
+
+    async def rate(self, wanted_id: str, rates: Mapping[str, float | None]) -> dict[str, float]:
+        """Change limits: a number sets one, None lifts it; the limits as they are now. Raises as `wish` does."""
+        wanted = await self._open(wanted_id)
+        merged = {name: value for name, value in {**wanted.rates, **rates}.items() if value is not None}
+        await self._send(msgspec.structs.replace(wanted, rates=merged))
+        return merged
+
+    async def _open(self, wanted_id: str) -> OpsJob:
+        job = await self.get(wanted_id)
+        if job.ended or job.wanted is None:
+            raise JobError(f"JOB: {wanted_id} has ended ({job.status.value}); ask for a new one")
+        return job.wanted
+
+    async def _send(self, wanted: OpsJob) -> None:
+        event = msgspec.structs.replace(wanted, event_id=uuid7(), occurred_at=now_ms())
+        try:
+            async with asyncio.timeout(_SEND_S):
+                await self._producer.start()
+                await self._producer.send(self._codec.output(topics.OPS_JOB, event))
+        except TimeoutError:
+            raise UnavailableError(f"Kafka at {self._kafka.bootstrap} took no record within {_SEND_S:g} s") from None

@@ -1,0 +1,97 @@
+"""Keeps jobs: follows what operators want, runs each job in a task, writes how it stands. One instance leads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.consumer.retry import Backoff
+from roggia_runtime.errors import AdminError, ProduceError, RoggiaError, UnavailableError
+from roggia_runtime.leadership import FencedWriter, LeadershipLostError
+from roggia_runtime.producer import permanent
+from roggia_runtime.settings import KafkaSettings
+from roggia_schemas import topics
+from roggia_schemas.errors import SchemasError
+from roggia_schemas.events import JobStatus, JobWish, OpsJob
+
+from roggia_operator.jobs.running import JobCancelledError, Runner, Running
+from roggia_operator.jobs.table import PARTITION, Job, read
+
+ROLE = "roggia.operator.jobs"
+log = structlog.get_logger()
+
+
+class Keeper:
+    """Runs every job whose kind has a runner, several at once. `lead` is the work of a `Leader`."""
+
+    def __init__(self, settings: KafkaSettings, codec: EventCodec, runners: Sequence[Runner]) -> None:
+        self._settings, self._codec = settings, codec
+        self._runners = {runner.kind: runner for runner in runners}
+        self._running: dict[str, Running] = {}
+
+    async def lead(self, writer: FencedWriter) -> None:
+        """Run jobs until cancelled. Raises what makes this instance unfit to lead."""
+        self._running = {}
+        try:
+            await self._follow(writer)
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from several
+
+    async def _follow(self, writer: FencedWriter) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            table, offset = await read(self._settings, self._codec)
+            for job in table:
+                self._consider(job, tasks, writer)
+            async for record in TopicAdmin(self._settings).follow({PARTITION: offset}):
+                job_now = await table.take(record, self._codec)
+                if job_now is not None:
+                    self._consider(job_now, tasks, writer)
+
+    def _consider(self, job: Job, tasks: asyncio.TaskGroup, writer: FencedWriter) -> None:
+        if job.wanted is None or job.ended or job.wanted.kind not in self._runners:
+            return
+        if job.job_id in self._running:
+            self._running[job.job_id].want(job.wanted)
+            return
+
+        async def save(state: OpsJob) -> None:
+            await writer.write([self._codec.output(topics.OPS_JOB, state)])
+
+        running = self._running[job.job_id] = Running(job.wanted, job.state, save)
+        tasks.create_task(self._run(running), name=job.job_id)
+
+    async def _run(self, running: Running) -> None:
+        """One job from where it was to its end; its last state is written."""
+        status, message = JobStatus.DONE, ""
+        try:
+            message = await self._patiently(running)
+        except LeadershipLostError:
+            raise
+        except JobCancelledError:
+            status, message = JobStatus.CANCELLED, "cancelled by an operator"
+        except (RoggiaError, SchemasError) as error:
+            status, message = JobStatus.FAILED, str(error)
+            log.warning("job_failed", job=running.job_id, error=message)
+        await running.save(status, message, ended=True)
+        del self._running[running.job_id]
+
+    async def _patiently(self, running: Running) -> str:
+        """Run it again and again while Kafka is away."""
+        backoff = Backoff(self._settings.retry_first_s, self._settings.retry_max_s)
+        runner = self._runners[running.wanted.kind]
+        while True:
+            done = dict(running.positions)
+            try:
+                if running.wish is JobWish.CANCEL:
+                    raise JobCancelledError(running.job_id)
+                return await runner.run(running)
+            except (UnavailableError, AdminError, ProduceError) as error:
+                if isinstance(error, ProduceError) and permanent(error):
+                    raise
+                if running.positions != done:
+                    backoff = Backoff(self._settings.retry_first_s, self._settings.retry_max_s)
+                log.warning("job_waits", job=running.job_id, error=str(error), tries=backoff.tries + 1)
+                await running.wait(backoff.wait_s())

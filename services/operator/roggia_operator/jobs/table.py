@@ -1,0 +1,92 @@
+"""The two sides of every job, as the compacted topic tells them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.ranges import RangeReader
+from roggia_runtime.records import Partition, Record
+from roggia_runtime.settings import KafkaSettings
+from roggia_schemas import topics
+from roggia_schemas.errors import SchemasError
+from roggia_schemas.events import JobSide, JobStatus, JobWish, OpsJob
+
+ENDED = frozenset({JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED})
+PARTITION = Partition(topics.OPS_JOB, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job. `state` is None until a runner has taken it; `wanted` is None for a state without its wish (a bug)."""
+
+    job_id: str
+    wanted: OpsJob | None = None
+    state: OpsJob | None = None
+
+    @property
+    def status(self) -> JobStatus:
+        """How it stands; WAITING before a runner took it."""
+        return self.state.status if self.state else JobStatus.WAITING
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is done, failed or cancelled."""
+        return self.status in ENDED
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Offsets that are done, and all of them; both 0 before it began."""
+        if self.state is None:
+            return 0, 0
+        left = sum(max(0, end - self.state.positions.get(name, end)) for name, end in self.state.ends.items())
+        whole = max(left, self.state.counts.get("offsets", left))
+        return whole - left, whole
+
+    @property
+    def wish(self) -> JobWish:
+        """What operators want of it now."""
+        return self.wanted.wish if self.wanted else JobWish.CANCEL
+
+
+class JobTable:
+    """Every job by id, in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(list(self._jobs.values()))
+
+    def get(self, job_id: str) -> Job | None:
+        """One job, or None."""
+        return self._jobs.get(job_id)
+
+    def put(self, event: OpsJob) -> Job:
+        """Take in one side of a job; the job as it is now."""
+        job = self._jobs.get(event.job_id, Job(event.job_id))
+        job = replace(job, wanted=event) if event.side is JobSide.WANTED else replace(job, state=event)
+        self._jobs[event.job_id] = job
+        return job
+
+    async def take(self, record: Record, codec: EventCodec) -> Job | None:
+        """Take in a record; None for a null or a record that is no job."""
+        if record.value is None:
+            self._jobs.pop((record.key or b"").decode(errors="replace").partition("/")[0], None)
+            return None
+        try:
+            return self.put(await codec.decode(OpsJob, record))
+        except SchemasError:
+            return None
+
+
+async def read(settings: KafkaSettings, codec: EventCodec) -> tuple[JobTable, int]:
+    """The jobs as the topic tells them now, and the offset to go on at. Raises `UnavailableError`, `AdminError`."""
+    table = JobTable()
+    async with RangeReader(settings) as reader:
+        spans = await reader.spans([PARTITION])
+        async for piece in reader.read(spans):
+            for record in piece.records:
+                await table.take(record, codec)
+    return table, spans[PARTITION].end

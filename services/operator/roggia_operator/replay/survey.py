@@ -1,0 +1,170 @@
+"""Look at what a selection matches: every record where they are few, windows at random where they are many."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from roggia_runtime.ranges import RangeReader, Span
+from roggia_runtime.records import Partition, Record
+
+from roggia_operator.replay.bounds import Bounds
+from roggia_operator.replay.estimate import Figure, Stratum, Window, total
+from roggia_operator.replay.matching import Matcher, size, tokens
+
+EXACT_BELOW = 100_000
+"""Offsets up to which everything is counted, unless somebody says otherwise."""
+WINDOW = 100
+"""Offsets of one window of a sample."""
+_random = random.SystemRandom()
+_GONE = (1 << 62, 0)
+"""Version of a Kafka null: newer than whatever lies before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """`exact_below`: offsets up to which everything is read. `sample`: offsets that are read of more than that."""
+
+    exact_below: int = EXACT_BELOW
+    sample: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a selection matches. `overtaken`: documents whose newest version lies outside; None: not counted.
+
+    `keys`: documents that were seen to match. `oldest_ms`: time of the oldest match seen.
+    """
+
+    keys: frozenset[bytes]
+    records: Figure
+    documents: Figure
+    tokens: Figure
+    bytes: Figure
+    overtaken: int | None
+    read: int
+    unreadable: int
+    oldest_ms: int | None
+
+
+async def survey(reader: RangeReader, matcher: Matcher, where: Bounds, effort: Effort) -> Found:
+    """Look. Raises `UnavailableError`, `AdminError`."""
+    wanted, held = _offsets(where.wanted), _offsets(where.held)
+    tally = Tally(matcher)
+    if wanted > effort.exact_below:
+        strata = await _sample(reader, where.wanted, effort.sample, tally)
+        return _estimated(strata, tally)
+    everything = held <= effort.exact_below
+    async for piece in reader.read(where.held if everything else where.wanted):
+        for record in piece.records:
+            await tally.look(record, where.wanted[piece.partition] if piece.partition in where.wanted else Span(0, 0))
+    return tally.counted(everything=everything)
+
+
+class Tally:
+    """Counts records as they are looked at, and remembers versions by document."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._inside: dict[bytes, tuple[int, int]] = {}
+        self._outside: dict[bytes, tuple[int, int]] = {}
+        self.window = Window()
+        self.read = self.unreadable = 0
+        self.oldest_ms: int | None = None
+
+    @property
+    def keys(self) -> frozenset[bytes]:
+        """Documents that match."""
+        return frozenset(self._inside)
+
+    async def look(self, record: Record, wanted: Span) -> None:
+        """Count a record; `wanted` are the offsets of its partition that the job will read."""
+        self.read += 1
+        key = record.key or b""
+        if not self._matcher.named(record):
+            return
+        inside = wanted.first <= record.offset < wanted.end and await self._matcher.matches(record)
+        event = await self._matcher.event(record)
+        self.unreadable += inside and event is None
+        if inside:
+            self._count(record, tokens(event))
+        versions = self._inside if inside else self._outside
+        version = _GONE if record.value is None else _version(event)
+        versions[key] = max(version, versions.get(key, (-1, -1)))
+
+    def counted(self, *, everything: bool) -> Found:
+        """After all records were looked at; `everything`: also those outside the selection."""
+        newer = sum(version > self._inside.get(key, _GONE) for key, version in self._outside.items())
+        return Found(
+            records=Figure.counted(self.window.records),
+            documents=Figure.counted(len(self._inside)),
+            bytes=Figure.counted(self.window.bytes),
+            tokens=Figure.counted(self.window.tokens),
+            overtaken=newer if everything else None,
+            read=self.read,
+            keys=self.keys,
+            unreadable=self.unreadable,
+            oldest_ms=self.oldest_ms,
+        )
+
+    def _count(self, record: Record, more: int) -> None:
+        now = self.window
+        self.window = Window(now.records + 1, now.bytes + size(record), now.tokens + more)
+        self.oldest_ms = min(record.timestamp_ms, self.oldest_ms or record.timestamp_ms)
+
+
+async def _sample(
+    reader: RangeReader, wanted: Mapping[Partition, Span], offsets: int, tally: Tally
+) -> dict[Partition, Stratum]:
+    """Read windows of every partition, chosen at random."""
+    share = min(1.0, offsets / _offsets(wanted))
+    chosen = {part: _windows(span, share) for part, span in wanted.items() if span.offsets}
+    strata = {part: Stratum(math.ceil(wanted[part].offsets / WINDOW)) for part in chosen}
+    while round_ := {part: windows.pop() for part, windows in chosen.items() if windows}:
+        windows_read = dict.fromkeys(round_, Window())
+        async for piece in reader.read(round_):
+            for record in piece.records:
+                before, tally.window = tally.window, windows_read[piece.partition]
+                await tally.look(record, round_[piece.partition])
+                windows_read[piece.partition], tally.window = tally.window, before
+        for part, window in windows_read.items():
+            strata[part].read.append(window)
+    return strata
+
+
+def _windows(span: Span, share: float) -> list[Span]:
+    count = math.ceil(span.offsets / WINDOW)
+    numbers = _random.sample(range(count), min(count, max(4, math.ceil(count * share))))
+    starts = sorted((span.first + number * WINDOW for number in numbers), reverse=True)
+    return [Span(first, min(first + WINDOW, span.end)) for first in starts]
+
+
+def _estimated(strata: Mapping[Partition, Stratum], tally: Tally) -> Found:
+    read = [window for stratum in strata.values() for window in stratum.read]
+    seen = max(1, sum(window.records for window in read))
+    parts = list(strata.values())
+    records = total(parts, lambda window: window.records, WINDOW)
+    most_bytes = max(WINDOW * 1024, 2 * max(window.bytes for window in read))
+    most_tokens = max(WINDOW * 256, 2 * max(window.tokens for window in read))
+    distinct = len(tally.keys)
+    return Found(
+        records=records,
+        documents=Figure(round(records.value * distinct / seen), distinct, max(distinct, records.high)),
+        bytes=total(parts, lambda window: window.bytes, most_bytes),
+        tokens=total(parts, lambda window: window.tokens, most_tokens),
+        overtaken=None,
+        read=tally.read,
+        keys=tally.keys,
+        unreadable=tally.unreadable,
+        oldest_ms=tally.oldest_ms,
+    )
+
+
+def _offsets(spans: Mapping[Partition, Span]) -> int:
+    return sum(span.offsets for span in spans.values())
+
+
+def _version(event: object) -> tuple[int, int]:
+    return getattr(event, "revision", -1), getattr(event, "epoch", 0)

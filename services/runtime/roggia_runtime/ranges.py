@@ -1,0 +1,134 @@
+"""Reading fixed ranges of a topic without belonging to a group: what replay jobs and planners scan."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError, OffsetOutOfRangeError
+
+from roggia_runtime import clients
+from roggia_runtime.errors import AdminError, UnavailableError
+from roggia_runtime.records import Partition, Record
+from roggia_runtime.settings import KafkaSettings
+
+_POLL_MS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Offsets from `first` up to, not including, `end`. Not every offset holds a record."""
+
+    first: int
+    end: int
+
+    @property
+    def offsets(self) -> int:
+        """How many offsets it spans; 0 for an empty one."""
+        return max(0, self.end - self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Consecutive committed records of one partition. `position` is the offset to go on at.
+
+    `lost`: offsets that retention removed before they could be read; then there are no records.
+    """
+
+    partition: Partition
+    records: tuple[Record, ...]
+    position: int
+    lost: int = 0
+
+
+class RangeReader:
+    """Use it as a context manager, from one task at a time.
+
+    Every call raises `UnavailableError` when no broker answers and `AdminError` when Kafka refuses.
+    """
+
+    def __init__(self, settings: KafkaSettings, client_id: str = "roggia-ranges") -> None:
+        self._settings = settings
+        self._client = AIOKafkaConsumer(**clients.reader(settings) | {"client_id": client_id})
+
+    async def __aenter__(self) -> Self:
+        try:
+            async with self._errors():
+                await self._client.start()
+        except BaseException:
+            await self._client.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.stop()
+
+    async def spans(self, partitions: Iterable[Partition]) -> dict[Partition, Span]:
+        """What each partition holds now: oldest offset kept to the end that a read-committed reader sees."""
+        tps = [TopicPartition(*partition) for partition in partitions]
+        if not tps:
+            return {}
+        async with self._errors():
+            firsts, ends = await self._client.beginning_offsets(tps), await self._client.end_offsets(tps)
+        return {Partition(tp.topic, tp.partition): Span(int(firsts[tp]), int(ends[tp])) for tp in tps}
+
+    async def at(self, partitions: Iterable[Partition], timestamp_ms: int) -> dict[Partition, int | None]:
+        """First offset of each partition whose record is of that time or later; None where there is none."""
+        asked = {TopicPartition(*partition): timestamp_ms for partition in partitions}
+        if not asked:
+            return {}
+        async with self._errors():
+            found = await self._client.offsets_for_times(asked)
+        return {Partition(tp.topic, tp.partition): None if at is None else int(at.offset) for tp, at in found.items()}
+
+    async def read(self, spans: Mapping[Partition, Span], *, max_records: int = 500) -> AsyncIterator[Piece]:
+        """Committed records of every span, each partition in order, partitions mixed. Ends when all are read."""
+        ends = {TopicPartition(*partition): span.end for partition, span in spans.items() if span.offsets}
+        if not ends:
+            return
+        async with self._errors():
+            self._client.assign(list(ends))
+            for tp in ends:
+                self._client.seek(tp, spans[Partition(tp.topic, tp.partition)].first)
+            while ends:
+                for piece in await self._poll(ends, max_records):
+                    yield piece
+
+    async def _poll(self, ends: dict[TopicPartition, int], max_records: int) -> list[Piece]:
+        try:
+            found = await self._client.getmany(*ends, timeout_ms=_POLL_MS, max_records=max_records)
+        except OffsetOutOfRangeError as error:
+            return [await self._skip(tp, int(offset), ends) for tp, offset in error.args[0].items()]
+        return [await self._piece(tp, found.get(tp, ()), ends) for tp in list(ends)]
+
+    async def _piece(self, tp: TopicPartition, polled: Iterable[Any], ends: dict[TopicPartition, int]) -> Piece:
+        end, position = ends[tp], int(await self._client.position(tp))
+        records = tuple(clients.record(r) for r in polled if r.offset < end)
+        if position >= end:
+            self._close(tp, ends)
+        return Piece(Partition(tp.topic, tp.partition), records, min(position, end))
+
+    async def _skip(self, tp: TopicPartition, offset: int, ends: dict[TopicPartition, int]) -> Piece:
+        first, end = int((await self._client.beginning_offsets([tp]))[tp]), ends[tp]
+        self._client.seek(tp, first)
+        if first >= end:
+            self._close(tp, ends)
+        return Piece(Partition(tp.topic, tp.partition), (), min(first, end), min(first, end) - offset)
+
+    def _close(self, tp: TopicPartition, ends: dict[TopicPartition, int]) -> None:
+        ends.pop(tp)
+        self._client.pause(tp)
+
+    @asynccontextmanager
+    async def _errors(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except KafkaConnectionError as error:
+            raise UnavailableError(
+                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
+            ) from error
+        except (KafkaError, TimeoutError) as error:
+            raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error

@@ -1,0 +1,102 @@
+"""What the options of `roggia replay` mean: texts in, a checked selection out."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, cast
+
+from roggia_operator.replay.plan import checked_rates
+from roggia_operator.replay.selection import OffsetRange, Selection, documents, selected
+from roggia_runtime.clock import now_ms
+
+from roggia.connection import Connection
+from roggia.errors import UsageError
+
+_AGO = re.compile(r"(\d+)([smhd])\Z")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_RANGE = re.compile(r"(\d+):(\d+)-(\d+)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options as they were typed."""
+
+    topic: str
+    since: str = ""
+    until: str = ""
+    offsets: list[str] | None = None
+    tenant: str = ""
+    domain: str = ""
+    doc: list[str] | None = None
+    docs: Path | None = None
+    missing: bool = False
+    collection: str = ""
+    mode: str = "same"
+
+
+async def asked(said: Asked, where: Connection) -> Selection:
+    """The selection that the options describe. Raises `UsageError` and `SelectionError`."""
+    if said.mode not in ("same", "renew"):
+        raise UsageError(f"--mode: {said.mode!r} is neither same nor renew")
+    if said.missing:
+        raise UsageError(f"--missing: the index at {where.query or '(unknown)'} cannot be asked yet; name documents")
+    return selected(
+        Selection(
+            topic=said.topic,
+            from_ms=moment("--from", said.since),
+            to_ms=moment("--to", said.until),
+            offsets=tuple(offset_range(text) for text in said.offsets or ()),
+            tenant=said.tenant,
+            domain=said.domain,
+            documents=documents([*(said.doc or ()), *_lines(said.docs)], said.tenant),
+            mode=cast("Literal['same', 'renew']", said.mode),
+            collection=said.collection,
+        )
+    )
+
+
+def moment(option: str, text: str) -> int | None:
+    """Milliseconds since the epoch of an ISO 8601 time (UTC where it names no offset) or a time ago; None for ''."""
+    if not text:
+        return None
+    ago = _AGO.match(text)
+    if ago:
+        return now_ms() - int(timedelta(**{_UNITS[ago[2]]: int(ago[1])}).total_seconds() * 1000)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option}: {text!r} is no time; write 2026-01-31T12:00:00Z, or 90m, 2h, 7d ago") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def offset_range(text: str) -> OffsetRange:
+    """`PARTITION:FIRST-END`. Raises `UsageError`."""
+    found = _RANGE.match(text)
+    if not found:
+        raise UsageError(f"--offsets: {text!r} is not PARTITION:FIRST-END, as 0:100-250")
+    return OffsetRange(int(found[1]), int(found[2]), int(found[3]))
+
+
+def rates_of(texts: list[str] | None) -> dict[str, float]:
+    """Limits per second from `NAME=NUMBER`. Raises `UsageError` and `SelectionError`."""
+    found: dict[str, float] = {}
+    for text in texts or ():
+        name, _, number = text.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise UsageError(f"--rate: {text!r} is not NAME=NUMBER, as records=50") from None
+    return checked_rates(found)
+
+
+def _lines(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    lines = (sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")).splitlines()
+    if not any(line.strip() for line in lines):
+        raise UsageError(f"--docs: {path} names no document")
+    return lines
