@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -140,16 +141,29 @@ def test_status_and_topics_tell_lag_freshness_and_records(up: Up, folder: Path) 
     up.call("publish", str(folder), *TENANT, "--domain", "status", "--acl", "*", "--json")
 
     deadline = time.monotonic() + 20
-    while (status := up.call("status", "--json")) and any(one["lag"] for one in status["groups"]):
-        assert time.monotonic() < deadline, status["groups"]
-    assert {one["topic"] for one in status["groups"]} >= {"doc.changed", "doc.chunked.c1", "doc.embedded.g1"}
-    assert {one["name"] for one in status["processes"]} == {"broker", "registry", "ingest", "embed", "index"}
-    assert status["freshness"]["p50_s"] is not None
+    while (status := up.call("status", "--json")) and any(one["lag"] for one in _topics(status)):
+        assert time.monotonic() < deadline, status["lag"]
+    assert {one["topic"] for one in _topics(status)} >= {"doc.changed", "doc.chunked.c1", "doc.embedded.g1"}
+    assert {one["name"] for one in status["processes"]} == {
+        "broker",
+        "registry",
+        "ingest",
+        "embed",
+        "index",
+        "operator",
+    }
+    assert status["operator"]["answers"]
+    assert status["searchable"]["live"]["p50_s"] is not None
+    assert status["lag"]["freshness"]["oldest_s"] == 0
     listed = {one["topic"]: one for one in up.call("topics", "list", "--json")}
     assert listed["doc.changed"]["partitions"] == 6
     tailed = up.call("topics", "tail", "doc.upserted", "--decode", "--no-follow", "-n", "3")
     assert "collection: kb_acme_status__g1" in tailed
     assert "nothing to do" in up.call("topics", "apply")
+
+
+def _topics(status: dict[str, Any]) -> list[dict[str, Any]]:
+    return [topic for group in status["lag"]["groups"] for topic in group["topics"]]
 
 
 def test_watching_publishes_what_changes_and_deletes_what_goes(up: Up, folder: Path) -> None:

@@ -2,88 +2,43 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-from roggia_operator.reading.tail import tail
-from roggia_runtime.admin import TopicAdmin
+from roggia_operator.dlq.kafka_log import KafkaLog
+from roggia_operator.dlq.looking import DeadLetters
+from roggia_operator.dlq.selection import Selection
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.settings import KafkaSettings, RegistrySettings
-from roggia_schemas import topics
-from roggia_schemas.events import DocUpserted
 
+from roggia.inspect.lag import LagView
 from roggia.stack.data import ProcessState, StackState
 
-RECENT = 50
-"""Documents per partition that freshness looks back on."""
-COUNTED = 1000
-"""Newest offsets per partition in which dead letters are counted one by one."""
+NEWEST = 1000
+"""Dead letters per partition of a DLQ that are counted, the newest."""
 PROBE_TIMEOUT_S = 2.0
-GROUP_PREFIX = "roggia."
 
 
-async def report(kafka: KafkaSettings, registry: RegistrySettings, stack: StackState | None) -> dict[str, Any]:
+async def report(
+    kafka: KafkaSettings, registry: RegistrySettings, view: LagView, stack: StackState | None
+) -> dict[str, Any]:
     """Everything, as one JSON-like value. `stack` is the embedded one, where it is what is looked at."""
-    async with TopicAdmin(kafka) as admin:
-        known = await admin.topics()
-        groups = await lag_of(admin)
-        dead = {name: await _count(admin, name) for name in known if name.endswith(".dlq")}
     return {
         "processes": await processes(stack) if stack else [],
-        "groups": groups,
-        "freshness": await freshness(kafka, registry) if topics.DOC_UPSERTED in known else freshness_of([]),
-        "dead_letters": dead,
+        **await view.look(),
+        "dead_letters": await open_letters(kafka, registry),
     }
 
 
-async def lag_of(admin: TopicAdmin) -> list[dict[str, Any]]:
-    """Lag of each of our groups, per topic."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for group in await admin.groups():
-        if not group.startswith(GROUP_PREFIX):
-            continue
-        for partition, where in (await admin.group_lag(group)).items():
-            empty = {"group": group, "topic": partition.topic, "lag": 0, "committed": 0, "end": 0}
-            row = rows.setdefault((group, partition.topic), empty)
-            row["lag"] += where.lag
-            row["committed"] += where.committed or 0
-            row["end"] += where.end
-    return [rows[key] for key in sorted(rows)]
-
-
-async def _count(admin: TopicAdmin, topic: str) -> int:
-    """Records of a topic: counted among the newest offsets (transaction markers take some), spanned before those."""
-    first, end = await admin.beginning_offsets(topic), await admin.end_offsets(topic)
-    total = 0
-    for number in end:
-        start = max(first[number], end[number] - COUNTED)
-        total += start - first[number]
-        if start < end[number]:
-            total += sum([1 async for _ in admin.read(topic, number, start, end=end[number])])
-    return total
-
-
-async def freshness(kafka: KafkaSettings, registry: RegistrySettings) -> dict[str, Any]:
-    """How long the newest documents took from their change to being searchable."""
+async def open_letters(kafka: KafkaSettings, registry: RegistrySettings) -> list[dict[str, Any]]:
+    """Causes with letters that wait for somebody: stage, kind, fingerprint, how many of the newest."""
     codec = EventCodec(registry, source="roggia/status")
     try:
-        newest = tail(kafka, topics.DOC_UPSERTED, last=RECENT, follow=False)
-        return freshness_of([await codec.decode(DocUpserted, record) async for record in newest])
+        async with KafkaLog(kafka) as log:
+            groups = await DeadLetters(log, codec).groups(Selection(), newest=NEWEST)
     finally:
         await codec.stop()
-
-
-def freshness_of(events: list[DocUpserted]) -> dict[str, Any]:
-    """Median and 95th percentile, seconds, of change to searchable."""
-    waits = sorted(max(0, event.indexed_at - event.occurred_at) / 1000 for event in events)
-    last = max((event.indexed_at for event in events), default=0)
-    return {
-        "documents": len(waits),
-        "last_indexed_at": datetime.fromtimestamp(last / 1000, UTC).isoformat(timespec="seconds") if last else None,
-        "p50_s": waits[len(waits) // 2] if waits else None,
-        "p95_s": waits[min(len(waits) - 1, len(waits) * 95 // 100)] if waits else None,
-    }
+    return [{"stage": one.stage, "kind": one.kind, "fingerprint": one.fingerprint, "open": one.open} for one in groups]
 
 
 async def processes(stack: StackState) -> list[dict[str, Any]]:
