@@ -21,7 +21,7 @@ PLAN_S = 600
 MAX_FAILURES = 10
 """Wrong tokens within a minute after which every token is refused for the rest of it."""
 _MINUTE_S = 60.0
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Access:
 
     token: str = ""
     private: bool = False
-    hosts: frozenset[str] = _LOOPBACK
+    hosts: frozenset[str] = LOOPBACK
 
 
 class Guard:
