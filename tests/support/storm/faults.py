@@ -8,15 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from roggia_runtime.records import Output
-from roggia_schemas import topics
-
 from tests.support.storm import store_faults
 from tests.support.storm.plan import SCALED, Step
+from tests.support.storm.replaying import replay_some
 from tests.support.storm.scene import End, Fault, Scene
 
-_REPLAYED_OF_EACH = 8
-"""Records of each partition that a replay sends again."""
 _LOCK_PATIENCE_S = 20.0
 
 
@@ -141,12 +137,9 @@ async def _registry_down(scene: Scene, _step: Step) -> End:
 
 
 async def _replay(scene: Scene, step: Step) -> None:
-    """Old records once more, byte for byte, into the topic that they came from."""
     await scene.reachable()
-    topic = {"doc.changed": topics.DOC_CHANGED, "doc.embedded": topics.doc_embedded(1)}[step.target]
-    old = await scene.crew.records(topic, _REPLAYED_OF_EACH)
-    await scene.crew.produce([Output(topic, record.key, record.value, record.headers) for record in old])
-    scene.replayed += len(old)
+    topic, how = step.target.split()
+    scene.replayed += await replay_some(scene.crew, topic, how, f"job-{step.after}")
 
 
 FAULTS: Final[Mapping[str, Fault]] = {

@@ -14,22 +14,20 @@ from roggia_runtime.records import Record
 from roggia_schemas.events import DocChunked, DocUpserted
 from roggia_schemas.names import Version, parse_document_key
 
-from tests.support.storm import points
-from tests.support.storm.model import Expected, Key
+from tests.support.storm import model, points
+from tests.support.storm.model import Bytes, Expected, Key
 
 
-async def chunked(
-    expected: Expected, records: Sequence[Record], again: Mapping[tuple[Key, int], int], codec: EventCodec
-) -> list[str]:
+async def chunked(expected: Expected, records: Sequence[Record], codec: EventCodec) -> list[str]:
     """`doc.chunked` under read_committed: every accepted version once, in order, and nothing else.
 
-    A version may stand there again, with the same bytes, as often as a lane asked for its revision (`again`), and once
-    more where an expiry was cut off between the log and the catalogue.
+    A version may stand there again, with the same bytes, as often as a lane asked for it, and once more where an expiry
+    was cut off between the log and the catalogue. Of a document that a lane renewed, the epochs are the lane's.
     """
     seen: dict[Key, list[Version]] = defaultdict(list)
     first: dict[tuple[Key, Version], bytes | None] = {}
-    repeats: Counter[tuple[Key, Version]] = Counter()
     wrong = []
+    repeats: Counter[tuple[Key, Version]] = Counter()
     for record in records:
         key, event = parse_document_key(record.key), await codec.decode(DocChunked, record)
         version = Version(event.revision, event.epoch)
@@ -40,16 +38,31 @@ async def chunked(
             wrong.append(f"{key} {version}: two contents under one version")
         else:
             repeats[key, version] += 1
-    for key in {*seen, *expected.accepted}:
-        there = [v for v in seen[key] if v not in expected.perhaps[key] or v in expected.accepted[key]]
-        if there != expected.accepted[key]:
-            wrong.append(f"{key}: doc.chunked has {_brief(there)}, the log demands {_brief(expected.accepted[key])}")
-    wrong += [
-        f"{key} {version}: {count + 1} times on doc.chunked"
-        for (key, version), count in repeats.items()
-        if count > again.get((key, version.revision), 0) + (1 if version.epoch else 0)
-    ]
-    return wrong
+    for key in sorted({*seen, *expected.accepted}):
+        wrong += _sequence(expected, key, seen[key])
+        if seen[key]:
+            model.seen(expected, key, max(seen[key]))
+    return [*wrong, *_repeated(expected, repeats)]
+
+
+def _sequence(expected: Expected, key: Key, seen: Sequence[Version]) -> Iterator[str]:
+    """Versions of one document, each where it stood first."""
+    want = expected.accepted[key]
+    if expected.renewed[key]:
+        there, want = list(dict.fromkeys(v.revision for v in seen)), list(dict.fromkeys(v.revision for v in want))
+        if there != want or list(seen) != sorted(seen):
+            yield f"{key}: doc.chunked has {_brief(seen)}, the log demands revisions {want}, rising"
+        return
+    there = [version for version in seen if version in want or version not in expected.perhaps[key]]
+    if there != want:
+        yield f"{key}: doc.chunked has {_brief(seen)}, the log demands {_brief(want)}"
+
+
+def _repeated(expected: Expected, repeats: Mapping[tuple[Key, Version], int]) -> Iterator[str]:
+    for (key, version), count in repeats.items():
+        allowed = expected.asked[key, version.revision] + expected.asked[key, None] + (1 if version.epoch else 0)
+        if count > allowed:
+            yield f"{key} {version}: {count + 1} times on doc.chunked"
 
 
 async def upserted(expected: Expected, records: Sequence[Record], codec: EventCodec) -> list[str]:
@@ -69,14 +82,16 @@ def _unannounced(expected: Expected, seen: Mapping[Key, set[Version]]) -> Iterat
 
 def _invented(expected: Expected, seen: Mapping[Key, set[Version]]) -> Iterator[str]:
     for key, versions in seen.items():
-        for version in sorted(versions - {*expected.accepted[key], *expected.perhaps[key]}):
+        made = {*expected.accepted[key], *expected.perhaps[key]}
+        renewed = {version for version in versions if expected.renewed[key] and Version(version.revision) in made}
+        for version in sorted(versions - made - renewed):
             yield f"{key}: doc.upserted announces {version}, which the log never made"
 
 
-def letters(expected: Expected, records: Sequence[Record]) -> list[str]:
-    """Dead letters of doc.changed: every bad record exactly once, with its bytes."""
+def letters(want: Counter[Bytes], records: Sequence[Record]) -> list[str]:
+    """Dead letters of doc.changed or of its lane: every bad record exactly once, with its bytes."""
     found = Counter((record.key, record.value) for record in records)
-    missing, extra = expected.letters - found, found - expected.letters
+    missing, extra = want - found, found - want
     return [
         *(f"dead letter missing {count} times: {pair[0]!r}" for pair, count in missing.items()),
         *(f"dead letter too many {count} times: {pair[0]!r}" for pair, count in extra.items()),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from roggia_runtime import replay
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.records import Record
 from roggia_schemas.events import DocChanged, Operation
@@ -44,6 +45,11 @@ class Expected:
     accepted: dict[Key, list[Version]] = field(default_factory=lambda: defaultdict(list))
     perhaps: dict[Key, set[Version]] = field(default_factory=lambda: defaultdict(set))
     letters: Counter[Bytes] = field(default_factory=Counter)
+    asked: Counter[tuple[Key, int | None]] = field(default_factory=Counter)
+    """How often a lane asked to show a revision again; None: a Kafka null in the lane, which shows any deletion."""
+    renewed: Counter[Key] = field(default_factory=Counter)
+    """How often a lane asked for a new epoch."""
+    lane_letters: Counter[Bytes] = field(default_factory=Counter)
     records: int = 0
 
 
@@ -61,6 +67,28 @@ async def expected(records: Iterable[Record], fates: Mapping[Bytes, BadEvent], c
         if _expires(state):
             _accept(found, key, _ended(state))
     return found
+
+
+async def lane(found: Expected, records: Iterable[Record], fates: Mapping[Bytes, BadEvent], codec: EventCodec) -> None:
+    """Add what doc.changed.replay allows: it never makes another newest revision, but may show one again."""
+    for record in records:
+        found.records += 1
+        if (record.key, record.value) in fates:
+            found.lane_letters[record.key, record.value] += 1
+            continue
+        key = parse_document_key(record.key)
+        revision = None if record.value is None else (await codec.decode(DocChanged, record)).revision
+        found.asked[key, revision] += 1
+        found.renewed[key] += replay.renewed(record.headers)
+
+
+def seen(found: Expected, key: Key, newest: Version) -> None:
+    """Take the epoch of a renewed document from doc.chunked: how many renewals met the newest state is chance."""
+    state = found.final.get(key)
+    if state is None or not found.renewed[key] or newest.revision != state.version.revision:
+        return
+    if state.version.epoch <= newest.epoch <= state.version.epoch + found.renewed[key]:
+        found.final[key] = replace(state, version=newest)
 
 
 async def _fold(found: Expected, record: Record, codec: EventCodec) -> None:

@@ -10,6 +10,17 @@ KINDS = ("ingest", "embed", "index")
 SCALED = ("ingest", "embed")
 """Kinds that may have several processes; the embedded index admits one."""
 
+REPLAYS = (
+    "doc.changed same",
+    "doc.changed renew",
+    "doc.changed live",
+    "doc.chunked same",
+    "doc.chunked renew",
+    "doc.embedded same",
+    "doc.embedded live",
+)
+"""Topic and way: through the lane in one of its modes, or byte for byte into the live topic."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -46,9 +57,9 @@ class Plan:
 class Scale:
     """How large a run is: numbers of events and faults, and times in seconds."""
 
-    events: int = 400
-    documents: int = 60
-    faults: int = 9
+    events: int = 320
+    documents: int = 50
+    faults: int = 10
     session_s: float = 6.0
     oversleep_s: float = 20.0
     """How long a frozen process sleeps beyond its session."""
@@ -57,7 +68,7 @@ class Scale:
 
 
 LONG = Scale()
-SHORT = Scale(events=160, documents=30, faults=7, session_s=3.0, oversleep_s=2.0, longest_s=3.0)
+SHORT = Scale(events=160, documents=30, faults=8, session_s=3.0, oversleep_s=2.0, longest_s=3.0)
 
 
 def plan(seed: int, scale: Scale = LONG) -> Plan:
@@ -72,19 +83,20 @@ def plan(seed: int, scale: Scale = LONG) -> Plan:
 
 
 def _always(rng: random.Random, scale: Scale) -> Iterator[Step]:
-    """What no run goes without: a zombie, a kill, the broker in trouble, more processes and fewer."""
-    yield _zombie(rng, scale)
+    """What no run goes without: a zombie, a kill, the broker in trouble, more processes and fewer, a replay."""
+    yield Step(0, "freeze", rng.choice(SCALED), scale.session_s + scale.oversleep_s)
     yield Step(0, "kill -9", rng.choice(KINDS))
     yield _broker(rng, scale)
     kind = rng.choice(SCALED)
     yield Step(0, "scale out", kind)
     yield Step(0, "scale in", kind)
+    yield Step(0, "replay", rng.choice(REPLAYS))
 
 
 def _more(rng: random.Random, scale: Scale) -> Iterator[Step]:
     """The rest of the faults, each kind of fault as likely as the others."""
     makers = (
-        lambda: _zombie(rng, scale),
+        lambda: Step(0, "freeze", "index", scale.session_s + scale.oversleep_s),
         lambda: Step(0, "kill -9", rng.choice(KINDS)),
         lambda: Step(0, "SIGTERM", rng.choice(KINDS)),
         lambda: _broker(rng, scale),
@@ -92,14 +104,9 @@ def _more(rng: random.Random, scale: Scale) -> Iterator[Step]:
         lambda: Step(0, "store", rng.choice(("down", "hangs", "flaky")), _held(rng, scale)),
         lambda: Step(0, "disk full", "", _held(rng, scale)),
         lambda: Step(0, "registry down", "", _held(rng, scale)),
-        lambda: Step(0, "replay", rng.choice(("doc.changed", "doc.embedded"))),
     )
-    for maker in rng.sample(makers, max(0, scale.faults - 5)):
+    for maker in rng.sample(makers, max(0, scale.faults - 6)):
         yield maker()
-
-
-def _zombie(rng: random.Random, scale: Scale) -> Step:
-    return Step(0, "freeze", rng.choice(KINDS), scale.session_s + scale.oversleep_s)
 
 
 def _broker(rng: random.Random, scale: Scale) -> Step:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,10 @@ from roggia_schemas import topics
 from tests.support.fleet import apply_topics
 from tests.support.kafka import Broker
 from tests.support.registry import Registry
-from tests.support.storm import judge
+from tests.support.storm import judge, model
 from tests.support.storm.crew import Crew
 from tests.support.storm.disk import SmallDisk
 from tests.support.storm.faults import FAULTS
-from tests.support.storm.model import expected
 from tests.support.storm.plan import LONG, Plan, Scale, Step, plan
 from tests.support.storm.scene import Scene
 from tests.support.storm.settling import settle
@@ -104,11 +102,14 @@ async def _expired(scene: Scene) -> None:
 
 async def _judged(scene: Scene, work: Published) -> tuple[int, list[str]]:
     crew, codec = scene.crew, scene.codec
-    want = await expected(await crew.records(topics.DOC_CHANGED), work.fates, codec)
-    wrong = await judge.chunked(want, await crew.records(topics.doc_chunked(1)), Counter(), codec)
+    live, chunked, embedded = topics.DOC_CHANGED, topics.doc_chunked(1), topics.doc_embedded(1)
+    want = await model.expected(await crew.records(live), work.fates, codec)
+    await model.lane(want, await crew.records(topics.replay(live)), work.fates, codec)
+    wrong = await judge.chunked(want, await crew.records(chunked), codec)
     wrong += await judge.upserted(want, await crew.records(topics.DOC_UPSERTED), codec)
-    wrong += judge.letters(want, await crew.records(topics.dlq(topics.DOC_CHANGED)))
-    for topic in (topics.doc_chunked(1), topics.doc_embedded(1)):
+    wrong += judge.letters(want.letters, await crew.records(topics.dlq(live)))
+    wrong += judge.letters(want.lane_letters, await crew.records(topics.dlq(topics.replay(live))))
+    for topic in (chunked, topics.replay(chunked), embedded, topics.replay(embedded)):
         wrong += [f"dead letter in {topic}: {letter.headers}" for letter in await crew.records(topics.dlq(topic))]
     await asyncio.gather(*map(crew.leave, list(crew.processes)))
     wrong += judge.catalogue(want, scene.disk.folder / "catalogue.sqlite3")
