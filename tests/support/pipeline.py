@@ -36,8 +36,9 @@ _E = TypeVar("_E", bound=Event)
 class Pipeline:
     """Publishes changes, waits for what comes out, and searches over HTTP."""
 
-    def __init__(self, kafka: KafkaSettings, client: aiohttp.ClientSession) -> None:
+    def __init__(self, kafka: KafkaSettings, client: aiohttp.ClientSession, address: str = "") -> None:
         self._kafka = kafka
+        self.address = address
         self._client = client
         self._codec = EventCodec(RegistrySettings(), source="/test")
         self._producer = Producer(kafka)
@@ -141,7 +142,7 @@ async def running(bootstrap: str, data: Path) -> AsyncIterator[Pipeline]:
     try:
         await _ready(services, tasks)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            pipeline = Pipeline(kafka, client)
+            pipeline = Pipeline(kafka, client, f"http://127.0.0.1:{port}")
             await pipeline.start()
             try:
                 yield pipeline

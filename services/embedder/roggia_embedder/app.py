@@ -19,6 +19,7 @@ from roggia_runtime.records import Handler, Record, Verdict
 from roggia_runtime.service import Service
 from roggia_runtime.settings import BatchLimits, HttpSettings
 from roggia_schemas import topics
+from starlette.routing import BaseRoute
 
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
 from roggia_embedder.embedding.parts import Target
@@ -30,6 +31,11 @@ from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
 from roggia_embedder.query.publishing import Publisher
 from roggia_embedder.query.role import QueryRole
 from roggia_embedder.settings import DEFAULT_MODEL, STUB_MODEL, EmbedderOptions, EmbedderSettings
+from roggia_embedder.verify import http as verifying
+from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
+from roggia_embedder.verify.limits import Pace
+from roggia_embedder.verify.sweep import Sweep
+from roggia_embedder.verify.verifier import Verifier
 
 Role: TypeAlias = Literal["embed", "upsert", "query"]
 
@@ -51,10 +57,12 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
     if {"upsert", "query"}.intersection(roles):
         store, catalogue = store_of(settings.embedder)
         service.on_stop(store.close)
+        verifier = _verifier(settings, codec, store)
         if "upsert" in roles:
             _add_upsert(service, settings, codec, store, catalogue)
+            service.add(Sweep(verifier, settings.embedder.verify_interval_s))
         if "query" in roles:
-            _add_query(service, settings, codec, store, catalogue)
+            _add_query(service, settings, codec, store, catalogue, verifying.routes(verifier))
     return service
 
 
@@ -99,14 +107,31 @@ def _add_upsert(
     )
 
 
+def _verifier(settings: EmbedderSettings, codec: EventCodec, store: VectorStore) -> Verifier:
+    options = settings.embedder
+    stages = Stages(
+        chunked=topics.doc_chunked(options.chunker_generation),
+        embedded=topics.doc_embedded(options.generation),
+        embed_group=options.embed_group,
+        upsert_group=options.upsert_group,
+    )
+    pace = Pace(points_per_s=options.verify_points_per_s, patience_s=options.verify_patience_s)
+    return Verifier(store, lambda: KafkaChunkLog(settings.kafka, codec, stages), options.generation, pace)
+
+
 def _add_query(
-    service: Service, settings: EmbedderSettings, codec: EventCodec, store: VectorStore, catalogue: IndexCatalogue
+    service: Service,
+    settings: EmbedderSettings,
+    codec: EventCodec,
+    store: VectorStore,
+    catalogue: IndexCatalogue,
+    more: Sequence[BaseRoute],
 ) -> None:
     options = settings.embedder
     publisher = Publisher(Producer(settings.kafka, "roggia-query"), codec)
     role = QueryRole(catalogue, store, [model_of(options)], publisher, settings.query)
     where = HttpSettings(host=options.query_host, port=options.query_port)
-    http = HttpServer(where, application(service.health, role.routes))
+    http = HttpServer(where, application(service.health, [*more, *role.routes]))
 
     async def listen() -> None:
         try:
@@ -127,6 +152,8 @@ def _loop(
         settings=settings.kafka,
         group=group,
         topics=[topic],
+        lanes=[topics.replay(topic)],
+        lane=settings.embedder.lane,
         handler=handler,
         stage=stage,
         delivery=Delivery.AT_LEAST_ONCE,

@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, Port, ServiceSettings, load
+from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, Port, ServiceSettings, load
 
 from roggia_embedder.query.settings import QuerySettings
 from roggia_embedder.tuning import TUNING, IndexTuning
@@ -65,6 +65,16 @@ class EmbedderOptions(BaseSettings):
     maintain_interval_s: float = Field(30.0, gt=0, description="seconds between two flushes of the embedded engine")
     sweep_interval_s: float = Field(3600.0, gt=0, description="seconds between two sweeps of old deletions")
 
+    verify_interval_s: float = Field(
+        DAY_S, ge=0, description="seconds between two verifications of the whole index (upsert role); 0: none"
+    )
+    verify_points_per_s: float = Field(
+        5_000.0, ge=0, description="points and chunks per second that a verification reads at most; 0: no bound"
+    )
+    verify_patience_s: float = Field(
+        30.0, ge=0, description="seconds that a verification waits for versions that are on their way"
+    )
+
     query_host: str = Field("127.0.0.1", description="address that the query role listens on")
     query_port: Port = Field(7080, description="TCP port of the query role; 0 takes a free one, which is logged")
 
@@ -75,6 +85,7 @@ class EmbedderOptions(BaseSettings):
         "for its last, large enough to sort texts by length",
     )
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
+    lane: LaneSettings = Field(default_factory=LaneSettings, description="what a role's replay lane may have")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from roggia_schemas.names import Version
 
 from roggia_embedder.errors import CacheUnavailableError
 from roggia_embedder.ports import CacheUse, Matrix
@@ -26,9 +27,15 @@ CREATE TABLE IF NOT EXISTS uses (
     scope INTEGER NOT NULL REFERENCES scopes, doc_id TEXT NOT NULL, hash BLOB NOT NULL,
     PRIMARY KEY (scope, doc_id, hash)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS uses_by_hash ON uses (scope, hash);
+CREATE TABLE IF NOT EXISTS documents (
+    scope INTEGER NOT NULL REFERENCES scopes, doc_id TEXT NOT NULL,
+    revision INTEGER NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (scope, doc_id)) STRICT, WITHOUT ROWID;
 """
+"""`documents` came later: in an older file a document has no version until its next use."""
 _ORPHANS = """DELETE FROM vectors WHERE scope = ? AND hash = ?
     AND NOT EXISTS (SELECT 1 FROM uses WHERE uses.scope = vectors.scope AND uses.hash = vectors.hash)"""
+_NOTE = """INSERT INTO documents (scope, doc_id, revision, epoch) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET revision = excluded.revision, epoch = excluded.epoch"""
 
 
 class SqliteVectorCache:
@@ -57,8 +64,12 @@ class SqliteVectorCache:
         """See `VectorCache`."""
         return await self._run(lambda db: _get(db, tenant_id, model, text_hashes)) if text_hashes else {}
 
+    async def versions(self, tenant_id: str, model: str, doc_ids: Sequence[str]) -> dict[str, Version]:
+        """See `VectorCache`."""
+        return await self._run(lambda db: _versions(db, _scope(db, tenant_id, model), doc_ids)) if doc_ids else {}
+
     async def put(self, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]) -> None:
-        """See `VectorCache`. Of several uses of one document the last counts."""
+        """See `VectorCache`. Of several uses of one document the newest counts, of equal ones the last."""
         if uses:
             await self._run(lambda db: _put(db, tenant_id, model, vectors, uses))
 
@@ -95,15 +106,31 @@ def _get(db: sqlite3.Connection, tenant_id: str, model: str, hashes: Sequence[st
 def _put(
     db: sqlite3.Connection, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]
 ) -> None:
-    last = {use.doc_id: {bytes.fromhex(text_hash) for text_hash in use.text_hashes} for use in uses}
-    used = set[bytes]().union(*last.values())
-    fresh = {key: vector for text_hash, vector in vectors.items() if (key := bytes.fromhex(text_hash)) in used}
+    newest = {use.doc_id: use for use in sorted(uses, key=lambda use: use.version)}
     with db:
         db.execute("BEGIN IMMEDIATE")
         scope = _scope(db, tenant_id, model)
-        _insert(db, scope, fresh)
+        noted = _versions(db, scope, list(newest))
+        current = [use for use in newest.values() if use.version >= noted.get(use.doc_id, use.version)]
+        last = {use.doc_id: {bytes.fromhex(text_hash) for text_hash in use.text_hashes} for use in current}
+        used = set[bytes]().union(*last.values())
+        _insert(db, scope, {key: vector for name, vector in vectors.items() if (key := bytes.fromhex(name)) in used})
         gone = set[bytes]().union(*(_use(db, scope, doc_id, hashes) for doc_id, hashes in last.items()))
+        db.executemany(_NOTE, ((scope, use.doc_id, *use.version) for use in current))
         db.executemany(_ORPHANS, ((scope, key) for key in gone))
+
+
+def _versions(db: sqlite3.Connection, scope: int, doc_ids: Sequence[str]) -> dict[str, Version]:
+    found: dict[str, Version] = {}
+    for start in range(0, len(doc_ids), _AT_ONCE):
+        some = doc_ids[start : start + _AT_ONCE]
+        marks = ",".join("?" * len(some))
+        rows = db.execute(
+            f"SELECT doc_id, revision, epoch FROM documents WHERE scope = ? AND doc_id IN ({marks})",  # noqa: S608  # only marks
+            (scope, *some),
+        )
+        found.update((doc_id, Version(revision, epoch)) for doc_id, revision, epoch in rows)
+    return found
 
 
 def _scope(db: sqlite3.Connection, tenant_id: str, model: str) -> int:

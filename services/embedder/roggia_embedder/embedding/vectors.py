@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+
+from roggia_schemas.names import Version
 
 from roggia_embedder.errors import ChunkTooLongError
 from roggia_embedder.ports import CacheUse, EmbeddingModel, Matrix, VectorCache
@@ -16,6 +18,7 @@ class Wanted:
 
     tenant_id: str
     doc_id: str
+    version: Version
     texts: Mapping[str, str]
 
 
@@ -37,7 +40,7 @@ class VectorSupply:
     async def supply(self, wanted: Sequence[Wanted]) -> list[Supplied | ChunkTooLongError]:
         """Vectors per revision, in order; an error for a revision with a text beyond the model's window.
 
-        The cache then holds what each document's last revision in `wanted` uses. Raises `UnavailableError`.
+        The cache then holds what each document's newest version uses. Raises `UnavailableError`.
         """
         known = await self._known(wanted)
         refused = await self._compute(wanted, known)
@@ -45,6 +48,15 @@ class VectorSupply:
         answers = [_answer(item, known, refused, unclaimed) for item in wanted]
         await self._remember(wanted, answers, known)
         return answers
+
+    async def newest(self, documents: Collection[tuple[str, str]]) -> dict[tuple[str, str], Version]:
+        """The newest versions supplied for documents, named by tenant and id. Raises `UnavailableError`."""
+        found: dict[tuple[str, str], Version] = {}
+        for tenant in {tenant_id for tenant_id, _ in documents}:
+            doc_ids = [doc_id for tenant_id, doc_id in documents if tenant_id == tenant]
+            noted = await self._cache.versions(tenant, self._model.fingerprint, doc_ids)
+            found.update({(tenant, doc_id): version for doc_id, version in noted.items()})
+        return found
 
     async def _known(self, wanted: Sequence[Wanted]) -> dict[tuple[str, str], tuple[Matrix, bool]]:
         known: dict[tuple[str, str], tuple[Matrix, bool]] = {}
@@ -92,7 +104,7 @@ class VectorSupply:
     ) -> None:
         for tenant in {item.tenant_id: None for item in wanted}:
             uses = [
-                CacheUse(item.doc_id, frozenset(item.texts))
+                CacheUse(item.doc_id, frozenset(item.texts), item.version)
                 for item, answer in zip(wanted, answers, strict=True)
                 if item.tenant_id == tenant and isinstance(answer, Supplied)
             ]

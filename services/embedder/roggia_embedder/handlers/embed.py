@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from roggia_runtime import replay
 from roggia_runtime.records import DeadLetter, Done, Drop, Record, Verdict
+from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import DocChunked
-from roggia_schemas.names import check_moment, parse_document_key
+from roggia_schemas.names import Version, check_moment, parse_document_key
 
 from roggia_embedder import metrics
 from roggia_embedder.embedding.parts import Target, embedded
@@ -23,7 +25,9 @@ SPECIAL_TOKENS = 2
 class EmbedHandler:
     """The runtime's `Handler` for doc.chunked. Encodes the missing texts of a whole batch at once.
 
-    A Kafka null says that compaction may forget a deletion that every generation has passed: nothing to do.
+    A Kafka null says that compaction may forget a deletion that every generation has passed: nothing to do. What comes
+    from the replay lane is answered on the replay lane of `topic`; an older version than the newest embedded so far is
+    dropped there before it costs anything, unless it goes to another collection.
     """
 
     def __init__(self, *, topic: str, codec: EventCodec, supply: VectorSupply, target: Target, window: int) -> None:
@@ -35,13 +39,25 @@ class EmbedHandler:
 
     async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
         """Judge a batch. Raises `UnavailableError` when model, cache or registry does not answer."""
-        read = [await self._read(record) for record in batch]
+        read = await self._without_stale(batch, [await self._read(record) for record in batch])
         events = [(record, item) for record, item in zip(batch, read, strict=True) if isinstance(item, DocChunked)]
         answers = iter(await self._supply.supply([_wanted(event) for _, event in events]))
         return [
             self._verdict(record, item, next(answers)) if isinstance(item, DocChunked) else item
             for record, item in zip(batch, read, strict=True)
         ]
+
+    async def _without_stale(
+        self, batch: Sequence[Record], read: Sequence[DocChunked | Verdict]
+    ) -> list[DocChunked | Verdict]:
+        pairs = list(zip(batch, read, strict=True))
+        asked = {
+            (item.tenant_id, item.doc_id)
+            for record, item in pairs
+            if isinstance(item, DocChunked) and _looked_up(record)
+        }
+        newest = await self._supply.newest(asked) if asked else {}
+        return [Drop("stale") if _is_stale(record, item, newest) else item for record, item in pairs]
 
     async def _read(self, record: Record) -> DocChunked | Verdict:
         if record.value is None:
@@ -79,8 +95,26 @@ class EmbedHandler:
         metrics.EMBEDDED.inc(len(answer.computed))
         metrics.CACHED.inc(len(answer.vectors) - len(answer.computed))
         parts = embedded(event, answer, self._target)
-        return Done([self._codec.output(self._topic, part, parent_headers=record.headers) for part in parts])
+        topic = topics.replay(self._topic) if _in_lane(record) else self._topic
+        return Done([self._codec.output(topic, part, parent_headers=record.headers) for part in parts])
 
 
 def _wanted(event: DocChunked) -> Wanted:
-    return Wanted(event.tenant_id, event.doc_id, {chunk.text_sha256: chunk.text for chunk in event.chunks})
+    texts = {chunk.text_sha256: chunk.text for chunk in event.chunks}
+    return Wanted(event.tenant_id, event.doc_id, Version(event.revision, event.epoch), texts)
+
+
+def _in_lane(record: Record) -> bool:
+    return topics.base(record.topic) != record.topic
+
+
+def _looked_up(record: Record) -> bool:
+    """Whether a record may be dropped: a live one comes in its order, and another collection may lack what is newer."""
+    return _in_lane(record) and not replay.header(record.headers, replay.COLLECTION)
+
+
+def _is_stale(record: Record, item: DocChunked | Verdict, newest: Mapping[tuple[str, str], Version]) -> bool:
+    if not isinstance(item, DocChunked) or not _looked_up(record):
+        return False
+    version = Version(item.revision, item.epoch)
+    return newest.get((item.tenant_id, item.doc_id), version) > version

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from roggia_runtime import ids
+from roggia_runtime import ids, replay
 from roggia_runtime.clock import now_ms
 from roggia_runtime.records import DeadLetter, Done, Drop, Output, Record, Verdict
 from roggia_schemas.errors import SchemasError
@@ -16,7 +16,7 @@ from roggia_schemas.topics import DOC_UPSERTED
 
 from roggia_embedder import metrics
 from roggia_embedder.errors import ModelMismatchError
-from roggia_embedder.indexing.checks import RefusedError, check
+from roggia_embedder.indexing.checks import RefusedError, check, side_collection
 from roggia_embedder.indexing.deliveries import collections, deliveries, specification
 from roggia_embedder.indexing.writer import Complete, Conflict, Delivery, IndexWriter, Outcome, Stale
 from roggia_embedder.ports import CollectionSpec, IndexBinding, IndexCatalogue, VectorStore
@@ -32,6 +32,8 @@ class _Work:
     record: Record
     event: DocEmbedded
     spec: CollectionSpec
+    suffix: str = ""
+    """Of the side collection that it goes to; empty: it goes where readers look."""
 
 
 class UpsertHandler:
@@ -39,7 +41,7 @@ class UpsertHandler:
 
     A batch is written collection by collection, with few store calls; documents keep the order of their records. A
     version that is indexed already is answered with the same `doc.upserted` again (the first may not have reached
-    the brokers), and nothing is written.
+    the brokers), and nothing is written. A record that asks to be renewed has every passage written anew.
     """
 
     def __init__(
@@ -71,25 +73,29 @@ class UpsertHandler:
         try:
             event = await self._codec.decode(DocEmbedded, record)
             check(event, parse_document_key(record.key), self._generation)
-            spec = specification(event)
+            suffix = side_collection(replay.header(record.headers, replay.COLLECTION))
+            spec = specification(event, suffix)
             if spec is None:
                 return Drop("absent")
-            for name in collections(event):
-                await self._prepare(event, replace(spec, name=name))
+            for name in collections(event, suffix):
+                await self._prepare(event, replace(spec, name=name), suffix)
         except SchemasError as error:
             return DeadLetter("schema", str(error), getattr(error, "field", ""))
         except RefusedError as error:
             return DeadLetter(error.kind, str(error), error.field)
         except ModelMismatchError as error:
             return DeadLetter("policy", f"model: {error}; a new model needs a new generation", "model")
-        return _Work(record, event, spec)
+        return _Work(record, event, spec, suffix)
 
-    async def _prepare(self, event: DocEmbedded, spec: CollectionSpec) -> None:
-        """Collection and alias are there. Only the first generation of a knowledge base takes its alias."""
+    async def _prepare(self, event: DocEmbedded, spec: CollectionSpec, suffix: str) -> None:
+        """Collection and alias are there. Only the first generation takes the alias; a side collection has none."""
         held = self._prepared.get(spec.name)
         if held == spec:
             return
         await self._store.ensure_collection(spec)
+        if suffix:
+            self._prepared[spec.name] = spec
+            return
         domain = spec.name.removeprefix(f"kb_{event.tenant_id}_").rpartition("__g")[0]
         if await self._catalogue.resolve(event.tenant_id, domain) is None:
             alias = alias_name(event.tenant_id, domain)
@@ -100,7 +106,8 @@ class UpsertHandler:
         """One outcome per event: that of its own domain, with what left other domains counted in."""
         batches: dict[str, list[tuple[int, Delivery]]] = defaultdict(list)
         for index, item in enumerate(work):
-            for name, delivery in deliveries(item.event):
+            rewrite = replay.renewed(item.record.headers)
+            for name, delivery in deliveries(item.event, item.suffix, rewrite=rewrite):
                 batches[name].append((index, delivery))
         found: dict[int, dict[str, Outcome]] = defaultdict(dict)
         for name, numbered in batches.items():

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
+from roggia_runtime import replay
 from roggia_schemas.events import DocEmbedded
 from roggia_schemas.names import check_moment, check_revision, check_slug
 
 from roggia_embedder.errors import EmbedderError
+
+_SUFFIX = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+_GENERATION = re.compile(r"g\d+\Z")
 
 
 class RefusedError(EmbedderError):
@@ -34,6 +40,15 @@ def check(event: DocEmbedded, key: tuple[str, str], generation: int) -> None:
         raise RefusedError("invalid", "chunk_ids", f"{len(event.chunk_ids)} chunks in a deletion; send none")
     if not event.deleted:
         _check_content(event)
+
+
+def side_collection(suffix: str) -> str:
+    """The suffix of a side collection, checked. Raises `RefusedError`: a generation is no side collection."""
+    if not suffix or (_SUFFIX.match(suffix) and not _GENERATION.match(suffix)):
+        return suffix
+    raise RefusedError(
+        "policy", replay.COLLECTION, f"{suffix[:64]!r}; use 1 to 63 of a-z, 0-9 and '-', not a generation such as g2"
+    )
 
 
 def _check_content(event: DocEmbedded) -> None:

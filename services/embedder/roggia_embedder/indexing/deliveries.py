@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from roggia_schemas.events import DocChunked, DocEmbedded
-from roggia_schemas.names import Version, collection_name
+from roggia_schemas.names import Version, alias_name, collection_name
 
 from roggia_embedder.indexing.writer import Delivery
 from roggia_embedder.ports import Attributes, CollectionSpec, Document, PartTally, Passage, model_stamp
@@ -18,13 +18,21 @@ GONE = "deleted"
 """Digest of every deletion: there is nothing in it that could differ."""
 
 
-def collections(event: DocEmbedded) -> list[str]:
-    """Physical collections that the event touches: the document's own domain first, then those it left."""
-    domains = dict.fromkeys((event.domain, *event.left_domains))
-    return [collection_name(event.tenant_id, domain, event.generation) for domain in domains]
+def collections(event: DocEmbedded, suffix: str = "") -> list[str]:
+    """Physical collections that the event touches: the document's own domain first, then those it left.
+
+    With a `suffix` they are side collections, which no alias names.
+    """
+    return [_collection(event, domain, suffix) for domain in dict.fromkeys((event.domain, *event.left_domains))]
 
 
-def specification(event: DocEmbedded) -> CollectionSpec | None:
+def _collection(event: DocEmbedded, domain: str, suffix: str) -> str:
+    if suffix:
+        return f"{alias_name(event.tenant_id, domain)}__{suffix}"
+    return collection_name(event.tenant_id, domain, event.generation)
+
+
+def specification(event: DocEmbedded, suffix: str = "") -> CollectionSpec | None:
     """The collection of the document's own domain, as the event's model needs it.
 
     A deletion carries no vectors; its model's fingerprint tells the dimension, so that the deletion has a collection to
@@ -36,15 +44,14 @@ def specification(event: DocEmbedded) -> CollectionSpec | None:
         if told is None:
             return None
         dimension = int(told[1])
-    name = collection_name(event.tenant_id, event.domain, event.generation)
-    return CollectionSpec(name, event.generation, event.model, dimension)
+    return CollectionSpec(_collection(event, event.domain, suffix), event.generation, event.model, dimension)
 
 
-def deliveries(event: DocEmbedded) -> list[tuple[str, Delivery]]:
+def deliveries(event: DocEmbedded, suffix: str = "", *, rewrite: bool = False) -> list[tuple[str, Delivery]]:
     """What to write where: the version in its own domain, a deletion in every domain that the document left."""
-    own, *left = collections(event)
+    own, *left = collections(event, suffix)
     domains = [domain for domain in dict.fromkeys(event.left_domains) if domain != event.domain]
-    written = _deletion(event, event.domain) if event.deleted else _revision(event)
+    written = _deletion(event, event.domain) if event.deleted else _revision(event, rewrite)
     return [(own, written), *((name, _deletion(event, domain)) for name, domain in zip(left, domains, strict=True))]
 
 
@@ -62,7 +69,7 @@ def _deletion(event: DocEmbedded, domain: str) -> Delivery:
     )
 
 
-def _revision(event: DocEmbedded) -> Delivery:
+def _revision(event: DocEmbedded, rewrite: bool) -> Delivery:
     cached = sum(chunk.cached for chunk in event.chunks)
     return Delivery(
         document=Document(event.tenant_id, event.domain, event.doc_id),
@@ -74,6 +81,7 @@ def _revision(event: DocEmbedded) -> Delivery:
         part=event.part,
         tally=PartTally(len(event.chunks) - cached, cached),
         passages=_passages(event),
+        rewrite=rewrite,
     )
 
 

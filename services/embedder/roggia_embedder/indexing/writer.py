@@ -52,6 +52,8 @@ class Delivery:
     part: int
     tally: PartTally
     passages: tuple[Passage, ...]
+    rewrite: bool = False
+    """Write every passage anew, also those that stay: what the index holds of them may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +242,7 @@ class _Round:
             there = states.get(document, {})
             for passage in delivery.passages:
                 state = there.get(passage.attributes.chunk_id)
-                if state is None or (
-                    state.version < delivery.version and state.language != passage.attributes.language
-                ):
+                if state is None or (state.version < delivery.version and _must_replace(delivery, state, passage)):
                     upserts.append(passage)
                 elif state.version < delivery.version:
                     bumps.append(passage.attributes)
@@ -303,6 +303,11 @@ def intersect(held: tuple[str, ...], admitted: tuple[str, ...]) -> tuple[str, ..
     if "*" in held:
         return tuple(sorted(set(admitted)))
     return tuple(group for group in held if group in admitted)
+
+
+def _must_replace(delivery: Delivery, state: PointState, passage: Passage) -> bool:
+    """A bump keeps text and vectors; words are stemmed by language."""
+    return delivery.rewrite or state.language != passage.attributes.language
 
 
 def _reached(state: PointState | None, version: Version) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 async def verify(
     store: VectorStore, log: ChunkLog, scope: Scope, pace: Pace
-) -> AsyncIterator[Progress | Finding | Summary]:
+) -> AsyncGenerator[Progress | Finding | Summary]:
     """Findings as they are confirmed, with progress in between, and a summary at the end.
 
     Needs disk in the temporary directory, about 200 bytes for every chunk of the log and every point. Raises

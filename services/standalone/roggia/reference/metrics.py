@@ -11,6 +11,7 @@ MODULES = (
     "roggia_ingest.metrics",
     "roggia_embedder.metrics",
     "roggia_embedder.query.metrics",
+    "roggia_embedder.verify.metrics",
     "roggia_operator.metrics",
 )
 

@@ -1,0 +1,93 @@
+"""The chunk log on Kafka, and how far embed and upsert have come with it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.records import Record
+from roggia_runtime.settings import KafkaSettings
+from roggia_schemas.errors import SchemasError
+from roggia_schemas.events import DocChunked
+from roggia_schemas.names import parse_document_key
+
+from roggia_embedder.ports.codec import EventCodec
+from roggia_embedder.verify.log import Offsets, Wants
+from roggia_embedder.verify.rows import Expected, expected, forgotten
+
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Topics and groups between the log and the index. `wait_s`: how long upsert may take for what embed has done."""
+
+    chunked: str
+    embedded: str
+    embed_group: str
+    upsert_group: str
+    wait_s: float = 20.0
+
+
+class KafkaChunkLog:
+    """A `ChunkLog`, read without a group. Raises `UnavailableError`, and `AdminError` when Kafka refuses."""
+
+    def __init__(self, settings: KafkaSettings, codec: EventCodec, stages: Stages) -> None:
+        self._admin = TopicAdmin(settings)
+        self._codec = codec
+        self._stages = stages
+        self.unreadable = 0
+
+    async def ends(self) -> Offsets:
+        """See `ChunkLog`."""
+        return await self._admin.end_offsets(self._stages.chunked)
+
+    async def read(self, starts: Offsets, ends: Offsets, wants: Wants) -> AsyncIterator[Expected]:
+        """See `ChunkLog`."""
+        for partition, end in ends.items():
+            start = starts.get(partition, 0)
+            if start >= end:
+                continue
+            async for record in self._admin.read(self._stages.chunked, partition, start, end=end):
+                row = await self._row(record, wants)
+                if row is not None:
+                    yield row
+
+    async def settled(self) -> Offsets:
+        """See `ChunkLog`. Nothing is settled while upsert does not get to what embed had done at the call."""
+        stages = self._stages
+        embedded = await self._committed(stages.embed_group, stages.chunked)
+        produced = await self._admin.end_offsets(stages.embedded)
+        deadline = time.monotonic() + stages.wait_s
+        reached = _reached(await self._committed(stages.upsert_group, stages.embedded), produced)
+        while not reached and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+            reached = _reached(await self._committed(stages.upsert_group, stages.embedded), produced)
+        return embedded if reached else {}
+
+    async def _committed(self, group: str, topic: str) -> Offsets:
+        lags = await self._admin.group_lag(group)
+        return {place.number: lag.committed or 0 for place, lag in lags.items() if place.topic == topic}
+
+    async def _row(self, record: Record, wants: Wants) -> Expected | None:
+        try:
+            tenant, doc_id = parse_document_key(record.key)
+            if not wants(tenant, doc_id):
+                return None
+            if record.value is None:
+                return forgotten(tenant, doc_id, record.partition, record.offset)
+            event = await self._codec.decode(DocChunked, record)
+        except SchemasError:
+            self.unreadable += 1
+            return None
+        if (event.tenant_id, event.doc_id) != (tenant, doc_id):
+            self.unreadable += 1
+            return None
+        return expected(event, record.partition, record.offset)
+
+
+def _reached(committed: Offsets, wanted: Offsets) -> bool:
+    return all(committed.get(partition, 0) >= end for partition, end in wanted.items())

@@ -1,0 +1,91 @@
+"""What a process that holds a store verifies with: one run at a time, counted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import replace
+
+import structlog
+from roggia_runtime.errors import AdminError, UnavailableError
+from roggia_runtime.findings import Failure, Finding, Kind, Message, Summary, VerifyRequest
+
+from roggia_embedder.ports import VectorStore
+from roggia_embedder.verify import metrics
+from roggia_embedder.verify.errors import BusyError
+from roggia_embedder.verify.limits import Pace
+from roggia_embedder.verify.log import ChunkLog
+from roggia_embedder.verify.run import verify
+from roggia_embedder.verify.scope import Scope, scope_of
+
+log = structlog.get_logger()
+
+
+class Verifier:
+    """Runs of one store. `log` makes the chunk log of one run; `pace` is the server's own."""
+
+    def __init__(self, store: VectorStore, log: Callable[[], ChunkLog], generation: int, pace: Pace) -> None:
+        self._store = store
+        self._log = log
+        self._generation = generation
+        self._pace = pace
+        self._busy = False
+
+    def begin(self, request: VerifyRequest) -> AsyncGenerator[Message]:
+        """The messages of a run that starts when they are read. Raises `BadRequestError`, `InvalidNameError`, or
+        `BusyError` while another goes on. Close it to end the run early."""
+        scope = scope_of(request, self._generation)
+        if self._busy:
+            raise BusyError("verify: another run goes on in this process; wait for its end")
+        rate = request.points_per_s or self._pace.points_per_s
+        return self._run(scope, replace(self._pace, points_per_s=rate))
+
+    async def _run(self, scope: Scope, pace: Pace) -> AsyncGenerator[Message]:
+        if self._busy:
+            raise BusyError("verify: another run goes on in this process; wait for its end")
+        self._busy = True
+        try:
+            async with aclosing(verify(self._store, self._log(), scope, pace)) as messages:
+                async for message in messages:
+                    if isinstance(message, Summary):
+                        _measured(message, whole=scope == Scope(f"g{self._generation}"))
+                    yield message
+        except (UnavailableError, AdminError, OSError) as error:
+            metrics.RUNS.labels("failed").inc()
+            log.warning("verification failed", error=str(error))
+            yield Failure(message=str(error))
+        finally:
+            self._busy = False
+
+
+def _measured(summary: Summary, *, whole: bool) -> None:
+    metrics.RUNS.labels("clean" if summary.clean else "findings" if summary.findings else "pending").inc()
+    metrics.DOCUMENTS.inc(summary.documents)
+    metrics.POINTS.inc(summary.points)
+    if not whole:
+        return
+    for kind in Kind:
+        metrics.FINDINGS.labels(kind.value).set(summary.findings.get(kind.value, 0))
+    metrics.PENDING.set(summary.pending)
+    metrics.LAST_SECONDS.set(summary.seconds)
+    metrics.LAST_END.set(time.time())
+
+
+async def finished(messages: AsyncIterator[Message], most: int) -> Summary | Failure | None:
+    """Read a run to its end, and log its first `most` findings. None: it was ended early."""
+    shown, last = 0, None
+    async for message in messages:
+        if isinstance(message, Finding) and shown < most:
+            shown += 1
+            log.warning(
+                "finding",
+                kind=message.kind.value,
+                collection=message.collection,
+                doc_id=message.doc_id,
+                point=message.point_id,
+                detail=message.detail,
+            )
+        if isinstance(message, Summary | Failure):
+            last = message
+    return last
