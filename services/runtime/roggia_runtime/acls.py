@@ -89,12 +89,6 @@ class Acl:
     permission: Permission = Permission.ALLOW
     host: str = "*"
 
-    def __str__(self) -> str:
-        verb = "" if self.permission is Permission.ALLOW else "not "
-        name = f"{self.name}*" if self.pattern is Pattern.PREFIXED else self.name
-        host = "" if self.host == "*" else f" from {self.host}"
-        return f"{self.principal} {verb}{self.operation.name} {self.resource.name.lower()} {name}{host}"
-
 
 class AclAdmin:
     """Reads and changes ACLs; each call connects by itself.

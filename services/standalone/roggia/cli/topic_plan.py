@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Collection
-from typing import Annotated, Any
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
+from roggia_runtime.acls import Acl, NoAclsError, Pattern, Permission
+from roggia_runtime.settings import KafkaSettings
 from roggia_runtime.topic_changes import settings
 
+from roggia.access import principals
+from roggia.access.plan import AclPlan, apply_acls, plan_acls
 from roggia.cli import options
-from roggia.cli.output import emit, out, say
+from roggia.cli.output import emit, out
 from roggia.connection import Named, resolve
 from roggia.errors import StandaloneError, UsageError
 from roggia.inspect.topics import TopicPlan, apply_topics, plan_topics
@@ -21,8 +27,43 @@ from roggia.publishing.publisher import kafka_settings
 DIFFERS = 6
 """Exit status of `plan` when there is something to do."""
 
+PrincipalsFile: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--principals",
+        envvar="ROGGIA_PRINCIPALS",
+        help="YAML file that says who is who (default: ROGGIA_PRINCIPALS, else User:roggia-<role> for every role).",
+        show_envvar=False,
+    ),
+]
+WithAcls: TypeAlias = Annotated[bool, typer.Option("--acls/--no-acls", help="Look at ACLs too, where Kafka has them.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Topics and, where the cluster has an authorizer and they were asked for, ACLs."""
+
+    topics: TopicPlan
+    acls: AclPlan | None
+
+    def dangers(self) -> set[str]:
+        """Names that `--confirm` may hold."""
+        risky = {change.topic for change in self.topics.changes if change.danger}
+        return risky | {acl.principal for acl in self.acls.surplus} if self.acls else risky
+
+    def held_back(self, confirmed: Collection[str]) -> list[str]:
+        """Names that were not typed."""
+        return sorted((self.dangers() - set(confirmed)) - {change.topic for change in self.topics.conflicts})
+
+    def to_do(self, confirmed: Collection[str]) -> bool:
+        """True when `apply` would change something."""
+        acls = self.acls is not None and bool(self.acls.missing or self.acls.revocable(confirmed))
+        return acls or any(change.allowed(confirmed) for change in self.topics.changes)
+
 
 def plan(
+    file: PrincipalsFile = None,
+    acls: WithAcls = True,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
     json: options.Json = False,
@@ -31,57 +72,77 @@ def plan(
 
     Exit status: 0 nothing to do, 6 there are differences, 1 one of them cannot be mended by `apply`.
     """
-    found = asyncio.run(plan_topics(kafka_settings(resolve(Named(data, bootstrap)))))
+    found = asyncio.run(_plan(kafka_settings(resolve(Named(data, bootstrap))), file, acls=acls))
     emit(as_json(found)) if json else show(found)
     _refuse_conflicts(found)
-    if found.changes:
+    if found.topics.changes or found.acls:
         raise typer.Exit(DIFFERS)
 
 
 def apply(
     confirm: Annotated[
-        list[str] | None, typer.Option("--confirm", help="Name of a topic in which data may be lost; repeatable.")
+        list[str] | None,
+        typer.Option("--confirm", help="Topic that may lose data, or principal that may lose rights; repeatable."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    file: PrincipalsFile = None,
+    acls: WithAcls = True,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
     json: options.Json = False,
 ) -> None:
-    """Create topics that Kafka lacks, and bring settings into line. Deletes nothing.
+    """Create topics and ACLs that Kafka lacks, and bring settings into line. Deletes no topic.
 
-    What could lose data or move keys is done only for topics named with --confirm.
+    What could lose data, move keys or take rights away is done only for topics and principals named with --confirm.
     """
     where = kafka_settings(resolve(Named(data, bootstrap)))
-    found, confirmed = asyncio.run(plan_topics(where)), frozenset(confirm or ())
-    _check(found, confirmed)
+    found, confirmed = asyncio.run(_plan(where, file, acls=acls)), frozenset(confirm or ())
+    for name in sorted(confirmed - found.dangers()):
+        raise UsageError(f"--confirm {name}: nothing dangerous is planned for it; `roggia topics plan` shows what is")
     emit(as_json(found, confirmed)) if json else show(found)
-    if not dry_run and any(change.allowed(confirmed) for change in found.changes):
+    if not dry_run and found.to_do(confirmed):
         _agree(yes)
-        asyncio.run(apply_topics(where, confirmed=confirmed))
+        asyncio.run(_apply(where, found, confirmed))
     _refuse_conflicts(found)
     if not dry_run and (left := found.held_back(confirmed)):
-        names = " ".join(f"--confirm {name}" for name in dict.fromkeys(change.topic for change in left))
-        raise StandaloneError(f"not done, because data could be lost; to do it all the same: {names}")
+        names = " ".join(f"--confirm {name}" for name in left)
+        raise StandaloneError(f"not done, because data or rights could be lost; to do it all the same: {names}")
 
 
-def show(found: TopicPlan) -> None:
+def show(found: Plan) -> None:
     """The plan for people."""
-    if found.changes:
-        table = Table("change", "topic", "difference", "danger", box=None)
-        for change in found.changes:
-            table.add_row(change.action.value, change.topic, change.detail, change.danger)
-        out.print(table)
-    else:
-        out.print("nothing to do")
-    for topic, made in (found.by_hand or {}).items():
+    topics = found.topics
+    table = Table("change", *(Column(name, overflow="fold") for name in ("of", "difference", "danger")), box=None)
+    for change in topics.changes:
+        table.add_row(change.action.value, change.topic, change.detail, change.danger)
+    for verb, rules, danger in _rules(found.acls):
+        for principal, what in grouped(rules):
+            table.add_row(verb, principal, what, danger)
+    out.print(table) if table.row_count else out.print("nothing to do")
+    for topic, made in (topics.by_hand or {}).items():
         out.print(f"left as it is: {topic}: {settings(made)}", markup=False, soft_wrap=True)
-    if found.unknown:
-        out.print(f"not in the catalogue, left alone: {', '.join(found.unknown)}", markup=False, soft_wrap=True)
+    if topics.unknown:
+        out.print(f"not in the catalogue, left alone: {', '.join(topics.unknown)}", markup=False, soft_wrap=True)
+    if found.acls and found.acls.others:
+        out.print(f"ACLs of other principals, left alone: {len(found.acls.others)}", markup=False)
 
 
-def as_json(found: TopicPlan, confirmed: Collection[str] = ()) -> dict[str, Any]:
-    """The plan for scripts; `allowed` says whether `apply` does it with the topics that were confirmed."""
+def grouped(rules: Iterable[Acl]) -> Iterator[tuple[str, str]]:
+    """ACLs for people: principal, and what it may do with one resource."""
+    merged: dict[tuple[str, str, str], list[str]] = {}
+    for acl in sorted(rules):
+        verb = "" if acl.permission is Permission.ALLOW else "not "
+        name = f"{acl.name}*" if acl.pattern is Pattern.PREFIXED else acl.name
+        where = "" if acl.host == "*" else f" from {acl.host}"
+        kind = acl.resource.name.lower().replace("_", " ")
+        merged.setdefault((acl.principal, verb, f"{kind} {name}{where}"), []).append(acl.operation.name)
+    for (principal, verb, what), operations in merged.items():
+        yield principal, f"{verb}{', '.join(operations)} on {what}"
+
+
+def as_json(found: Plan, confirmed: Collection[str] = ()) -> dict[str, Any]:
+    """The plan for scripts; `allowed` says whether `apply` does it with the names that were confirmed."""
     rows = [
         {
             "action": change.action.value,
@@ -90,15 +151,50 @@ def as_json(found: TopicPlan, confirmed: Collection[str] = ()) -> dict[str, Any]
             "danger": change.danger,
             "allowed": change.allowed(confirmed),
         }
-        for change in found.changes
+        for change in found.topics.changes
     ]
-    return {"changes": rows, "unknown": list(found.unknown), "by_hand": found.by_hand or {}}
+    plan = found.acls
+    rules = None
+    if plan is not None:
+        rules = {name: [acl_row(acl) for acl in getattr(plan, name)] for name in ("missing", "surplus", "others")}
+    unknown, by_hand = list(found.topics.unknown), found.topics.by_hand or {}
+    return {"changes": rows, "unknown": unknown, "by_hand": by_hand, "acls": rules}
 
 
-def _check(found: TopicPlan, confirmed: Collection[str]) -> None:
-    known = {change.topic for change in found.changes if change.danger}
-    for name in sorted(set(confirmed) - known):
-        raise UsageError(f"--confirm {name}: nothing dangerous is planned for it; `roggia topics plan` shows what is")
+def acl_row(acl: Acl) -> dict[str, str]:
+    """One ACL for scripts."""
+    return {
+        "principal": acl.principal,
+        "permission": acl.permission.name,
+        "operation": acl.operation.name,
+        "resource": acl.resource.name,
+        "name": acl.name,
+        "pattern": acl.pattern.name,
+        "host": acl.host,
+    }
+
+
+async def _plan(where: KafkaSettings, file: Path | None, *, acls: bool) -> Plan:
+    who = principals.load(file)
+    topics = await plan_topics(where)
+    if not acls:
+        return Plan(topics, None)
+    try:
+        return Plan(topics, await plan_acls(where, who, topics.specs))
+    except NoAclsError as error:
+        if file is not None:
+            raise UsageError(f"--principals: {error}; leave it out, or secure the cluster first") from None
+        return Plan(topics, None)
+
+
+async def _apply(where: KafkaSettings, found: Plan, confirmed: Collection[str]) -> None:
+    await apply_topics(where, confirmed=confirmed)
+    if found.acls is not None:
+        await apply_acls(where, found.acls, confirmed)
+
+
+def _rules(plan: AclPlan | None) -> list[tuple[str, tuple[Acl, ...], str]]:
+    return [("allow", plan.missing, ""), ("revoke", plan.surplus, "whoever uses it would be stopped")] if plan else []
 
 
 def _agree(yes: bool) -> None:
@@ -106,11 +202,10 @@ def _agree(yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("--yes: needed to apply without a terminal; `roggia topics plan` shows what would be done")
-    say("")
     typer.confirm("Do it?", abort=True, err=True)
 
 
-def _refuse_conflicts(found: TopicPlan) -> None:
-    if found.conflicts:
-        names = ", ".join(change.topic for change in found.conflicts)
+def _refuse_conflicts(found: Plan) -> None:
+    if found.topics.conflicts:
+        names = ", ".join(change.topic for change in found.topics.conflicts)
         raise StandaloneError(f"cannot be brought into line: {names}; the plan says why")

@@ -1,4 +1,4 @@
-"""The commands of `roggia topics`; `plan` and `apply` stand in `topic_plan`, `list` and `tail` here."""
+"""The commands of `roggia topics`; `list` and `tail` stand here, the others beside it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from roggia_runtime.codec import EventCodec
 
 from roggia.cli import options
 from roggia.cli.output import emit, emit_line, out
+from roggia.cli.topic_acls import acls
 from roggia.cli.topic_plan import apply, plan
 from roggia.connection import Connection, Named, resolve
 from roggia.inspect.topics import list_topics
@@ -24,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Kafka topics: make them, list them
 
 app.command("plan")(plan)
 app.command("apply")(apply)
+app.command("acls")(acls)
 
 
 @app.command("list")

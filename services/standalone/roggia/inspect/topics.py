@@ -16,9 +16,13 @@ from roggia_schemas.topics import TopicSpec
 
 @dataclass(frozen=True, slots=True)
 class TopicPlan:
-    """How Kafka differs from the catalogue. `unknown` and `by_hand` (topic → settings) are told, never touched."""
+    """How Kafka differs from `specs`, the catalogue's rows.
+
+    `unknown` topics and settings made `by_hand` (by topic) are told, never touched.
+    """
 
     changes: tuple[Change, ...]
+    specs: tuple[TopicSpec, ...] = ()
     unknown: tuple[str, ...] = ()
     by_hand: Mapping[str, Mapping[str, str]] | None = None
 
@@ -26,10 +30,6 @@ class TopicPlan:
     def conflicts(self) -> tuple[Change, ...]:
         """What cannot be done at all."""
         return tuple(change for change in self.changes if change.action is Action.CONFLICT)
-
-    def held_back(self, confirmed: Collection[str]) -> tuple[Change, ...]:
-        """What could be done, had the topic's name been typed."""
-        return tuple(change for change in self.changes if change.danger and not change.allowed(confirmed))
 
 
 async def plan_topics(settings: KafkaSettings) -> TopicPlan:
@@ -39,7 +39,7 @@ async def plan_topics(settings: KafkaSettings) -> TopicPlan:
         specs = wanted(names)
         existing = await admin.existing({spec.name for spec in specs})
     unknown = tuple(name for name in names if owner(name) == "?")
-    return TopicPlan(tuple(changes(specs, existing)), unknown, by_hand(specs, existing))
+    return TopicPlan(tuple(changes(specs, existing)), tuple(specs), unknown, by_hand(specs, existing))
 
 
 async def apply_topics(settings: KafkaSettings, *, confirmed: Collection[str] = ()) -> list[Change]:
