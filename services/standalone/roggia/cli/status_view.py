@@ -21,8 +21,8 @@ def shown(found: dict[str, Any], *, partitions: bool) -> Iterator[RenderableType
         yield _processes(found["processes"])
         yield Text()
     lag = found["lag"]
-    if lag is None:
-        yield Text("No group has been observed yet.")
+    if lag is None or not lag["groups"]:
+        yield Text("No group reads anything yet.")
     else:
         yield _partitions(lag["groups"]) if partitions else _groups(lag["groups"])
         yield Text()
@@ -31,6 +31,9 @@ def shown(found: dict[str, Any], *, partitions: bool) -> Iterator[RenderableType
     yield Text(_searchable(found["searchable"]))
     letters = ", ".join(f"{one['open']} of {one['stage']} ({one['kind']})" for one in found["dead_letters"])
     yield Text(f"Open dead letters: {letters or 'none'}")
+    for job in found["jobs"]:
+        part = f"{job['done'] / job['all']:.0%}" if job["all"] else "–"
+        yield Text(f"Job {job['job']}: {job['status']} {part} {job['message']}".rstrip())
 
 
 def seconds(value: float | None) -> str:

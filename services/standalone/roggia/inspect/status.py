@@ -8,8 +8,11 @@ import aiohttp
 from roggia_operator.dlq.kafka_log import KafkaLog
 from roggia_operator.dlq.looking import DeadLetters
 from roggia_operator.dlq.selection import Selection
+from roggia_operator.jobs.table import Job, read
+from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.settings import KafkaSettings, RegistrySettings
+from roggia_schemas import topics
 
 from roggia.inspect.lag import LagView
 from roggia.stack.data import ProcessState, StackState
@@ -23,10 +26,34 @@ async def report(
     kafka: KafkaSettings, registry: RegistrySettings, view: LagView, stack: StackState | None
 ) -> dict[str, Any]:
     """Everything, as one JSON-like value. `stack` is the embedded one, where it is what is looked at."""
+    seen = await view.look()
+    jobs = topics.OPS_JOB in await TopicAdmin(kafka).topics()
     return {
         "processes": await processes(stack) if stack else [],
-        **await view.look(),
-        "dead_letters": await open_letters(kafka, registry),
+        **seen,
+        "dead_letters": await open_letters(kafka, registry) if jobs else [],
+        "jobs": await open_jobs(kafka, registry) if jobs else [],
+    }
+
+
+async def open_jobs(kafka: KafkaSettings, registry: RegistrySettings) -> list[dict[str, Any]]:
+    """Jobs that have not ended: how far they are, and why they stand as they do."""
+    codec = EventCodec(registry, source="roggia/status")
+    try:
+        jobs, _ = await read(kafka, codec)
+    finally:
+        await codec.stop()
+    return [_job(job) for job in jobs if not job.ended]
+
+
+def _job(job: Job) -> dict[str, Any]:
+    done, whole = job.reach
+    return {
+        "job": job.job_id,
+        "status": job.status.value,
+        "done": done,
+        "all": whole,
+        "message": job.state.message if job.state else "no operator has taken it yet",
     }
 
 
