@@ -9,6 +9,12 @@ from roggia_runtime.leadership import Leader
 from roggia_runtime.service import Service
 from roggia_schemas import topics
 
+from roggia_operator.console.app import application
+from roggia_operator.console.index import Index
+from roggia_operator.console.live import Live
+from roggia_operator.console.live_actions import LiveActions
+from roggia_operator.console.live_jobs import JobActions
+from roggia_operator.console.role import add_console
 from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.lag.monitor import Monitor
 from roggia_operator.lag.routes import routes as lag_routes
@@ -32,6 +38,9 @@ def build(settings: OperatorSettings) -> Service:
     service.on_start(codec.start)
     service.on_stop(codec.stop)
     service.add(monitor, jobs(settings, codec))
+    looking = Live(settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s)
+    actions = LiveActions(JobActions(settings.kafka, codec))
+    add_console(service, application(looking, actions, settings.console.access), settings.console)
     return service
 
 

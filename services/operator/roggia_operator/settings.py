@@ -6,6 +6,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import ServiceSettings, load
 
+from roggia_operator.console.settings import ConsoleOptions
+
 
 class OperatorOptions(BaseSettings):
     """What the operator's rooms have."""
@@ -39,3 +41,4 @@ class OperatorSettings(ServiceSettings):
     """Everything that `roggia_operator.app.build` needs."""
 
     operator: OperatorOptions = Field(default_factory=lambda: load(OperatorOptions), description="the operator")
+    console: ConsoleOptions = Field(default_factory=lambda: load(ConsoleOptions), description="the console")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+import re
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_every_setting_that_the_stack_gives_a_service_is_one_that_it_reads(tmp_path: Path) -> None:
     """A misspelt variable would be ignored in silence, and a service would write outside the data directory."""
     known = {row.variable for cls in (IngestSettings, EmbedderSettings, OperatorSettings) for row in rows(cls)}
-    specs = plan.services(DataDirectory(tmp_path), plan.Ports())
+    specs = plan.services(DataDirectory(tmp_path), plan.Ports(), "t" * 16)
 
     assert {name for spec in specs for name in spec.environment} <= known
     assert all(find_spec(spec.arguments[0]) for spec in specs)
@@ -44,7 +45,7 @@ def test_what_the_stack_gives_a_service_is_valid_and_inside_the_data_directory(
 ) -> None:
     """The settings load as given, and every path among them lies in the one directory that `up` shows."""
     data = DataDirectory(tmp_path)
-    (spec,) = [one for one in plan.services(data, plan.Ports()) if one.name == name]
+    (spec,) = [one for one in plan.services(data, plan.Ports(), "t" * 16) if one.name == name]
     for variable, value in spec.environment.items():
         monkeypatch.setenv(variable, value)
 
@@ -69,3 +70,12 @@ def test_the_reference_names_settings_with_default_unit_and_no_secret() -> None:
     assert "| `ROGGIA_KAFKA_BOOTSTRAP` | `127.0.0.1:19092` |" in page
     assert "| `ROGGIA_KAFKA_SASL_PASSWORD` | – |" in page
     assert page.count("`ROGGIA_KAFKA_BOOTSTRAP`") == 1
+
+
+def test_the_console_token_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    """A token of 48 hexadecimal digits, kept over restarts, in a file that nobody else can read."""
+    data = DataDirectory(tmp_path)
+    token = data.console_token()
+    assert re.fullmatch("[0-9a-f]{48}", token)
+    assert data.console_token() == token
+    assert (tmp_path / "console.token").stat().st_mode & 0o077 == 0

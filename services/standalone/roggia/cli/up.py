@@ -47,6 +47,9 @@ def up(
     query_port: Annotated[
         int, typer.Option(help="Preferred port of search and ask.", min=0, max=LAST_PORT)
     ] = plan.QUERY_PORT,
+    console_port: Annotated[
+        int, typer.Option(help="Preferred port of the operators' console.", min=0, max=LAST_PORT)
+    ] = plan.CONSOLE_PORT,
 ) -> None:
     """Run everything on this machine: broker, registry, ingest, embed, index, operator.
 
@@ -54,7 +57,7 @@ def up(
     """
     where = data_directory(data)
     err.print(f"Data: {escape(str(where.root))}")
-    asyncio.run(_serve(where, plan.Ports(broker=kafka_port, registry=registry_port, query=query_port)))
+    asyncio.run(_serve(where, plan.Ports(kafka_port, registry_port, query_port, console_port)))
 
 
 async def _serve(data: DataDirectory, ports: plan.Ports) -> None:
@@ -76,7 +79,7 @@ async def _serve(data: DataDirectory, ports: plan.Ports) -> None:
 async def _until_failed(data: DataDirectory, ports: plan.Ports) -> None:
     async with stack(data, show, ports) as supervisor:
         state = supervisor.state()
-        err.print(f"Kafka {state.kafka} · registry {state.registry} · search {state.query}")
+        err.print(f"Kafka {state.kafka} · registry {state.registry} · search {state.query} · console {state.console}")
         err.print("Ready. Next: roggia publish, roggia search, roggia ask, roggia status. Ctrl-C stops it.")
         await supervisor.run()
 

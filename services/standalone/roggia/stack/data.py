@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
     kafka: str
     registry: str
     query: str
+    console: str = ""
     processes: dict[str, ProcessState] = {}
 
 
@@ -48,6 +50,7 @@ class DataDirectory:
         self.catalogue = self.root / "catalogue.sqlite"
         self.content = self.root / "content"
         self.logs = self.root / "logs"
+        self._token = self.root / "console.token"
         self._state = self.root / "state.json"
         self._lock = self.root / "lock"
 
@@ -69,6 +72,16 @@ class DataDirectory:
         holder = self.state()
         pid = f" (process {holder.pid})" if holder else ""
         return f"another `roggia up`{pid} is using {self.root}: stop it, or choose another directory with --data"
+
+    def console_token(self) -> str:
+        """The token that unlocks the console's actions, made on first use; only its owner can read the file."""
+        try:
+            descriptor = os.open(self._token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return self._token.read_text("ascii").strip()
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(24) + "\n")
+        return self._token.read_text("ascii").strip()
 
     def is_held(self) -> bool:
         """Whether a supervisor is alive on this directory."""

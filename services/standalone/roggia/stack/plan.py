@@ -13,6 +13,7 @@ from roggia.stack.supervisor import Addresses
 BROKER_PORT = 19092
 REGISTRY_PORT = 18081
 QUERY_PORT = 7080
+CONSOLE_PORT = 7090
 HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083, "operator": 17084}
 
 
@@ -23,6 +24,7 @@ class Ports:
     broker: int = BROKER_PORT
     registry: int = REGISTRY_PORT
     query: int = QUERY_PORT
+    console: int = CONSOLE_PORT
     health: Mapping[str, int] = field(default_factory=lambda: dict(HEALTH_PORTS))
 
     @classmethod
@@ -33,6 +35,7 @@ class Ports:
             broker=choose(want.broker, taken),
             registry=choose(want.registry, taken),
             query=choose(want.query, taken),
+            console=choose(want.console, taken),
             health={name: choose(port, taken) for name, port in want.health.items()},
         )
 
@@ -42,6 +45,7 @@ class Ports:
             kafka=f"{LOOPBACK}:{self.broker}",
             registry=f"http://{LOOPBACK}:{self.registry}",
             query=f"http://{LOOPBACK}:{self.query}",
+            console=f"http://{LOOPBACK}:{self.console}",
         )
 
 
@@ -61,7 +65,7 @@ def support(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
     ]
 
 
-def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
+def services(data: DataDirectory, ports: Ports, console_token: str) -> list[ProcessSpec]:
     """Ingest, embed, index (upsert and query together: the embedded index admits one process) and operator."""
     return [
         _service(
@@ -93,7 +97,16 @@ def services(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
                 "ROGGIA_EMBEDDER_QUERY_PORT": str(ports.query),
             },
         ),
-        _service("operator", ("roggia_operator",), ports, {}),
+        _service(
+            "operator",
+            ("roggia_operator",),
+            ports,
+            {
+                "ROGGIA_OPERATOR_CONSOLE_PORT": str(ports.console),
+                "ROGGIA_OPERATOR_CONSOLE_TOKEN": console_token,
+                "ROGGIA_OPERATOR_CONSOLE_INDEX_URL": ports.addresses().query,
+            },
+        ),
     ]
 
 

@@ -27,11 +27,12 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the stack answers: Kafka bootstrap, registry URL, query URL."""
+    """Where the stack answers: Kafka bootstrap, registry URL, query URL, console URL."""
 
     kafka: str
     registry: str
     query: str
+    console: str = ""
 
 
 class Supervisor:
@@ -147,5 +148,6 @@ class Supervisor:
             kafka=self._addresses.kafka,
             registry=self._addresses.registry,
             query=self._addresses.query,
+            console=self._addresses.console,
             processes=dict(self._states),
         )

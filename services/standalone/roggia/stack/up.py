@@ -34,7 +34,7 @@ async def stack(
             try:
                 await supervisor.bring_up(plan.support(data, ports), http)
                 await _prepare(where)
-                await supervisor.bring_up(plan.services(data, ports), http)
+                await supervisor.bring_up(plan.services(data, ports, data.console_token()), http)
                 yield supervisor
             finally:
                 await supervisor.close()
