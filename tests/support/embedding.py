@@ -18,6 +18,7 @@ from roggia_runtime.settings import RegistrySettings
 from roggia_schemas import topics
 from roggia_schemas.codec import Codec
 from roggia_schemas.events import Chunk, DocChunked, DocEmbedded
+from roggia_schemas.names import Version
 
 PARENT = "018bcfe5-0000-7000-8000-000000000001"
 
@@ -41,19 +42,26 @@ class MemoryCache:
 
     def __init__(self) -> None:
         self.vectors: dict[tuple[str, str, str], Matrix] = {}
-        self.uses: dict[tuple[str, str, str], frozenset[str]] = {}
+        self.uses: dict[tuple[str, str, str], CacheUse] = {}
 
     async def get(self, tenant_id: str, model: str, text_hashes: Sequence[str]) -> dict[str, Matrix]:
         """Vectors that are there."""
         found = {text_hash: self.vectors.get((tenant_id, model, text_hash)) for text_hash in text_hashes}
         return {text_hash: vector for text_hash, vector in found.items() if vector is not None}
 
+    async def versions(self, tenant_id: str, model: str, doc_ids: Sequence[str]) -> dict[str, Version]:
+        """Versions that are noted."""
+        found = {doc_id: self.uses.get((tenant_id, model, doc_id)) for doc_id in doc_ids}
+        return {doc_id: use.version for doc_id, use in found.items() if use is not None}
+
     async def put(self, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]) -> None:
         """Store, and erase what nobody uses."""
         for use in uses:
-            self.uses[tenant_id, model, use.doc_id] = use.text_hashes
+            held = self.uses.get((tenant_id, model, use.doc_id))
+            if held is None or held.version <= use.version:
+                self.uses[tenant_id, model, use.doc_id] = use
         self.vectors.update({(tenant_id, model, text_hash): vector for text_hash, vector in vectors.items()})
-        used = {(t, m, text_hash) for (t, m, _), hashes in self.uses.items() for text_hash in hashes}
+        used = {(t, m, text_hash) for (t, m, _), use in self.uses.items() for text_hash in use.text_hashes}
         self.vectors = {key: vector for key, vector in self.vectors.items() if key in used}
 
     async def close(self) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
 from roggia_embedder.ports import CacheUse, VectorCache
+from roggia_schemas.names import Version
 
 from tests.support.embedding import MemoryCache
 
 A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
 MODEL = "m1"
+FIRST = Version(1)
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -32,9 +36,9 @@ def rows(*hashes: str) -> dict[str, np.ndarray]:
     return {text_hash: np.arange(4, dtype=np.float32) + int(text_hash[:2], 16) for text_hash in hashes}
 
 
-def use(doc_id: str, *hashes: str) -> CacheUse:
+def use(doc_id: str, *hashes: str, version: Version = FIRST) -> CacheUse:
     """What a document uses."""
-    return CacheUse(doc_id, frozenset(hashes))
+    return CacheUse(doc_id, frozenset(hashes), version)
 
 
 async def held(cache: VectorCache, tenant: str = "acme", model: str = MODEL) -> set[str]:
@@ -81,6 +85,40 @@ async def test_a_vector_that_nobody_uses_is_not_kept(cache: VectorCache) -> None
     """An older revision of the same batch leaves nothing behind."""
     await cache.put("acme", MODEL, rows(A, B), [use("d", A), use("d", B)])
     assert await held(cache) == {B}
+
+
+async def test_an_older_version_changes_nothing(cache: VectorCache) -> None:
+    """A replayed old chunk set neither evicts what is used now nor brings back what a deletion erased."""
+    await cache.put("acme", MODEL, rows(A), [use("d", A, version=Version(2, 1)), use("gone", version=Version(5))])
+    await cache.put("acme", MODEL, rows(B, C), [use("d", B, version=Version(2)), use("gone", C, version=Version(4, 9))])
+    assert await held(cache) == {A}
+    assert await cache.versions("acme", MODEL, ["d", "gone", "new"]) == {"d": Version(2, 1), "gone": Version(5)}
+    await cache.put("acme", MODEL, rows(C), [use("gone", C, version=Version(6))])
+    assert await held(cache) == {A, C}
+
+
+async def test_the_newest_use_of_a_batch_counts(cache: VectorCache) -> None:
+    """Whatever their order in the batch."""
+    await cache.put("acme", MODEL, rows(A, B), [use("d", A, version=Version(3)), use("d", B, version=Version(2))])
+    assert await held(cache) == {A}
+
+
+async def test_a_file_from_before_versions_goes_on(tmp_path: Path) -> None:
+    """Its vectors and uses hold; a document has no version until its next use."""
+    path = tmp_path / "v.sqlite3"
+    old = SqliteVectorCache(path)
+    await old.start()
+    await old.put("acme", MODEL, rows(A, B), [use("d", A), use("e", B)])
+    await old.close()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("DROP TABLE documents")
+    new = SqliteVectorCache(path)
+    await new.start()
+    assert await held(new) == {A, B}
+    assert await new.versions("acme", MODEL, ["d"]) == {}
+    await new.put("acme", MODEL, rows(C), [use("d", C, version=Version(2))])
+    assert await held(new) == {B, C}
+    await new.close()
 
 
 async def test_a_file_that_another_process_wrote_is_read(tmp_path: Path) -> None:
