@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
