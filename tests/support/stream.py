@@ -79,6 +79,7 @@ class StreamLog:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self.topic = _CHUNKED
         self.unreadable = 0
 
     async def ends(self) -> Offsets:

@@ -109,7 +109,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag="summary", tag_fiel
     """The end of a run. `clean` means: no finding, and nothing that could not be judged.
 
     `pending` counts documents whose newest version was still on its way, or that changed at every look. `unreadable`
-    counts records of the log that no version could be read from. `suspects` were looked at again.
+    counts records of the log that no version could be read from. `suspects` were looked at again. `chunked` is the
+    topic that was compared with, `generation` the server's index generation.
     """
 
     documents: int
@@ -121,6 +122,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, tag="summary", tag_fiel
     unreadable: int
     seconds: float
     collections: tuple[str, ...] = ()
+    chunked: str = ""
+    generation: int = 0
 
     @property
     def clean(self) -> bool:

@@ -39,6 +39,7 @@ class KafkaChunkLog:
         self._admin = TopicAdmin(settings)
         self._codec = codec
         self._stages = stages
+        self.topic = stages.chunked
         self.unreadable = 0
 
     async def ends(self) -> Offsets:

@@ -16,6 +16,8 @@ Wants: TypeAlias = Callable[[str, str], bool]
 class ChunkLog(Protocol):
     """One `doc.chunked.c<K>`. Raises `UnavailableError` when Kafka does not answer."""
 
+    topic: str
+    """Its name."""
     unreadable: int
     """Records so far from which nothing could be read: the embed role refused them too."""
 

@@ -99,4 +99,5 @@ def _summary(ground: Ground, seconds: float) -> Summary:
         unreadable=ground.log.unreadable,
         seconds=round(seconds, 3),
         collections=tuple(place.name for _, place in ground.existing()),
+        chunked=ground.log.topic,
     )

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 
+import msgspec
 import structlog
 from roggia_runtime.errors import AdminError, UnavailableError
 from roggia_runtime.findings import Failure, Finding, Kind, Message, Summary, VerifyRequest
@@ -50,6 +51,7 @@ class Verifier:
                 async for message in messages:
                     if isinstance(message, Summary):
                         _measured(message, whole=scope == Scope(f"g{self._generation}"))
+                        message = msgspec.structs.replace(message, generation=self._generation)  # noqa: PLW2901
                     yield message
         except (UnavailableError, AdminError, OSError) as error:
             metrics.RUNS.labels("failed").inc()
