@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -29,6 +29,7 @@ class MemoryLog:
         self._committed: dict[str, dict[Partition, int]] = defaultdict(dict)
         self._first: dict[Partition, int] = defaultdict(int)
         self.clock_ms = START_MS
+        self.turn: Callable[[], None] = lambda: None
 
     def append(self, output: Output) -> Record:
         """One record, at the end of its partition."""
@@ -48,6 +49,10 @@ class MemoryLog:
     def forget(self, partition: Partition, before: int) -> None:
         """What retention does."""
         self._first[partition] = before
+
+    def lacks(self, topic: str) -> None:
+        """A topic that nobody made."""
+        self._topics.discard(topic)
 
     def commit(self, group: str, partition: Partition, offset: int) -> None:
         """What a group's member does."""
@@ -69,7 +74,8 @@ class MemoryLog:
         return {part: Bounds(self._first[part], len(self._kept[part])) for part in partitions}
 
     async def committed(self, groups: Iterable[str]) -> Mapping[str, Mapping[Partition, int]]:
-        """Commits by group."""
+        """Commits by group; before that, whoever reads the lanes has its turn."""
+        self.turn()
         return {group: dict(self._committed[group]) for group in groups}
 
     async def read(self, topic: str, partition: int, start: int, *, end: int) -> AsyncIterator[Record]:

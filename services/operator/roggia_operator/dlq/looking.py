@@ -8,12 +8,13 @@ from roggia_runtime.codec import EventCodec
 
 from roggia_operator.dlq import reading
 from roggia_operator.dlq.groups import Group, grouped
-from roggia_operator.dlq.jobs import Job, ledger_of, read_jobs
+from roggia_operator.dlq.jobs import ledger_of, read_jobs
 from roggia_operator.dlq.letters import Place
 from roggia_operator.dlq.ports import Log
 from roggia_operator.dlq.selection import Selection
 from roggia_operator.dlq.shown import letter_in_full
 from roggia_operator.errors import SelectionError
+from roggia_operator.jobs.table import Job
 
 
 class DeadLetters:

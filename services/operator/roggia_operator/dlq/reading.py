@@ -23,26 +23,30 @@ async def spans(log: Log, selection: Selection = NOTHING) -> dict[Partition, Bou
     return dict(await log.bounds(wanted))
 
 
-async def letters(
-    log: Log, selection: Selection = NOTHING, *, within: Mapping[Partition, Bounds] | None = None, newest: int = 0
-) -> AsyncIterator[Letter]:
+async def letters(log: Log, selection: Selection = NOTHING, *, newest: int = 0) -> AsyncIterator[Letter]:
     """Letters that a selection means, partition by partition in offset order.
 
-    `within` are the ranges to read (default: everything there is now); `newest` reads only the newest so many of each
-    partition (0: all).
+    `newest` reads only the newest so many of each partition, 0 all that there are now.
     """
-    ranges = await spans(log, selection) if within is None else within
-    for partition, bounds in sorted(ranges.items()):
-        if newest:
-            for found in await _newest(log, partition, bounds, newest):
-                if selection.matches(found):
-                    yield found
-            continue
+    within = await spans(log, selection)
+    if not newest:
+        async for record in ranges(log, selection, within):
+            found = letter(record)
+            if selection.matches(found):
+                yield found
+        return
+    for partition, bounds in sorted(within.items()):
+        for found in await _newest(log, partition, bounds, newest):
+            if selection.matches(found):
+                yield found
+
+
+async def ranges(log: Log, selection: Selection, within: Mapping[Partition, Bounds]) -> AsyncIterator[Record]:
+    """Records that a selection may mean, partition by partition in offset order: all, or those at its places."""
+    for partition, bounds in sorted(within.items()):
         for start, end in _parts(selection, partition, bounds):
             async for record in log.read(*partition, start, end=end):
-                found = letter(record)
-                if selection.matches(found):
-                    yield found
+                yield record
 
 
 async def record_at(log: Log, place: Place) -> Record:

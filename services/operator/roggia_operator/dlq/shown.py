@@ -9,10 +9,12 @@ from roggia_runtime.records import Record
 from roggia_schemas import topics
 
 from roggia_operator.dlq.groups import Group
-from roggia_operator.dlq.jobs import Job
+from roggia_operator.dlq.jobs import began_ms, task_of
 from roggia_operator.dlq.ledger import Ledger
 from roggia_operator.dlq.letters import Letter, letter
 from roggia_operator.dlq.remedies import remedy
+from roggia_operator.errors import JobError
+from roggia_operator.jobs.table import Job
 from roggia_operator.reading.records import MAX_BYTES_SHOWN, decoded
 
 _HEX_SHOWN = 256
@@ -80,20 +82,27 @@ async def letter_in_full(record: Record, codec: EventCodec, ledger: Ledger) -> d
 
 
 def job_row(job: Job) -> dict[str, Any]:
-    """One redrive or drop."""
-    state = job.state
+    """One redrive or drop. `action` is `?` for a specification of another version."""
+    wanted, state = job.wanted, job.state
     return {
         "job": job.job_id,
-        "action": job.task.action,
-        "status": state.status.value if state else "WAITING",
-        "wish": job.wanted.wish.value,
+        "action": _action(job),
+        "status": job.status.value,
+        "wish": job.wish.value,
         "message": state.message if state else "",
-        "requested_by": job.wanted.requested_by,
-        "reason": job.wanted.reason,
-        "began_ms": job.began_ms,
+        "requested_by": wanted.requested_by if wanted else "",
+        "reason": wanted.reason if wanted else "",
+        "began_ms": began_ms(job),
         "ended_ms": state.ended_at if state else None,
         "counts": dict(state.counts) if state else {},
     }
+
+
+def _action(job: Job) -> str:
+    try:
+        return task_of(job.wanted).action if job.wanted else "?"
+    except JobError:
+        return "?"
 
 
 def _where(one: Letter) -> dict[str, str]:
