@@ -15,6 +15,7 @@ from roggia_operator.console.live import Live
 from roggia_operator.console.live_actions import LiveActions
 from roggia_operator.console.live_jobs import JobActions
 from roggia_operator.console.role import add_console
+from roggia_operator.dlq.runner import RedriveRunner
 from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.lag.monitor import Monitor
 from roggia_operator.lag.routes import routes as lag_routes
@@ -49,7 +50,8 @@ def jobs(settings: OperatorSettings, codec: EventCodec) -> Leader:
     watch = Watch(
         partial(LagProbe, settings.kafka), partial(limits_of, settings.operator), settings.operator.replay_look_s
     )
-    keeper = Keeper(settings.kafka, codec, [ReplayRunner(settings.kafka, codec, watch)])
+    runners = [ReplayRunner(settings.kafka, codec, watch), RedriveRunner(settings.kafka, codec)]
+    keeper = Keeper(settings.kafka, codec, runners)
     return Leader(settings.kafka, ROLE, topics.OPS_JOB, keeper.lead)
 
 
