@@ -133,10 +133,7 @@ class Fleet:
         lags: dict[str, int] = {}
         async with TopicAdmin(self.kafka) as admin:
             for group, topic in GROUPS.items():
-                parts = (await admin.group_lag(group)).values()
-                lags[group] = (
-                    sum(part.lag for part in parts) if parts else sum((await admin.end_offsets(topic)).values())
-                )
+                lags[group] = await behind(admin, group, topic)
         return lags
 
     def _process(self, name: str) -> ServerProcess:
@@ -160,6 +157,14 @@ class Fleet:
 
     def _tail(self, name: str, lines: int = 25) -> str:
         return f"--- {name}\n" + "\n".join(self.processes[name].log.read_text().splitlines()[-lines:])
+
+
+async def behind(admin: TopicAdmin, group: str, topic: str) -> int:
+    """Records that a group has not consumed yet of a live topic and its lane, whether it ever committed there or not."""
+    parts = await admin.group_lag(group)
+    fresh = {topic, topics.replay(topic)} - {part.topic for part in parts}
+    ends = [sum((await admin.end_offsets(name)).values()) for name in fresh]
+    return sum(part.lag for part in parts.values()) + sum(ends)
 
 
 async def until(true: Callable[[], bool], every_s: float) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from roggia_runtime.records import DeadLetter, Done, Drop
+from roggia_runtime.records import DeadLetter, Done, Drop, Record
 from roggia_schemas import topics
 from roggia_schemas.codec import Codec
+from roggia_schemas.events import DocChunked
 
 from tests.support.embedding import CountingModel, MemoryCache, chunk_set, handler, parts, record
 
@@ -143,3 +144,39 @@ async def test_a_document_without_text_is_a_revision_without_chunks() -> None:
     (event,) = parts(verdict)
     assert not event.deleted
     assert (event.chunks, event.dimension, len(event.vectors)) == ((), model.dimension, 0)
+
+
+def laned(event: DocChunked, *more: tuple[str, bytes]) -> Record:
+    """The event as a replay job sends it through the lane."""
+    headers = (("roggia_replay_job", b"j1"), *more)
+    return dataclasses.replace(record(event), topic=topics.replay(topics.doc_chunked(1)), headers=headers)
+
+
+async def test_a_lane_is_answered_on_the_next_lane() -> None:
+    """Live doc.embedded stays free of what is replayed, and the replay's headers go on."""
+    (verdict,) = await handler().handle([laned(chunk_set("a", ["one"]))])
+    assert isinstance(verdict, Done)
+    assert {output.topic for output in verdict.outputs} == {"doc.embedded.g1.replay"}
+    assert ("roggia_replay_job", b"j1") in verdict.outputs[0].headers
+
+
+async def test_a_replayed_older_version_costs_no_embedding() -> None:
+    """What the newest version of a document has overtaken is dropped before it reaches the model or the cache."""
+    model, cache = CountingModel(), MemoryCache()
+    stage = handler(model, cache)
+    await stage.handle([record(chunk_set("a", ["new"], 2)), record(chunk_set("gone", [], 3), 1)])
+    model.encoded.clear()
+    verdicts = await stage.handle([laned(chunk_set("a", ["old"], 1)), laned(chunk_set("gone", ["secret"], 1))])
+    assert verdicts == [Drop("stale"), Drop("stale")]
+    assert model.encoded == []
+    assert {key[2] for key in cache.vectors} == {chunk_set("a", ["new"]).chunks[0].text_sha256}
+
+
+async def test_another_collection_gets_older_versions_too() -> None:
+    """It may lack what is newer; the cache keeps nothing of them."""
+    model, cache = CountingModel(), MemoryCache()
+    stage = handler(model, cache)
+    await stage.handle([record(chunk_set("a", [], 3))])
+    (verdict,) = await stage.handle([laned(chunk_set("a", ["old"], 1), ("roggia_replay_collection", b"trial"))])
+    assert isinstance(verdict, Done)
+    assert cache.vectors == {}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
-from roggia_runtime.records import DeadLetter, Done, Drop
+from roggia_embedder.ports import Passage
+from roggia_runtime.records import DeadLetter, Done, Drop, Record
+from roggia_schemas import topics
 from roggia_schemas.events import DocEmbedded
 
 from tests.support.index import contents
@@ -210,3 +214,54 @@ async def test_one_batch_of_many_documents_takes_few_store_calls() -> None:
         await handler(Counting()).handle([record(event, place) for place, event in enumerate(batch(size))])
         counts.append(Counting.calls)
     assert counts[0] == counts[1] <= 9
+
+
+def replayed(event: DocEmbedded, **headers: str) -> Record:
+    """The event with replay headers."""
+    more = tuple((f"roggia_replay_{name}", value.encode()) for name, value in headers.items())
+    return replace(record(event), topic=topics.replay(topics.doc_embedded(1)), headers=more)
+
+
+class Forgetful(MemoryStore):
+    """Notes which passages were written whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.upserted: list[str] = []
+
+    async def upsert(self, collection: str, passages: Sequence[Passage]) -> None:
+        """Note the texts."""
+        self.upserted += [passage.text for passage in passages]
+        await super().upsert(collection, passages)
+
+
+async def test_renewal_writes_every_passage_anew() -> None:
+    """A higher version bumps what stays, unless its record asks to be renewed: the index may hold it wrong."""
+    store = Forgetful()
+    stage = handler(store)
+    await stage.handle([record(revision("a", ["one", "two"]))])
+    store.upserted.clear()
+    await stage.handle([record(revision("a", ["one", "two"], epoch=1))])
+    assert store.upserted == []
+    (done,) = await stage.handle([replayed(revision("a", ["one", "two"], epoch=2), job="j", mode="renew")])
+    assert sorted(store.upserted) == ["one", "two"]
+    assert isinstance(done, Done)
+    assert ("roggia_replay_job", b"j") in done.outputs[0].headers
+
+
+async def test_a_side_collection_gets_what_names_it_and_no_alias() -> None:
+    """A replay into another collection leaves the one that readers see as it is."""
+    store, catalogue = MemoryStore(), MemoryCatalogue()
+    stage = handler(store, catalogue)
+    (done,) = await stage.handle([replayed(revision("a", ["one"]), job="j", collection="trial")])
+    assert upserted(done).collection == "kb_acme_docs__trial"
+    assert [spec.name for spec in await store.collections()] == ["kb_acme_docs__trial"]
+    assert await catalogue.resolve("acme", "docs") is None
+
+
+@pytest.mark.parametrize("suffix", ["g2", "Wrong_", "-x"])
+async def test_a_side_collection_is_no_generation(suffix: str) -> None:
+    """A replay cannot write into another generation's collection, nor under a name that is none."""
+    (verdict,) = await handler().handle([replayed(revision("a", ["one"]), job="j", collection=suffix)])
+    assert isinstance(verdict, DeadLetter)
+    assert verdict.field == "roggia_replay_collection"
