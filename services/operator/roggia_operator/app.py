@@ -17,6 +17,7 @@ from roggia_operator.console.live_jobs import JobActions
 from roggia_operator.console.role import add_console
 from roggia_operator.dlq.runner import RedriveRunner
 from roggia_operator.jobs.keeper import ROLE, Keeper
+from roggia_operator.jobs.running import Runner
 from roggia_operator.lag.monitor import Monitor
 from roggia_operator.lag.routes import routes as lag_routes
 from roggia_operator.replay.downstream import LagProbe
@@ -50,7 +51,7 @@ def jobs(settings: OperatorSettings, codec: EventCodec) -> Leader:
     watch = Watch(
         partial(LagProbe, settings.kafka), partial(limits_of, settings.operator), settings.operator.replay_look_s
     )
-    runners = [ReplayRunner(settings.kafka, codec, watch), RedriveRunner(settings.kafka, codec)]
+    runners: list[Runner] = [ReplayRunner(settings.kafka, codec, watch), RedriveRunner(settings.kafka, codec)]
     keeper = Keeper(settings.kafka, codec, runners)
     return Leader(settings.kafka, ROLE, topics.OPS_JOB, keeper.lead)
 
