@@ -11,6 +11,8 @@ import jinja2
 import msgspec
 
 _STEPS = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0))
+_RESTING = 0.05
+"""Records per second below which nothing flows: a rate that decays would be shown as 0.0."""
 _BYTES = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -57,7 +59,9 @@ def rate(per_second: float | None) -> str:
     """Records per second with two significant digits; `–` when unknown."""
     if per_second is None:
         return "–"
-    return f"{per_second:,.0f}/s" if per_second >= 10 or per_second == 0 else f"{per_second:.1f}/s"
+    if per_second < _RESTING:
+        return "0/s"
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
 
 
 def number(count: int | None) -> str:
