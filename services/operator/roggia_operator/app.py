@@ -14,6 +14,7 @@ from roggia_operator.console.index import Index
 from roggia_operator.console.live import Live
 from roggia_operator.console.live_actions import LiveActions
 from roggia_operator.console.live_jobs import JobActions
+from roggia_operator.console.live_letters import LetterActions
 from roggia_operator.console.role import add_console
 from roggia_operator.dlq.runner import RedriveRunner
 from roggia_operator.jobs.keeper import ROLE, Keeper
@@ -41,7 +42,7 @@ def build(settings: OperatorSettings) -> Service:
     service.on_stop(codec.stop)
     service.add(monitor, jobs(settings, codec))
     looking = Live(settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s)
-    actions = LiveActions(JobActions(settings.kafka, codec))
+    actions = LiveActions(JobActions(settings.kafka, codec), LetterActions(settings.kafka, codec))
     add_console(service, application(looking, actions, settings.console.access), settings.console)
     return service
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 from roggia_operator.console.live_jobs import WISHES, JobActions
+from roggia_operator.console.live_letters import LetterActions
 from roggia_operator.console.views import Plan
 from roggia_operator.errors import SelectionError
 
@@ -16,10 +17,12 @@ Starter = Callable[..., Awaitable[str]]
 class LiveActions:
     """Implements `Actions`."""
 
-    def __init__(self, jobs: JobActions) -> None:
+    def __init__(self, jobs: JobActions, letters: LetterActions) -> None:
         wishes = {kind: partial(jobs.plan_wish, kind) for kind in WISHES}
         self._planners: dict[str, Planner] = {"replay": jobs.plan_replay, "rate": jobs.plan_rate, **wishes}
         self._starters: dict[str, Starter] = dict.fromkeys(self._planners, jobs.start)
+        self._planners |= {"redrive": letters.plan_redrive, "drop": letters.plan_drop}
+        self._starters |= {"redrive": letters.start, "drop": letters.start}
 
     async def plan(self, kind: str, form: Mapping[str, str]) -> Plan:
         """See `Actions`."""
