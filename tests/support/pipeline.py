@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from roggia_schemas import topics
 from roggia_schemas.events import DocChanged, DocUpserted, Operation, RetrievalServed
 from roggia_schemas.wiretypes import Event
 
-from tests.support.fleet import GROUPS, apply_topics
+from tests.support.fleet import GROUPS, apply_topics, behind
 from tests.support.processes import free_port
 
 TENANT = "acme"
@@ -39,6 +39,7 @@ class Pipeline:
     def __init__(self, kafka: KafkaSettings, client: aiohttp.ClientSession, address: str = "") -> None:
         self._kafka = kafka
         self.address = address
+        self.bootstrap = kafka.bootstrap
         self._client = client
         self._codec = EventCodec(RegistrySettings(), source="/test")
         self._producer = Producer(kafka)
@@ -100,7 +101,8 @@ class Pipeline:
 
     async def dead(self) -> int:
         """Dead letters of all stages."""
-        ends = [await self._admin.end_offsets(topics.dlq(topic)) for topic in GROUPS.values()]
+        names = [name for topic in GROUPS.values() for name in (topic, topics.replay(topic))]
+        ends = [await self._admin.end_offsets(topics.dlq(name)) for name in names]
         return sum(sum(end.values()) for end in ends)
 
     async def search(self, query: str, domain: str = "docs", **changes: Any) -> list[api.Passage]:
@@ -120,10 +122,7 @@ class Pipeline:
             return api.decode(await response.read(), api.AskResponse)
 
     async def _lag(self, group: str, topic: str) -> int:
-        parts = await self._admin.group_lag(group)
-        if not parts:
-            return sum((await self._admin.end_offsets(topic)).values())
-        return sum(part.lag for part in parts.values())
+        return await behind(self._admin, group, topic)
 
     async def _all(self, cls: type[_E], topic: str) -> list[_E]:
         ends = await self._admin.end_offsets(topic)
@@ -136,8 +135,15 @@ async def running(bootstrap: str, data: Path) -> AsyncIterator[Pipeline]:
     """All services over `data`, started, and stopped at the end. Fails when one of them failed."""
     kafka = KafkaSettings(bootstrap=bootstrap, session_timeout_ms=10_000)
     await apply_topics(kafka)
-    port = free_port()
-    services = _services(kafka, data, port)
+    async with running_as(lambda _role: kafka, data) as pipeline:
+        yield pipeline
+
+
+@asynccontextmanager
+async def running_as(settings: Callable[[str], KafkaSettings], data: Path) -> AsyncIterator[Pipeline]:
+    """The same with settings of their own for ingest, embed, index and operators (the test itself); topics exist."""
+    port, kafka = free_port(), settings("operators")
+    services = _services(settings, data, port)
     tasks = [asyncio.create_task(service.run()) for service in services]
     try:
         await _ready(services, tasks)
@@ -154,17 +160,17 @@ async def running(bootstrap: str, data: Path) -> AsyncIterator[Pipeline]:
         await asyncio.gather(*tasks)
 
 
-def _services(kafka: KafkaSettings, data: Path, port: int) -> list[Service]:
-    own = {"kafka": kafka, "http": HttpSettings(port=0)}
+def _services(kafka: Callable[[str], KafkaSettings], data: Path, port: int) -> list[Service]:
+    http = HttpSettings(port=0)
     options = EmbedderOptions(
         model="stub", cache=data / "vectors.sqlite3", store=str(data / "index"), query_port=port, dimension=64
     )
     told = IngestOptions(catalogue=f"sqlite:///{data / 'catalogue.sqlite3'}", inline_bytes=1 << 20)
-    settings = EmbedderSettings(**own, embedder=options, query=QuerySettings(threshold=0.2))
+    more = {"http": http, "embedder": options, "query": QuerySettings(threshold=0.2)}
     return [
-        ingest.build(IngestSettings(**own, ingest=told)),
-        embedder.build(settings, ["embed"], "embed"),
-        embedder.build(settings, ["upsert", "query"], "index"),
+        ingest.build(IngestSettings(kafka=kafka("ingest"), http=http, ingest=told)),
+        embedder.build(EmbedderSettings(kafka=kafka("embed"), **more), ["embed"], "embed"),
+        embedder.build(EmbedderSettings(kafka=kafka("index"), **more), ["upsert", "query"], "index"),
     ]
 
 

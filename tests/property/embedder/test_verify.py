@@ -37,7 +37,7 @@ async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 def text(number: int, revision: int) -> bytes:
     """A document of two sections, so that it has two passages or more."""
     rng = random.Random(f"{number}.{revision}")
-    sections = [" ".join(f"w{rng.randrange(5_000)}" for _ in range(120)) for _ in range(2)]
+    sections = [" ".join(f"w{rng.randrange(5_000)}" for _ in range(60)) for _ in range(2)]
     return "\n\n".join(f"# Part {at}\n\n{words}." for at, words in enumerate(sections)).encode()
 
 

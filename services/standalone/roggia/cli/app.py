@@ -13,6 +13,7 @@ from roggia.cli.publish import delete, publish
 from roggia.cli.search import ask, search
 from roggia.cli.status import status
 from roggia.cli.up import service, up
+from roggia.cli.verify import verify
 
 EPILOG = (
     "Exit status: 0 done, 1 failed, 2 wrong usage or setting, 3 another `up` holds the data, 4 nothing answers, "
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, demo, publish, delete, search, ask, status):
+for command in (up, demo, publish, delete, search, ask, status, verify):
     app.command()(command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")

@@ -1,0 +1,91 @@
+"""The repair of `roggia verify --repair`: plan, confirmation, jobs and deletions, waiting, and another look."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import sys
+from collections.abc import Sequence
+
+import typer
+from roggia_operator.jobs.table import Job
+from roggia_operator.repair.plan import RepairPlan, planned
+from roggia_operator.repair.running import Repairer, Route
+from roggia_operator.verify_client import findings as told
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.findings import Finding, Summary, VerifyRequest
+
+from roggia.cli.output import say
+from roggia.cli.verify_views import show_plan
+from roggia.connection import Connection
+from roggia.errors import StandaloneError, UsageError
+from roggia.publishing.publisher import kafka_settings, registry_settings
+
+REASON = "roggia verify --repair"
+_AT_ONCE = 2_000
+"""Documents of one verification afterwards."""
+
+
+async def mend(
+    where: Connection, found: Sequence[Finding], summary: Summary, *, yes: bool, json: bool, timeout_s: float
+) -> list[Finding]:
+    """Repair what can be; what is wrong afterwards. Raises `StandaloneError` when it is not wanted or not done."""
+    codec = EventCodec(registry_settings(where), source="roggia/verify")
+    repairer = Repairer(kafka_settings(where), codec, Route(summary.chunked, summary.generation))
+    try:
+        await codec.start()
+        plan = await repairer.possible(planned(found))
+        if not json:
+            show_plan(plan)
+        if not plan.empty:
+            _confirm(yes=yes)
+            await _carry_out(repairer, plan, timeout_s)
+        return [*plan.beyond, *(await _left(where, plan))]
+    finally:
+        await codec.stop()
+
+
+async def _carry_out(repairer: Repairer, plan: RepairPlan, timeout_s: float) -> None:
+    jobs = await repairer.submit(plan, f"{getpass.getuser()}@{socket.gethostname()}", REASON)
+    if plan.deletions:
+        say(f"deletions sent: {await repairer.delete(plan):,}")
+    for job in jobs:
+        say(f"replay job {job}; follow it with `roggia replay status {job} --watch`")
+    await repairer.ended(jobs, _Teller())
+    if not await repairer.passed(timeout_s):
+        raise StandaloneError(
+            f"repair: not everything has reached the index within {timeout_s:g} s; verify again later"
+        )
+
+
+class _Teller:
+    """Says how a job stands whenever that changes."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def __call__(self, job: Job) -> None:
+        message = job.state.message if job.state else "no operator service has taken it yet"
+        line = f"{job.job_id}: {job.status.value.lower()} {message}".strip()
+        if line != self._last:
+            say(line)
+        self._last = line
+
+
+async def _left(where: Connection, plan: RepairPlan) -> list[Finding]:
+    left: list[Finding] = []
+    known = {finding.point_id for finding in plan.beyond}
+    for tenant, doc_ids in plan.documents.items():
+        for at in range(0, len(doc_ids), _AT_ONCE):
+            request = VerifyRequest(tenant=tenant, doc_ids=tuple(doc_ids[at : at + _AT_ONCE]))
+            left += [one async for one in told(where.query, request) if one.point_id not in known]
+    return left
+
+
+def _confirm(*, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("--yes: nobody is there to confirm the repair; give --yes to accept it")
+    if not typer.confirm("Repair?", err=True):
+        raise StandaloneError("not repaired")

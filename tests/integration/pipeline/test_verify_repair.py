@@ -1,0 +1,102 @@
+"""`roggia verify --repair` as a process against the real services: jobs of the operator, deletions through the lane."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from roggia_embedder import app as embedder
+from roggia_embedder.adapters.edge import EdgeStore
+from roggia_runtime.findings import Kind
+
+from tests.support.kafka import DEVSTACK_ENV, devstack_broker
+from tests.support.pipeline import Pipeline, running
+from tests.support.replaying import Operator
+from tests.support.spoiling import EdgeSpoiler, Vandal
+from tests.support.verifying import COLLECTION, documents
+
+DAMAGES = ("missing passage", "missing head", "orphan of the document", "orphan of an unknown document", "wrong tenant",
+           "wrong model", "deleted head")  # fmt: skip
+
+
+@pytest.fixture
+async def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Pipeline, EdgeStore]]:
+    """All services and an operator on a broker of their own; and the store that the index service opened."""
+    made: list[EdgeStore] = []
+
+    def remembered(options: Any) -> Any:
+        pair = original(options)
+        made.append(pair[0])
+        return pair
+
+    original = embedder.store_of
+    monkeypatch.setattr(embedder, "store_of", remembered)
+    broker = devstack_broker(tmp_path / "broker", **DEVSTACK_ENV)
+    broker.start()
+    operator = Operator(broker, tmp_path / "operator.log")
+    try:
+        async with running(broker.bootstrap, tmp_path) as pipeline:
+            await asyncio.to_thread(operator.start)
+            yield pipeline, made[0]
+    finally:
+        operator.kill()
+        broker.kill()
+
+
+async def roggia(pipeline: Pipeline, broker: str, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Run `roggia verify --json`: exit status, lines, standard error."""
+    where = ("--query-url", pipeline.address, "--bootstrap", broker, "--json")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "roggia", "verify", *arguments, *where,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, [json.loads(line) for line in out.splitlines()], err.decode()
+
+
+@pytest.mark.timeout(180)
+async def test_what_was_damaged_is_mended_through_the_stream(stack: tuple[Pipeline, EdgeStore]) -> None:
+    """A clean index exits 0; damage exits 1 and is told; --repair mends it all, and the next run exits 0. A document
+    that doc.changed has lost is told as beyond repair."""
+    pipeline, store = stack
+    bootstrap = pipeline.bootstrap
+    for number in range(12):
+        await pipeline.publish(f"d{number}", 2, f"# Document {number}\n\nSome words about number {number}.")
+    await pipeline.settle()
+    status, lines, err = await roggia(pipeline, bootstrap)
+    assert (status, lines[-1]["clean"], lines[-1]["documents"]) == (0, True, 12), err
+
+    vandal = Vandal(EdgeSpoiler(store), COLLECTION, random.Random(3))
+    held = await documents(store)
+    wanted: dict[str, Kind] = {}
+    for number, name in enumerate(DAMAGES):
+        wanted |= vandal.spoil(name, *held[f"d{number}"]).says
+    status, lines, err = await roggia(pipeline, bootstrap)
+    assert status == 1, err
+    assert {one["point_id"]: one["kind"] for one in lines if one["type"] == "finding"} == wanted
+
+    status, lines, err = await roggia(pipeline, bootstrap, "--repair", "--yes")
+    assert (status, lines[-1]) == (0, {"type": "repaired", "left": []}), err
+    status, lines, err = await roggia(pipeline, bootstrap)
+    assert (status, lines[-1]["clean"]) == (0, True), err
+    assert {name: len(found) for name, (_, found) in (await documents(store)).items() if name.startswith("d")} == {
+        name: len(found) for name, (_, found) in held.items()
+    }
+
+
+async def test_a_repair_without_a_terminal_needs_yes(stack: tuple[Pipeline, EdgeStore]) -> None:
+    """Nobody there to confirm: nothing is done, exit status 2, and the option is named."""
+    pipeline, store = stack
+    await pipeline.publish("d1", 2, "# One\n\nWords.")
+    await pipeline.settle()
+    Vandal(EdgeSpoiler(store), COLLECTION, random.Random(3)).spoil("missing head", *(await documents(store))["d1"])
+    status, _, err = await roggia(pipeline, pipeline.bootstrap, "--repair")
+    assert status == 2
+    assert "--yes" in err
