@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -14,7 +14,8 @@ from roggia_schemas.events import JobKind, OpsJob
 from roggia_operator.dlq.ledger import Ledger, Packed
 from roggia_operator.dlq.ports import Log
 from roggia_operator.dlq.selection import Selection
-from roggia_operator.errors import JobError
+from roggia_operator.errors import JobError, SelectionError
+from roggia_operator.jobs.client import Request, job_id
 from roggia_operator.jobs.table import PARTITION, Job, JobTable
 
 
@@ -23,7 +24,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     action: Literal["redrive", "drop"]
     selection: Selection
-    ends: dict[str, int]
+    ends: dict[str, int] = {}
     """By DLQ `topic/partition`: offset before which letters belong to the job. What comes later does not."""
     again: bool = False
     """Take also letters that were redriven, overtaken or dropped before."""
@@ -39,6 +40,14 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """A STATE's specification: the places that the job closed, so that nobody sends them again by accident."""
 
     closed: Packed = {}
+
+
+def request(task: Task, *, who: str, reason: str, rates: Mapping[str, float] | None = None) -> tuple[Request, str]:
+    """What `JobClient.submit` takes: the request and a new id. Raises `SelectionError` for a drop without a reason."""
+    if task.action == "drop" and not reason.strip():
+        raise SelectionError("--reason: a drop needs one; it is kept with the job")
+    asked = Request(JobKind.REDRIVE, msgspec.json.encode(task).decode(), rates or {}, who, reason)
+    return asked, job_id(JobKind.REDRIVE).replace("redrive", task.action, 1)
 
 
 def task_of(wanted: OpsJob) -> Task:

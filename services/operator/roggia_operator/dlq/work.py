@@ -52,7 +52,6 @@ class Work:
             watched = [part for name, parts in known.items() if name.endswith((DLQ, LANE)) for part in parts]
             bounds = await self._parts.log.bounds(watched)
             self._job.positions = {f"{part.topic}/{part.number}": at.end for part, at in bounds.items()}
-            self._job.ends = dict(self._task.ends)
         await self._job.save(JobStatus.RUNNING)
 
     async def _drop(self, chosen: Chosen) -> None:
