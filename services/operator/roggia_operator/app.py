@@ -26,6 +26,7 @@ from roggia_operator.replay.pressure import Watch
 from roggia_operator.replay.runner import ReplayRunner
 from roggia_operator.replay.throttle import Limits
 from roggia_operator.settings import OperatorOptions, OperatorSettings
+from roggia_operator.tenants.offboarding import OffboardRunner
 
 NAME = "operator"
 SOURCE = "/roggia/operator"
@@ -52,7 +53,11 @@ def jobs(settings: OperatorSettings, codec: EventCodec) -> Leader:
     watch = Watch(
         partial(LagProbe, settings.kafka), partial(limits_of, settings.operator), settings.operator.replay_look_s
     )
-    runners: list[Runner] = [ReplayRunner(settings.kafka, codec, watch), RedriveRunner(settings.kafka, codec)]
+    runners: list[Runner] = [
+        ReplayRunner(settings.kafka, codec, watch),
+        RedriveRunner(settings.kafka, codec),
+        OffboardRunner(settings.kafka, codec),
+    ]
     keeper = Keeper(settings.kafka, codec, runners)
     return Leader(settings.kafka, ROLE, topics.OPS_JOB, keeper.lead)
 
