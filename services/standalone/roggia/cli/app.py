@@ -6,7 +6,7 @@ from importlib.metadata import version as version_of
 
 import typer
 
-from roggia.cli import dlq, replay, schemas, topics, tenants
+from roggia.cli import dlq, replay, schemas, tenants, topics
 from roggia.cli.demo import demo
 from roggia.cli.output import out
 from roggia.cli.publish import delete, publish
