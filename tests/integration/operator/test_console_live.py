@@ -1,0 +1,147 @@
+"""The console of a real operator process: what runs is what its pages show, and what is confirmed is what is done."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from html import unescape
+from pathlib import Path
+
+import aiohttp
+import pytest
+from roggia_runtime.consumer.dead_letters import dead_letter
+from roggia_runtime.records import DeadLetter, Output, Record
+from roggia_runtime.settings import KafkaSettings
+from roggia_schemas import topics
+from roggia_schemas.events import JobStatus
+
+from tests.support.kafka import DEVSTACK_ENV, Broker, devstack_broker
+from tests.support.processes import free_port
+from tests.support.replaying import Operator, document, output, produce, publish, reached, ready, records
+
+TOKEN = "a-token-of-some-length"
+LANE = topics.replay(topics.DOC_CHANGED)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker with nothing on it."""
+    own = devstack_broker(tmp_path, **DEVSTACK_ENV)
+    own.start()
+    yield own
+    own.kill()
+
+
+@pytest.fixture
+async def console(broker: Broker, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of the console of a running operator."""
+    port = free_port()
+    more = {"ROGGIA_OPERATOR_CONSOLE_PORT": str(port), "ROGGIA_OPERATOR_CONSOLE_TOKEN": TOKEN}
+    operator = Operator(broker, tmp_path / "operator.log", **more)
+    operator.start()
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", cookie_jar=jar) as client:
+        yield client
+    operator.kill()
+
+
+async def test_every_page_shows_what_is_there(broker: Broker, console: aiohttp.ClientSession) -> None:
+    """Topics with their records decoded, a dead letter with its reason, jobs, and an index that does not answer."""
+    async with ready(broker) as (kafka, _):
+        await publish(kafka, [document("a.md", 1, text="the river")])
+        await produce(kafka, [_refused("b.md")])
+        (place,) = [f"{r.partition}:{r.offset}" for r in await records(kafka, f"{topics.DOC_CHANGED}.dlq")]
+
+    assert "doc.changed" in await _page(console, "/topics")
+    assert "the river" in await _page(console, "/topics/doc.changed")
+    assert "no groups are named" in await _page(console, "/dead-letters")
+    assert "acme/b.md" in await _page(console, f"/dead-letters/doc.changed.dlq/{place}")
+    assert "No job yet" in await _page(console, "/jobs")
+    assert "Pipeline" in await _page(console, "/")
+    assert "does not answer" in await _page(console, "/collections", status=503)
+    assert "holds no record" in await _page(console, "/dead-letters/doc.changed.dlq/0:99", status=404)
+
+
+async def test_a_redrive_is_planned_confirmed_and_done(broker: Broker, console: aiohttp.ClientSession) -> None:
+    """From the cause in the list to the record in the lane, byte for byte; then the job is cancelled from its page."""
+    async with ready(broker) as (kafka, client):
+        await produce(kafka, [_refused("b.md")])
+        await _unlock(console)
+        listed = await _page(console, "/dead-letters")
+        plan = await _send(console, "/plan/redrive", {"fingerprint": _field(listed, "fingerprint")}, listed)
+        assert "Send 1 letter again" in plan
+        assert await records(kafka, LANE) == []
+        job = await _confirm(console, "redrive", plan)
+        job_id = job.rpartition("/")[2]
+        await _sent(kafka)
+        cancel = await _send(console, "/plan/cancel", {"job": job_id}, await _page(console, job))
+        await _confirm(console, "cancel", cancel)
+        await reached(client, job_id, JobStatus.CANCELLED)
+        (sent,) = await records(kafka, LANE)
+    assert (sent.key, sent.value) == (_source("b.md").key, _source("b.md").value)
+    assert "CANCELLED" in await _page(console, job)
+
+
+async def test_a_replay_is_planned_in_the_form_and_run(broker: Broker, console: aiohttp.ClientSession) -> None:
+    """The form's fields are the selection; a wrong one is named; the plan's count is what is sent."""
+    async with ready(broker) as (kafka, client):
+        await publish(kafka, [document(f"d{n}", 1, tenant="acme" if n < 7 else "other") for n in range(10)])
+        await _unlock(console)
+        page = await _page(console, "/jobs")
+        form = {"topic": "doc.changed", "tenant": "acme", "records": "1000", "mode": "same"}
+        wrong = await _send(console, "/plan/replay", form | {"since": "yesterday"}, page, status=400)
+        assert "from: 'yesterday' is no time" in wrong
+        plan = await _send(console, "/plan/replay", form, page)
+        assert "Replay 7 records" in plan
+        job = await _confirm(console, "replay", plan)
+        await reached(client, job.rpartition("/")[2], JobStatus.DONE)
+        assert len(await records(kafka, LANE)) == 7
+    assert "sent 7 of 10 records" in await _page(console, job)
+
+
+def _source(doc_id: str) -> Record:
+    made = output(document(doc_id, 1, text="fixed"))
+    return Record(topics.DOC_CHANGED, 0, 0, 1_700_000_000_000, made.key, made.value)
+
+
+def _refused(doc_id: str) -> Output:
+    verdict = DeadLetter("invalid", "acl: no groups are named; name some", "acl")
+    return dead_letter(_source(doc_id), verdict, group="roggia.ingest", stage="ingest", attempts=1)
+
+
+async def _sent(kafka: KafkaSettings) -> None:
+    deadline = time.monotonic() + 40
+    while not await records(kafka, LANE):
+        assert time.monotonic() < deadline, "nothing came to the lane"
+
+
+async def _page(console: aiohttp.ClientSession, path: str, status: int = 200) -> str:
+    async with console.get(path) as reply:
+        assert reply.status == status, path
+        return unescape(await reply.text())
+
+
+async def _unlock(console: aiohttp.ClientSession) -> None:
+    async with console.post("/session", data={"token": TOKEN}) as reply:
+        assert "End session" in await reply.text()
+
+
+async def _send(console: aiohttp.ClientSession, path: str, form: dict[str, str], page: str, status: int = 200) -> str:
+    async with console.post(path, data=form | {"form": _field(page, "form")}) as reply:
+        assert reply.status == status, await reply.text()
+        return unescape(await reply.text())
+
+
+async def _confirm(console: aiohttp.ClientSession, kind: str, plan: str) -> str:
+    """Start what the plan shows; the path of the page that it leads to."""
+    data = {name: _field(plan, name) for name in ("form", "payload", "seal")}
+    async with console.post(f"/start/{kind}", data=data, allow_redirects=False) as reply:
+        assert reply.status == 303, await reply.text()
+        return reply.headers["location"]
+
+
+def _field(page: str, name: str) -> str:
+    found = re.search(f'name="{name}" value="(.*?)">', page)
+    assert found, f"no field {name}"
+    return found[1]
