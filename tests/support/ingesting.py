@@ -13,10 +13,11 @@ from roggia_ingest.chunk import Chunker, ChunkSizes, TokenCounter
 from roggia_ingest.errors import ContentError
 from roggia_ingest.handlers import IngestHandler, Limits
 from roggia_ingest.language import Languages
-from roggia_ingest.ports import Catalogue, ContentSource, Preparer
+from roggia_ingest.ownership import lost
+from roggia_ingest.ports import Catalogue, ContentSource, Owned, Preparer
 from roggia_ingest.prepare import Job, Preparation, Prepared
 from roggia_runtime.codec import EventCodec
-from roggia_runtime.records import Done, Output, Partition, Record, Verdict
+from roggia_runtime.records import Done, Output, Ownership, Partition, Record, Verdict
 from roggia_runtime.settings import RegistrySettings
 from roggia_schemas import topics
 from roggia_schemas.events import ContentRef, DocChanged, DocChunked, Operation
@@ -55,6 +56,7 @@ class MemoryCatalogue:
 
     def __init__(self) -> None:
         self.entries: dict[DocKey, Entry] = {}
+        self.owners: dict[Partition, Ownership] = {}
 
     async def start(self) -> None:
         """Nothing to open."""
@@ -66,8 +68,12 @@ class MemoryCatalogue:
         """Entries that are known."""
         return {key: self.entries[key] for key in keys if key in self.entries}
 
-    async def save(self, entries: Mapping[DocKey, Entry]) -> None:
+    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
         """Keep or remove."""
+        for partition, ours in (owned or {}).items():
+            if self.owners.get(partition, ours) > ours:
+                raise lost(partition, ours)
+        self.owners |= owned or {}
         for key, entry in entries.items():
             if entry.current is None:
                 self.entries.pop(key, None)

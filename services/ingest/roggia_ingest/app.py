@@ -20,6 +20,7 @@ from roggia_ingest.chunk import Chunker, ChunkSizes, TokenCounter
 from roggia_ingest.expiry import Expiry
 from roggia_ingest.handlers import IngestHandler, Limits
 from roggia_ingest.language import Languages
+from roggia_ingest.ownership import OwnedCatalogue
 from roggia_ingest.ports import Catalogue
 from roggia_ingest.prepare import Preparation
 from roggia_ingest.settings import IngestOptions, IngestSettings
@@ -35,7 +36,8 @@ def build(settings: IngestSettings) -> Service:
     """The service, not yet started. Raises `ConfigurationError` for a tokenizer that cannot be used."""
     options = settings.ingest
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
-    catalogue, content, languages, pool = catalogue_of(options), fetcher_of(options), Languages(), pool_of(options)
+    catalogue, content = OwnedCatalogue(catalogue_of(options)), fetcher_of(options)
+    languages, pool = Languages(), pool_of(options)
     chunker = chunker_of(options)
     preparer = InlinePreparer(Preparation(chunker, languages), pool, options.inline_bytes)
     service = Service(NAME, settings)
@@ -59,6 +61,7 @@ def build(settings: IngestSettings) -> Service:
             lane=options.lane,
             handler=handler,
             on_assigned=handler.assigned,
+            on_owned=catalogue.owned,
             stage=NAME,
             delivery=Delivery.TRANSACTIONAL,
             limits=options.batch,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
-from roggia_runtime.records import Headers, Output, Partition, Record
+from roggia_runtime.records import Headers, Output, Ownership, Partition, Record
 from roggia_schemas.events import ContentRef
 from roggia_schemas.wiretypes import Event
 
@@ -13,6 +13,8 @@ from roggia_ingest.catalogue.state import DocKey, Entry
 from roggia_ingest.prepare import Job, Prepared
 
 E = TypeVar("E", bound=Event)
+Owned: TypeAlias = Mapping[Partition, Ownership]
+"""What proves that partitions are this process's."""
 
 
 class Catalogue(Protocol):
@@ -30,8 +32,11 @@ class Catalogue(Protocol):
         """Entries of the documents that are known; the others are missing from the answer."""
         ...
 
-    async def save(self, entries: Mapping[DocKey, Entry]) -> None:
-        """Write all entries in one transaction; one without a current state is removed."""
+    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
+        """Write all entries in one transaction; one without a current state is removed.
+
+        `owned` is kept per partition. Raises `LostPartitionError`, and writes nothing, where a greater one is kept.
+        """
         ...
 
     async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:

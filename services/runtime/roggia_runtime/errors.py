@@ -11,6 +11,10 @@ class UnavailableError(RoggiaError):
     """Something that a stage needs (sink, store, model server) does not answer now. The loop waits and tries again."""
 
 
+class LostPartitionError(RoggiaError):
+    """A handler finds that another member has taken a partition over: the batch in hand is given up, uncommitted."""
+
+
 class ConfigurationError(RoggiaError):
     """A setting is wrong. The message names the setting, the value and the remedy; the process exits with status 2."""
 

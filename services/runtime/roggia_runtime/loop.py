@@ -18,7 +18,7 @@ from roggia_runtime.consumer.judging import Judge
 from roggia_runtime.consumer.lane_topics import unreadable
 from roggia_runtime.consumer.lanes import Lanes
 from roggia_runtime.consumer.retry import Backoff
-from roggia_runtime.consumer.session import OnAssigned, Parts, Session
+from roggia_runtime.consumer.session import OnAssigned, OnOwned, Parts, Session
 from roggia_runtime.consumer.ticking import Ticking
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import AdminError, ConfigurationError, ConsumeError, UnavailableError
@@ -45,6 +45,10 @@ class ConsumerLoop:
 
     `on_assigned` is told the committed position of every partition, lanes included, before anything of a new assignment
     is handled, and when a lane is set aside: what a handler remembers from there on was never committed.
+
+    `on_owned` (transactional delivery) is told what proves that each partition is this member's, before that. A handler
+    that keeps state outside of Kafka keeps the proof beside it, and raises `LostPartitionError` where it finds a later
+    one: this process was taken for dead, and another one works on the partition.
     """
 
     def __init__(  # noqa: PLR0913  # keyword-only: the loop's whole contract in one place
@@ -62,6 +66,7 @@ class ConsumerLoop:
         lanes: Sequence[str] = (),
         lane: LaneSettings | None = None,
         on_assigned: OnAssigned | None = None,
+        on_owned: OnOwned | None = None,
     ) -> None:
         self._settings = settings
         self._delivery = delivery
@@ -80,6 +85,7 @@ class ConsumerLoop:
             ticking=None if ticker is None else Ticking(ticker),
             on_assigned=on_assigned,
             stopping=self._stopping,
+            on_owned=on_owned,
         )
         self._session: Session | None = None
         self._trouble = ""

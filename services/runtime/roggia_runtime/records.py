@@ -19,6 +19,16 @@ class Partition(NamedTuple):
     number: int
 
 
+class Ownership(NamedTuple):
+    """What Kafka gives a partition's transactional producer when it takes over: a later owner's is greater.
+
+    Whoever keeps it beside what a partition's records made can tell a member that was declared dead and woke up.
+    """
+
+    producer_id: int
+    epoch: int
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One record as the broker holds it. `value` None is a Kafka null (tombstone). `timestamp_ms` is UTC epoch."""

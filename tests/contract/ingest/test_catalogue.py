@@ -13,7 +13,8 @@ from roggia_ingest.adapters.sqlite import SqliteCatalogue
 from roggia_ingest.catalogue import DocKey, DocState, Entry
 from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
 from roggia_ingest.ports import Catalogue
-from roggia_runtime.records import Partition
+from roggia_runtime.errors import LostPartitionError
+from roggia_runtime.records import Ownership, Partition
 
 from tests.support.ingesting import ID, MemoryCatalogue
 
@@ -155,3 +156,19 @@ async def test_a_dsn_that_cannot_be_read_says_so_without_the_password(rest: str)
         await PostgresCatalogue(f"postgresql://user:{rest}").start()
     assert "cr" not in str(raised.value).replace("percent-encode", "")
     assert raised.value.__suppress_context__
+
+
+async def test_a_former_owner_writes_nothing_once_a_later_one_has_claimed(catalogue: Catalogue) -> None:
+    """A partition's owner may come again; one that is older than the newest writes neither rows nor its claim."""
+    lane = Partition("doc.changed.replay", SOURCE.number)
+    old, new, other = Ownership(7, 4), Ownership(7, 5), Ownership(8, 0)
+    await catalogue.save({A: Entry(state(1), (None,))}, {SOURCE: old, lane: old})
+    await catalogue.save({}, {SOURCE: new})
+    with pytest.raises(LostPartitionError, match=r"doc\.changed/3"):
+        await catalogue.save({A: Entry(state(2), (None,)), B: Entry(state(2), (None,))}, {lane: old, SOURCE: old})
+    assert await catalogue.load([A, B]) == {A: Entry(state(1), (None,))}
+    await catalogue.save({B: Entry(state(3), (None,))}, {SOURCE: new, lane: old})
+    await catalogue.save({}, {SOURCE: other})
+    with pytest.raises(LostPartitionError):
+        await catalogue.save({A: Entry(None)}, {SOURCE: new})
+    assert await catalogue.load([A, B]) == {A: Entry(state(1), (None,)), B: Entry(state(3), (None,))}

@@ -11,10 +11,13 @@ from roggia_runtime.records import Partition
 from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, from_row, to_row
 from roggia_ingest.catalogue import DocKey, Entry
 from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
+from roggia_ingest.ownership import lost
+from roggia_ingest.ports import Owned
 
 T = TypeVar("T")
 _TABLE = "roggia_ingest_documents"
 _VERSIONS = "roggia_ingest_schema"
+_OWNERS = "roggia_ingest_owners"
 _CREATE = f"""
 CREATE TABLE IF NOT EXISTS {_VERSIONS} (version integer PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS {_TABLE} (
@@ -24,6 +27,9 @@ CREATE TABLE IF NOT EXISTS {_TABLE} (
     topic text NOT NULL, partition integer NOT NULL, "offset" bigint NOT NULL,
     current text NOT NULL, older text NOT NULL,
     PRIMARY KEY (tenant_id, doc_id));
+CREATE TABLE IF NOT EXISTS {_OWNERS} (
+    topic text NOT NULL, partition integer NOT NULL, producer_id bigint NOT NULL, epoch integer NOT NULL,
+    PRIMARY KEY (topic, partition));
 CREATE INDEX IF NOT EXISTS {_TABLE}_expiry ON {_TABLE} (topic, partition, expires_at) WHERE expires_at IS NOT NULL;
 """
 _KEY_COLUMNS = 2
@@ -31,6 +37,10 @@ _SAVE = f"""INSERT INTO {_TABLE} ({", ".join(COLUMNS)})
     VALUES ({", ".join(f"${number}" for number in range(1, len(COLUMNS) + 1))})
     ON CONFLICT (tenant_id, doc_id) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in COLUMNS[_KEY_COLUMNS:])}"""  # noqa: S608  # constants
+_OWN = f"""INSERT INTO {_OWNERS} AS kept (topic, partition, producer_id, epoch) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (topic, partition) DO UPDATE SET producer_id = excluded.producer_id, epoch = excluded.epoch
+    WHERE (kept.producer_id, kept.epoch) <= (excluded.producer_id, excluded.epoch) RETURNING topic"""  # noqa: S608
+"""Locks the partition's row until the transaction ends: two owners take turns."""
 _REMOVE = f"DELETE FROM {_TABLE} WHERE tenant_id = $1 AND doc_id = $2"  # noqa: S608
 _LOAD = f"""SELECT tenant_id, doc_id, current, older FROM {_TABLE}
     JOIN unnest($1::text[], $2::text[]) AS wanted (tenant_id, doc_id) USING (tenant_id, doc_id)"""  # noqa: S608
@@ -78,12 +88,12 @@ class PostgresCatalogue:
         tenants, documents = zip(*keys, strict=True)
         return await self._rows(_LOAD, list(tenants), list(documents))
 
-    async def save(self, entries: Mapping[DocKey, Entry]) -> None:
+    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
         """See `roggia_ingest.ports.Catalogue`."""
-        if entries:
+        if entries or owned:
             removed = [key for key, entry in entries.items() if entry.current is None]
             kept = [row for row in map(to_row, entries.items()) if row is not None]
-            await self._away(lambda: self._write(removed, kept))
+            await self._away(lambda: self._write(removed, kept, owned or {}))
 
     async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
         """See `roggia_ingest.ports.Catalogue`."""
@@ -121,8 +131,11 @@ class PostgresCatalogue:
 
         return dict(from_row(tuple(row)) for row in await self._away(fetch))
 
-    async def _write(self, removed: Sequence[DocKey], kept: Sequence[tuple[object, ...]]) -> None:
+    async def _write(self, removed: Sequence[DocKey], kept: Sequence[tuple[object, ...]], owned: Owned) -> None:
         async with self._connected().acquire() as connection, connection.transaction():
+            for partition in sorted(owned):
+                if await connection.fetchval(_OWN, *partition, *owned[partition]) is None:
+                    raise lost(partition, owned[partition])
             await connection.executemany(_REMOVE, removed)
             await connection.executemany(_SAVE, kept)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,8 @@ from roggia_runtime.records import Partition
 from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, from_row, to_row
 from roggia_ingest.catalogue import DocKey, Entry
 from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
+from roggia_ingest.ownership import lost
+from roggia_ingest.ports import Owned
 
 T = TypeVar("T")
 _KEYS_AT_ONCE = 400
@@ -27,7 +30,13 @@ _CREATE = (
     PRIMARY KEY (tenant_id, doc_id)) STRICT, WITHOUT ROWID""",
     """CREATE INDEX IF NOT EXISTS documents_expiry ON documents (topic, partition, expires_at)
     WHERE expires_at IS NOT NULL""",
+    """CREATE TABLE IF NOT EXISTS owners (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)) STRICT, WITHOUT ROWID""",
 )
+_OWN = """INSERT INTO owners (topic, partition, producer_id, epoch) VALUES (?, ?, ?, ?)
+    ON CONFLICT (topic, partition) DO UPDATE SET producer_id = excluded.producer_id, epoch = excluded.epoch
+    WHERE (owners.producer_id, owners.epoch) <= (excluded.producer_id, excluded.epoch) RETURNING topic"""
 _SAVE = f"INSERT OR REPLACE INTO documents ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # constants
 _REMOVE = "DELETE FROM documents WHERE tenant_id = ? AND doc_id = ?"
 _LOAD = "SELECT tenant_id, doc_id, current, older FROM documents WHERE (tenant_id, doc_id) IN (VALUES {})"
@@ -37,7 +46,7 @@ _DUE = """SELECT tenant_id, doc_id, current, older FROM documents
 
 
 class SqliteCatalogue:
-    """One connection, used by one thread at a time, off the event loop.
+    """One connection, used by one thread at a time, off the event loop, also when a caller is cancelled.
 
     `busy_s` is how long to wait for another process's write, seconds.
     """
@@ -47,6 +56,7 @@ class SqliteCatalogue:
         self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
         self._lock = asyncio.Lock()
+        self._thread = threading.Lock()
 
     async def start(self) -> None:
         """Open the file, create what is missing. Raises `CatalogueError` for a file of a newer version."""
@@ -63,10 +73,10 @@ class SqliteCatalogue:
         """See `roggia_ingest.ports.Catalogue`."""
         return await self._run(lambda connection: dict(_load(connection, keys))) if keys else {}
 
-    async def save(self, entries: Mapping[DocKey, Entry]) -> None:
+    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
         """See `roggia_ingest.ports.Catalogue`."""
-        if entries:
-            await self._run(lambda connection: _save(connection, entries))
+        if entries or owned:
+            await self._run(lambda connection: _save(connection, entries, owned or {}))
 
     async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
         """See `roggia_ingest.ports.Catalogue`."""
@@ -77,9 +87,13 @@ class SqliteCatalogue:
             if self._connection is None:
                 raise CatalogueUnavailableError(f"catalogue {self._path.name} is not open")
             try:
-                return await asyncio.to_thread(work, self._connection)
+                return await asyncio.to_thread(self._alone, work, self._connection)
             except sqlite3.OperationalError as error:
                 raise CatalogueUnavailableError(f"catalogue {self._path.name}: {error}") from error
+
+    def _alone(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+        with self._thread:  # a cancelled caller has let go of the other lock, its thread may still be at work
+            return work(connection)
 
     def _open(self) -> None:
         try:
@@ -113,8 +127,11 @@ def _load(connection: sqlite3.Connection, keys: Sequence[DocKey]) -> Iterable[tu
         yield from _rows(connection, _LOAD.format(", ".join(["(?, ?)"] * len(some))), values)
 
 
-def _save(connection: sqlite3.Connection, entries: Mapping[DocKey, Entry]) -> None:
+def _save(connection: sqlite3.Connection, entries: Mapping[DocKey, Entry], owned: Owned) -> None:
     with _transaction(connection):
+        for partition in sorted(owned):
+            if not connection.execute(_OWN, (*partition, *owned[partition])).fetchall():
+                raise lost(partition, owned[partition])
         connection.executemany(_REMOVE, [key for key, entry in entries.items() if entry.current is None])
         connection.executemany(_SAVE, [row for row in map(to_row, entries.items()) if row is not None])
 
@@ -133,4 +150,9 @@ class _transaction:  # noqa: N801  # reads as the statement that it is
         self._connection.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:  # SQLite itself has ended it where the disk is full
+                self._connection.execute("ROLLBACK")

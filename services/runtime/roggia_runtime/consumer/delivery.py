@@ -18,7 +18,7 @@ from roggia_runtime import clients, denials, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
 from roggia_runtime.errors import ProduceError
-from roggia_runtime.records import Output, Partition
+from roggia_runtime.records import Output, Ownership, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
 
 Committed = Callable[[], None]
@@ -48,6 +48,10 @@ class Finisher(Protocol):
 
     async def assigned(self, partitions: Collection[Partition]) -> None:
         """Take partitions over, before their committed offsets are read."""
+        ...
+
+    def owned(self) -> Mapping[Partition, Ownership]:
+        """What proves that partitions are this member's; empty where nothing does."""
         ...
 
     async def revoked(self) -> None:
@@ -87,6 +91,10 @@ class AtLeastOnce:
         if partitions and not self._started:
             await self._producer.start()
             self._started = True
+
+    def owned(self) -> Mapping[Partition, Ownership]:
+        """Nothing proves it."""
+        return {}
 
     async def revoked(self) -> None:
         """Nothing is bound to a partition."""
@@ -128,6 +136,13 @@ class Transactional:
         started = await asyncio.gather(*map(self._start, partitions), return_exceptions=True)
         for failure in filter(None, started):
             raise failure
+
+    def owned(self) -> Mapping[Partition, Ownership]:
+        """Id and epoch of every partition's producer."""
+        return {
+            partition: Ownership(client._txn_manager.producer_id, client._txn_manager.producer_epoch)  # noqa: SLF001  # the client shows them nowhere else
+            for partition, client in self._producers.items()
+        }
 
     async def revoked(self) -> None:
         """Stop every producer."""
@@ -192,8 +207,6 @@ class Transactional:
         try:
             await client.start()
             started = True
-        except denials.DENIED as error:
-            raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error
         finally:
             if not started:
                 await producer.close(client, _CLOSE_S)

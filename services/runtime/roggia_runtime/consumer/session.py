@@ -32,8 +32,15 @@ from roggia_runtime.consumer.positions import Positions
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.ticking import Ticking
 from roggia_runtime.consumer.waiting import either
-from roggia_runtime.errors import ConsumeError, DlqLimitError, ProduceError, RoggiaError, UnavailableError
-from roggia_runtime.records import Output, Partition
+from roggia_runtime.errors import (
+    ConsumeError,
+    DlqLimitError,
+    LostPartitionError,
+    ProduceError,
+    RoggiaError,
+    UnavailableError,
+)
+from roggia_runtime.records import Output, Ownership, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
 
 log = structlog.get_logger()
@@ -41,6 +48,7 @@ MAX_RESETS = 20
 """Resets in a row, with nothing committed between them, after which the loop gives up."""
 
 OnAssigned = Callable[[Mapping[Partition, int]], None]
+OnOwned = Callable[[Mapping[Partition, Ownership]], None]
 _REFUSED = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 
@@ -61,6 +69,7 @@ class Parts:
     ticking: Ticking | None
     on_assigned: OnAssigned | None
     stopping: asyncio.Event
+    on_owned: OnOwned | None = None
 
 
 class Session:
@@ -101,7 +110,7 @@ class Session:
         except _REFUSED as error:
             doing = f"read as group {self._parts.group} ({error})"
             raise ConsumeError(denials.explain(error, self._parts.settings, doing)) from error
-        except (FencedError, KafkaError, UnavailableError) as error:
+        except (FencedError, KafkaError, LostPartitionError, UnavailableError) as error:
             await self._reset(error)
 
     async def _work_locked(self) -> None:
@@ -111,7 +120,7 @@ class Session:
             try:
                 self._raise_failure()
                 await self._work()
-            except (FencedError, KafkaError):
+            except (FencedError, KafkaError, LostPartitionError):
                 self.member.suspend()
                 raise
 
@@ -234,6 +243,8 @@ class Session:
     async def _on_assigned(self, partitions: set[Partition]) -> None:
         log.info("assigned", group=self._parts.group, partitions=sorted(f"{p.topic}/{p.number}" for p in partitions))
         await self._finisher.assigned(partitions)
+        if self._parts.on_owned is not None:
+            self._parts.on_owned(self._finisher.owned())
         await self._positions.take_over(partitions)
         self._collecting.assigned(partitions)
         self.freshness.assigned(partitions)
