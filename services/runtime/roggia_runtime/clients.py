@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import Any
 
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from roggia_runtime import tls
 from roggia_runtime.records import Record
 from roggia_runtime.settings import KafkaSettings
 
@@ -94,9 +94,7 @@ def record(consumed: Any) -> Record:
     )
 
 
-def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=settings.ssl_ca_file)
-    if settings.ssl_cert_file:
-        password = settings.ssl_key_password.get_secret_value() if settings.ssl_key_password else None
-        context.load_cert_chain(settings.ssl_cert_file, settings.ssl_key_file, password)
-    return context
+def _ssl_context(settings: KafkaSettings) -> tls.Context:
+    password = settings.ssl_key_password.get_secret_value() if settings.ssl_key_password else None
+    files = tls.Files("ROGGIA_KAFKA_", settings.ssl_ca_file, settings.ssl_cert_file, settings.ssl_key_file, password)
+    return tls.Context.of(files)
