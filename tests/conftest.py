@@ -20,6 +20,7 @@ from tests.support.kafka import (
 )
 from tests.support.postgres import postgres, postgres_dsn
 from tests.support.registry import registry
+from tests.support.secured import secured_kafka
 
 __all__ = [
     "_apache_session",
@@ -35,6 +36,7 @@ __all__ = [
     "postgres",
     "postgres_dsn",
     "registry",
+    "secured_kafka",
     "topic_name",
 ]
 

@@ -16,6 +16,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     NotCoordinatorForGroupError,
+    for_code,
 )
 from roggia_schemas.topics.spec import TopicSpec
 
@@ -165,6 +166,8 @@ class TopicAdmin:
     async def _offsets(self, topic: str, which: str) -> dict[int, int]:
         async with self._client() as client:
             (described,) = await client.describe_topics([topic])
+            if (error := for_code(described["error_code"])) in denials.DENIED:
+                raise error(topic)
         refuse(described["error_code"], f"topic {topic}")
         tps = [TopicPartition(topic, part["partition"]) for part in described["partitions"]]
         async with self._reader() as reader:

@@ -52,7 +52,7 @@ class Producer:
             raise await connecting.explain(self._settings) from error
         except KafkaError as error:
             await client.stop()
-            raise ProduceError(f"no producer: {denials.explain(error, self._settings)}") from error
+            raise ProduceError(denials.explain(error, self._settings, "write to any topic")) from error
         self._client = client
 
     async def send(self, output: Output) -> tuple[int, int]:

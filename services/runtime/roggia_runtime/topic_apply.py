@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from roggia_runtime.config_requests import SetTopicConfigs
+from roggia_runtime.denials import DENIED
 from roggia_runtime.errors import AdminError
 from roggia_runtime.topic_changes import Action, Change, Existing
 
@@ -46,8 +47,11 @@ async def carry_out(client: AIOKafkaAdminClient, wanted: Iterable[Change]) -> No
 
 def refuse(code: int, what: str) -> None:
     """Raise `AdminError` for an error code of the protocol."""
+    error = for_code(code)
+    if error in DENIED:
+        raise AdminError(f"{what}: not allowed; call this as one of the cluster's super.users")
     if code:
-        raise AdminError(f"{what}: {for_code(code).__name__}")
+        raise AdminError(f"{what}: {error.__name__}")
 
 
 async def _create(client: AIOKafkaAdminClient, wanted: Sequence[Change]) -> None:

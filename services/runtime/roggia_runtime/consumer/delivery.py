@@ -207,6 +207,8 @@ class Transactional:
         try:
             await client.start()
             started = True
+        except denials.DENIED as error:
+            raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error
         finally:
             if not started:
                 await producer.close(client, _CLOSE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -43,10 +44,19 @@ async def plan_acls(settings: KafkaSettings, principals: Principals, specs: Coll
     return compare(principals.acls(list(specs)), found, principals.managed())
 
 
-async def apply_acls(settings: KafkaSettings, plan: AclPlan, confirmed: Collection[str]) -> None:
+async def apply_acls(admin: AclAdmin, plan: AclPlan, confirmed: Collection[str]) -> None:
     """Make what is missing, and take away the surplus of confirmed principals, in this order."""
-    admin = AclAdmin(settings)
     if plan.missing:
         await admin.create(plan.missing)
     if gone := plan.revocable(confirmed):
         await admin.delete(gone)
+    await _settled(admin, set(plan.missing), set(gone))
+
+
+async def _settled(admin: AclAdmin, made: set[Acl], gone: set[Acl]) -> None:
+    """Wait until a broker shows it: the controller knows first, and the next plan must see it."""
+    for _ in range(100):
+        found = set(await admin.list())
+        if made <= found and not gone & found:
+            return
+        await asyncio.sleep(0.1)

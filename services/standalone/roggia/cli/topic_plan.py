@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 from rich.table import Column, Table
-from roggia_runtime.acls import Acl, NoAclsError, Pattern, Permission
+from roggia_runtime.acls import Acl, AclAdmin, NoAclsError, Pattern, Permission
 from roggia_runtime.settings import KafkaSettings
 from roggia_runtime.topic_changes import settings
 
@@ -190,7 +190,7 @@ async def _plan(where: KafkaSettings, file: Path | None, *, acls: bool) -> Plan:
 async def _apply(where: KafkaSettings, found: Plan, confirmed: Collection[str]) -> None:
     await apply_topics(where, confirmed=confirmed)
     if found.acls is not None:
-        await apply_acls(where, found.acls, confirmed)
+        await apply_acls(AclAdmin(where), found.acls, confirmed)
 
 
 def _rules(plan: AclPlan | None) -> list[tuple[str, tuple[Acl, ...], str]]:
