@@ -35,7 +35,7 @@ class Fleet:
     def __init__(
         self, broker: Broker, data: Path, model: str = "stub", environment: Mapping[str, str] | None = None
     ) -> None:
-        self.broker, self.data, self._model, self._more = broker, data, model, dict(environment or {})
+        self.broker, self.data, self._model, self.environment = broker, data, model, dict(environment or {})
         self.kafka = KafkaSettings(bootstrap=broker.bootstrap)
         self.processes: dict[str, ServerProcess] = {}
         data.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ class Fleet:
             "ROGGIA_EMBEDDER_CACHE": str(self.data / "vectors.sqlite3"),
             "ROGGIA_EMBEDDER_STORE": str(self.data / "index"),
             "ROGGIA_EMBEDDER_QUERY_PORT": str(free_port()),
-        } | self._more
+        } | self.environment
 
     def _tail(self, name: str, lines: int = 25) -> str:
         return f"--- {name}\n" + "\n".join(self.processes[name].log.read_text().splitlines()[-lines:])
