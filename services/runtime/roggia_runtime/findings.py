@@ -78,8 +78,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding", tag_fiel
     """One thing that is wrong, seen twice with no change of the document in between.
 
     `point_id` is the passage's or the head's; `head` tells which. `expected` is the log's newest version (None: the log
-    does not know the document), `found` the point's (None: it is missing). `highest` is the highest version that the
-    collection holds of the document: a deletion has to be above it.
+    does not know the document), `found` the point's (None: it is missing). `delete_at` is the version of a deletion
+    that ends the document in this collection.
     """
 
     kind: Kind
@@ -91,7 +91,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding", tag_fiel
     head: bool = False
     expected: Mark | None = None
     found: Mark | None = None
-    highest: Mark | None = None
+    delete_at: Mark | None = None
     detail: str = ""
     repair: Repair = Repair.NONE
     remedy: str = ""

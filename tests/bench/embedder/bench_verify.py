@@ -130,15 +130,18 @@ class Peak:
         process = psutil.Process()
         while not self._stop.wait(0.1):
             self.rss = max(self.rss, process.memory_info().rss)
-            folders = Path(tempfile.gettempdir()).glob("roggia-verify-*")
-            self.disk = max(self.disk, sum(_size(path) for folder in folders for path in folder.rglob("*")))
+            files = Path(tempfile.gettempdir()).glob("roggia-verify-*/*/*")
+            self.disk = max(self.disk, _sum(files))
 
 
-def _size(path: Path) -> int:
+def _sum(files: Iterator[Path]) -> int:
+    total = 0
     try:
-        return path.stat().st_size if path.is_file() else 0
-    except OSError:
-        return 0
+        for path in files:
+            total += path.stat().st_size
+    except OSError:  # a slice is dropped once it is compared
+        return total
+    return total
 
 
 async def run(chunks: int) -> dict[str, object]:

@@ -33,10 +33,11 @@ class Case:
         return (self.place.tenant, self.place.domain) == (self.expected.tenant, self.expected.domain)
 
     @property
-    def highest(self) -> Version | None:
-        """What a deletion here has to be above: everything held of the document, and its deletion on the log."""
-        deleted = [self.expected.version] if self.expected.deleted else []
-        return max([fact.version for fact in self.facts] + deleted, default=None)
+    def end(self) -> Version:
+        """Version of a deletion here: above everything held, and not below the log's, which embed would take for
+        stale."""
+        above = [Version(held.version.revision, held.version.epoch + 1) for held in self.facts]
+        return max([*above, self.expected.version])
 
 
 def judge(expected: Expected, facts: Mapping[int, Sequence[Fact]], places: Mapping[int, Place]) -> list[Finding]:
@@ -182,6 +183,6 @@ def _finding(
         head=fact.head if fact else head,
         expected=None if case.expected.gone else Mark(*case.expected.version),
         found=Mark(*fact.version) if fact else None,
-        highest=Mark(*case.highest) if case.highest else None,
+        delete_at=None if case.own else Mark(*case.end),
         detail=detail,
     )

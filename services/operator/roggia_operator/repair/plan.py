@@ -71,16 +71,11 @@ def planned(findings: Iterable[Finding]) -> RepairPlan:
             plan.renewals.setdefault(document_key(finding.tenant, finding.doc_id).decode(), []).append(finding)
         elif finding.repair is Repair.DELETE:
             place = Place(finding.tenant, finding.domain, finding.doc_id)
-            wanted, held = _above(finding), plan.deletions.get(place)
+            wanted, held = finding.delete_at or Mark(0, 1), plan.deletions.get(place)
             plan.deletions[place] = wanted if held is None else max(held, wanted, key=_order)
         else:
             plan.beyond.append(finding)
     return plan
-
-
-def _above(finding: Finding) -> Mark:
-    highest = finding.highest or Mark(0, 0)
-    return Mark(highest.revision, highest.epoch + 1)
 
 
 def _order(mark: Mark) -> tuple[int, int]:
