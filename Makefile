@@ -5,6 +5,8 @@
 #   make test     every test but the long ones     make chaos   the long ones
 #   make lint     style, types, boundaries, drift  make bench   measurements
 #   make docs     regenerate the reference pages   make clean   remove caches and the environment
+#   make conformance   the embedded broker beside Apache Kafka (needs KAFKA_HOME), into docs/reference
+#   make fuzz     bytes of the fuzzer's choice at the embedded broker, FUZZ_SECONDS per target (60)
 #
 # PYTHON=python3.12      the interpreter that .venv is made from
 # TORCH_INDEX=URL        where torch comes from (default: a CPU build where one can be had; `plain`: what pip takes)
@@ -15,10 +17,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/roggia-setup
 CODE := schemas services infra tests
 PYTEST_ARGS ?=
+FUZZ_SECONDS ?= 60
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench chaos docs lock clean
+.PHONY: help setup demo test lint bench chaos docs lock clean conformance fuzz
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -53,6 +56,13 @@ docs: setup
 	$(BIN)/python -m roggia_schemas.generate
 	$(BIN)/python -m roggia.reference
 	$(BIN)/python infra/docs/links.py
+
+conformance: setup
+	$(BIN)/python -m tests.contract.kafka.answers.table
+
+fuzz: setup
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt -e ".[fuzz]"
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS)
 
 lock: setup
 	$(BIN)/python infra/setup/lock.py

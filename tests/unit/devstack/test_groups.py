@@ -223,7 +223,7 @@ async def test_who_may_commit(store: Store) -> None:
     """Members of the current generation may commit; others only while the group has no members."""
     groups = coordinator(store)
     assert groups.may_commit("g", "", None, -1) is ErrorCode.none
-    assert groups.may_commit("g", "m", None, 3) is ErrorCode.illegal_generation
+    assert groups.may_commit("g", "m", None, 3) is ErrorCode.group_id_not_found
     leader, _ = await stable_pair(groups)
     assert groups.may_commit("g", leader.member_id, None, leader.generation) is ErrorCode.none
     assert groups.may_commit("g", leader.member_id, None, leader.generation - 1) is ErrorCode.illegal_generation

@@ -77,9 +77,9 @@ async def test_a_batch_comes_back_as_it_was_but_for_its_place(broker: Broker) ->
 @pytest.mark.parametrize(
     ("records", "changes", "code"),
     [
-        (None, {}, ErrorCode.corrupt_message),
-        (b"", {}, ErrorCode.corrupt_message),
-        (b"x" * 60, {}, ErrorCode.corrupt_message),
+        (None, {}, ErrorCode.invalid_record),
+        (b"", {}, ErrorCode.invalid_record),
+        (b"x" * 60, {}, ErrorCode.invalid_record),
         (b"x" * 200, {}, ErrorCode.invalid_record),
         (batch([(b"k", b"v")]) * 2, {}, ErrorCode.invalid_record),
         (batch([(b"k", b"v")])[:-1] + b"!", {}, ErrorCode.corrupt_message),

@@ -53,7 +53,6 @@ async def test_bad_names_are_refused(client: RawClient, name: str) -> None:
         ("retention_ms", "9" * 400),
         ("retention_ms", None),
         ("cleanup_policy", "compact,rot"),
-        ("cleanup_policy", ""),
         ("min_cleanable_dirty_ratio", "nan"),
         ("min_cleanable_dirty_ratio", "1.5"),
         ("segment_bytes", "100"),

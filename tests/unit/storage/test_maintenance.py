@@ -159,13 +159,13 @@ def test_aborted_records_leave_with_compaction(store: Store) -> None:
 
 
 def test_records_that_cannot_be_read_inside_stay(store: Store) -> None:
-    """A batch with a sound checksum and broken records, taken before the topic was compacted, is not thrown away."""
+    """A batch with a sound checksum and broken records, on disk since it was not looked into, is not thrown away."""
     from roggia_devstack.storage.batch import build, validated
 
     log = make(store, {"segment.ms": "10"})
     header = validated(batch([(b"k", b"v")]))
     broken = build(header, b"\xff" * 20)
-    log.append(broken, T0)
+    log._write(validated(broken), broken, T0)  # append refuses such a batch; an older version took it
     put(log, "k", "v", T0 + 50)
     store.alter_config("t", {"cleanup.policy": "compact", "segment.ms": "10", "min.cleanable.dirty.ratio": "0"})
     store.maintain(T0 + 100)

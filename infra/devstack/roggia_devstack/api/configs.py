@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from kio.schema.errors import ErrorCode
 
-from roggia_devstack.api import topic_configs
+from roggia_devstack.api import config_changes, topic_configs, topic_names
 from roggia_devstack.api.call import Call, Handlers
 from roggia_devstack.api.topic_configs import ConfigKey, ConfigType
 from roggia_devstack.broker.topics import Topics
@@ -16,17 +17,19 @@ from roggia_devstack.wire.decode import Message
 
 _TOPIC, _BROKER = 2, 4
 _TOPIC_SOURCE, _STATIC_BROKER_SOURCE, _DEFAULT_SOURCE = 1, 4, 5
-_SET, _REMOVE, _APPEND, _SUBTRACT = 0, 1, 2, 3
 Config = Mapping[str, str]
 Refusal = tuple[ErrorCode, str]
 _NO_TOPIC: Final[Refusal] = (ErrorCode.unknown_topic_or_partition, "the topic does not exist")
+_REPEATED: Final[Refusal] = (ErrorCode.invalid_request, "the request names this resource twice")
+_READ_ONLY: Final[Refusal] = (ErrorCode.invalid_request, "the broker's settings are set when it starts")
 
 
 class ConfigsApi:
     """Configuration of topics, and the broker's own, which can only be read."""
 
-    def __init__(self, topics: Topics, broker: Config) -> None:
+    def __init__(self, topics: Topics, node_id: int, broker: Config) -> None:
         self._topics = topics
+        self._node = str(node_id)
         self._broker: Final = broker
 
     def handlers(self) -> Handlers:
@@ -46,65 +49,79 @@ class ConfigsApi:
         answer = _resource(item)
         wanted = item["configuration_keys"]
         if item["resource_type"] == _BROKER:
+            if item["resource_name"] not in {"", self._node}:
+                refusal = ErrorCode.invalid_request, f"there is no broker {item['resource_name'][:20]!r}"
+                return answer | _refused(refusal) | {"configs": ()}
             entries = [
                 _broker_entry(name, value) for name, value in self._broker.items() if wanted is None or name in wanted
             ]
             return answer | {"configs": entries}
         meta = self._topics.get(item["resource_name"])
-        refusal = self._topic_refusal(item)
-        if meta is None or refusal is not None:
-            return answer | _refused(refusal or _NO_TOPIC) | {"configs": ()}
+        if meta is None:
+            return answer | _refused(self._topic_refusal(item) or _NO_TOPIC) | {"configs": ()}
         keys = [key for name, key in topic_configs.KEYS.items() if wanted is None or name in wanted]
         return answer | {"configs": [_topic_entry(key, meta.config, synonyms, documented) for key in keys]}
 
     def _topic_refusal(self, item: Message) -> Refusal | None:
         if item["resource_type"] != _TOPIC:
             return ErrorCode.invalid_request, f"resource type {item['resource_type']} has no configuration here"
-        return _NO_TOPIC if self._topics.get(item["resource_name"]) is None else None
+        if self._topics.get(item["resource_name"]) is not None:
+            return None
+        reason = topic_names.problem(item["resource_name"])
+        return _NO_TOPIC if reason is None else (ErrorCode.invalid_topic_exception, reason)
 
     def _replace(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
+        times = _times(request)
         responses = []
         for item in request["resources"]:
+            repeated = times[item["resource_type"], item["resource_name"]] > 1
+            refusal = _REPEATED if repeated else self._refusal(item) or config_changes.refused_whole(item["configs"])
             config = {entry["name"]: entry["value"] for entry in item["configs"]}
-            responses.append(self._alter(item, config, request))
+            responses.append(self._altered(item, refusal, config, request))
         return {"responses": responses}
 
     def _change(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
+        times = _times(request)
         responses = []
         for item in request["resources"]:
-            meta = self._topics.get(item["resource_name"]) if item["resource_type"] == _TOPIC else None
-            current: dict[str, str | None] = {} if meta is None else dict(meta.config)
-            for config in item["configs"]:
-                _apply(current, config)
-            responses.append(self._alter(item, current, request))
+            repeated = times[item["resource_type"], item["resource_name"]] > 1
+            refusal = _REPEATED if repeated else self._refusal(item) or config_changes.refused_changes(item["configs"])
+            meta = self._topics.get(item["resource_name"])
+            config = {} if meta is None else dict(meta.config)
+            if refusal is None:
+                config_changes.apply(config, item["configs"])
+            responses.append(self._altered(item, refusal, config, request))
         return {"responses": responses}
 
-    def _alter(self, item: Message, config: dict[str, str | None], request: Message) -> Message:
-        refusal = self._topic_refusal(item)
+    def _refusal(self, item: Message) -> Refusal | None:
+        """Why a resource cannot be altered, whatever the change."""
+        if item["resource_type"] == _BROKER:
+            return _READ_ONLY
+        if item["resource_type"] == _TOPIC and not item["resource_name"]:
+            return ErrorCode.invalid_request, "settings of all topics at once are not supported"
+        return self._topic_refusal(item)
+
+    def _altered(
+        self, item: Message, refusal: Refusal | None, config: Mapping[str, str | None], request: Message
+    ) -> Message:
         if refusal is None:
-            problems = (topic_configs.problem(name, value) for name, value in config.items())
-            reason = next((problem for problem in problems if problem is not None), None)
-            refusal = None if reason is None else (ErrorCode.invalid_config, reason)
+            refusal = _invalid(config)
         if refusal is not None:
             return _resource(item) | _refused(refusal)
         if not request["validate_only"]:
-            self._topics.alter_config(item["resource_name"], {name: value or "" for name, value in config.items()})
+            settings = {name: topic_configs.normal(name, value) for name, value in config.items()}
+            self._topics.alter_config(item["resource_name"], settings)
         return _resource(item)
 
 
-def _apply(config: dict[str, str | None], change: Message) -> None:
-    name, operation, value = change["name"], change["config_operation"], change["value"]
-    if operation == _REMOVE:
-        config.pop(name, None)
-    elif operation == _SET or name not in topic_configs.KEYS:
-        config[name] = value
-    else:
-        current = config.get(name) or topic_configs.KEYS[name].default
-        words = [word.strip() for word in current.split(",") if word.strip()]
-        given = [word.strip() for word in (value or "").split(",")]
-        kept = [word for word in words if operation != _SUBTRACT or word not in given]
-        added = [word for word in given if operation == _APPEND and word not in words]
-        config[name] = ",".join([*kept, *added])
+def _times(request: Message) -> Counter[tuple[int, str]]:
+    return Counter((item["resource_type"], item["resource_name"]) for item in request["resources"])
+
+
+def _invalid(config: Mapping[str, str | None]) -> Refusal | None:
+    problems: Iterable[str | None] = (topic_configs.problem(name, value) for name, value in config.items())
+    reason = next((problem for problem in problems if problem is not None), None)
+    return None if reason is None else (ErrorCode.invalid_config, reason)
 
 
 def _resource(item: Message) -> Message:
@@ -128,9 +145,15 @@ def _broker_entry(name: str, value: str) -> Message:
         "config_source": _STATIC_BROKER_SOURCE,
         "is_sensitive": False,
         "synonyms": (),
-        "config_type": ConfigType.STRING,
+        "config_type": _type_of(value),
         "documentation": None,
     }
+
+
+def _type_of(value: str) -> ConfigType:
+    if value in {"true", "false"}:
+        return ConfigType.BOOLEAN
+    return ConfigType.INT if value.isdecimal() else ConfigType.STRING
 
 
 def _topic_entry(key: ConfigKey, config: Config, synonyms: bool, documented: bool) -> Message:

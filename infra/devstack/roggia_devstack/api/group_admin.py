@@ -60,7 +60,10 @@ class GroupAdminApi:
         return {"groups": groups}
 
     def _delete(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
-        results = [{"group_id": name, "error_code": self._coordinator.delete(name)} for name in request["groups_names"]]
+        results = [
+            {"group_id": name, "error_code": self._coordinator.delete(name)}
+            for name in dict.fromkeys(request["groups_names"])
+        ]
         return {"results": results}
 
 

@@ -60,6 +60,7 @@ class GroupsApi:
             request.get("group_instance_id"),
             request["generation_id"],
             {item["member_id"]: item["assignment"] for item in request["assignments"]},
+            (request.get("protocol_type"), request.get("protocol_name")),
         )
         return _synced(synced) if isinstance(synced, Synced) else _synced_later(synced)
 

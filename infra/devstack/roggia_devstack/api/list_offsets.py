@@ -15,6 +15,8 @@ from roggia_devstack.wire import apis
 from roggia_devstack.wire.decode import Message
 
 _LATEST, _EARLIEST, _MAX_TIMESTAMP, _EARLIEST_LOCAL = -1, -2, -3, -4
+_TIERED: Final = {-5: 9, -6: 11}
+"""Special times that concern tiered storage, which there is none of, and the versions that first have them."""
 _TO_THE_END: Final = -1
 _READ_COMMITTED: Final = 1
 _NOTHING: Final = (-1, -1)
@@ -30,24 +32,27 @@ class ListOffsetsApi:
         """Requests served here."""
         return {apis.LIST_OFFSETS: self._list_offsets, apis.DELETE_RECORDS: self._delete_records}
 
-    def _list_offsets(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
+    def _list_offsets(self, request: Message, call: Call) -> Message:
         committed = request.get("isolation_level", 0) == _READ_COMMITTED
         topics = [
             {
                 "name": topic["name"],
-                "partitions": [self._partition(topic["name"], part, committed) for part in topic["partitions"]],
+                "partitions": [
+                    self._partition(topic["name"], part, committed, call.version) for part in topic["partitions"]
+                ],
             }
             for topic in request["topics"]
         ]
         return {"topics": topics}
 
-    def _partition(self, topic: str, part: Message, committed: bool) -> Message:
+    def _partition(self, topic: str, part: Message, committed: bool, version: int) -> Message:
         answer: Message = {"partition_index": part["partition_index"], "error_code": ErrorCode.none}
         log = self._topics.log(topic, part["partition_index"])
         if log is None:
             return answer | {"error_code": ErrorCode.unknown_topic_or_partition}
         if part["timestamp"] < _EARLIEST_LOCAL:
-            return answer | {"error_code": ErrorCode.unsupported_version}
+            known = version >= _TIERED.get(part["timestamp"], version + 1)
+            return answer if known else answer | {"error_code": ErrorCode.unsupported_version}
         offset, timestamp = _find(log, part["timestamp"], committed)
         return answer | {"offset": offset, "timestamp": timestamp, "leader_epoch": 0 if offset >= 0 else -1}
 
@@ -67,6 +72,8 @@ class ListOffsetsApi:
         log = self._topics.log(topic, part["partition_index"])
         if log is None:
             return answer | {"error_code": ErrorCode.unknown_topic_or_partition}
+        if log.config.compact and not log.config.delete:
+            return answer | {"error_code": ErrorCode.policy_violation}
         before = log.end_offset if part["offset"] == _TO_THE_END else part["offset"]
         if not 0 <= before <= log.end_offset:
             return answer | {"error_code": ErrorCode.offset_out_of_range}

@@ -16,6 +16,8 @@ from roggia_devstack.wire.decode import Message
 
 _NO_OPERATIONS: Final = -(2**31)
 _ALL_TOPICS_BY_EMPTY_LIST: Final = 0
+_COORDINATED: Final = (0, 1)
+"""Key types of FindCoordinator that are served: groups and transactions."""
 
 
 class ClusterApi:
@@ -94,11 +96,12 @@ class ClusterApi:
 
     def _find_coordinator(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - one node coordinates all
         host, port = self._endpoint
+        known = request.get("key_type", 0) in _COORDINATED
         where = {
             "node_id": self._node_id,
             "host": host,
             "port": port,
-            "error_code": ErrorCode.none,
+            "error_code": ErrorCode.none if known else ErrorCode.invalid_request,
             "error_message": None,
         }
         return where | {"coordinators": [{"key": key, **where} for key in request.get("coordinator_keys", ())]}

@@ -11,10 +11,13 @@ from roggia_devstack.api.call import Call, Handlers
 from roggia_devstack.broker.topics import Topics
 from roggia_devstack.groups.coordinator import GroupCoordinator
 from roggia_devstack.groups.offsets import Committed, Offsets, TopicPartition
+from roggia_devstack.groups.subscriptions import subscribed
 from roggia_devstack.wire import apis
 from roggia_devstack.wire.decode import Message
 
 LONGEST_METADATA: Final = 4096
+_CONSUMERS: Final = "consumer"
+_FIRST_COMMIT_THAT_KNOWS_NOT_FOUND: Final = 9
 _FIRST_FETCH_OF_MANY: Final = 8
 _FIRST_FETCH_OF_ALL_BY_NULL: Final = 2
 Checked = tuple[list[Message], dict[TopicPartition, Committed]]
@@ -57,7 +60,7 @@ class OffsetsApi:
         """Requests served here."""
         return {apis.OFFSET_COMMIT: self._commit, apis.OFFSET_FETCH: self._fetch, apis.OFFSET_DELETE: self._delete}
 
-    def _commit(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
+    def _commit(self, request: Message, call: Call) -> Message:
         group_id = request["group_id"]
         refused = self._coordinator.may_commit(
             group_id,
@@ -65,6 +68,8 @@ class OffsetsApi:
             request.get("group_instance_id"),
             request["generation_id_or_member_epoch"],
         )
+        if refused is ErrorCode.group_id_not_found and call.version < _FIRST_COMMIT_THAT_KNOWS_NOT_FOUND:
+            refused = ErrorCode.illegal_generation
         answer, commits = check_commits(request, self._topics, refused)
         if commits:
             self._offsets.commit(group_id, commits)
@@ -101,23 +106,26 @@ class OffsetsApi:
         group = self._coordinator.get(group_id)
         if group is None and not self._offsets.of(group_id):
             return {"error_code": ErrorCode.group_id_not_found, "topics": ()}
-        busy = group is not None and bool(group.members)
-        wanted = [
-            (topic["name"], part["partition_index"]) for topic in request["topics"] for part in topic["partitions"]
-        ]
-        if not busy:
-            self._offsets.forget(group_id, wanted)
-        code = ErrorCode.group_subscribed_to_topic if busy else ErrorCode.none
-        topics = [
-            {
-                "name": topic["name"],
-                "partitions": [
-                    {"partition_index": part["partition_index"], "error_code": code} for part in topic["partitions"]
-                ],
-            }
-            for topic in request["topics"]
-        ]
+        if group is not None and group.members and group.protocol_type != _CONSUMERS:
+            return {"error_code": ErrorCode.non_empty_group, "topics": ()}
+        read = subscribed(group)
+        topics, gone = [], []
+        for topic in request["topics"]:
+            parts = []
+            for part in topic["partitions"]:
+                key = topic["name"], part["partition_index"]
+                code = self._deletable(key, read)
+                gone += [key] if code is ErrorCode.none else []
+                parts.append({"partition_index": part["partition_index"], "error_code": code})
+            topics.append({"name": topic["name"], "partitions": parts})
+        self._offsets.forget(group_id, gone)
         return {"error_code": ErrorCode.none, "topics": topics}
+
+    def _deletable(self, partition: TopicPartition, read: frozenset[str] | None) -> ErrorCode:
+        if self._topics.log(*partition) is None:
+            return ErrorCode.unknown_topic_or_partition
+        used = read is None or partition[0] in read
+        return ErrorCode.group_subscribed_to_topic if used else ErrorCode.none
 
 
 def _by_topic(partitions: Iterable[TopicPartition]) -> list[Message]:

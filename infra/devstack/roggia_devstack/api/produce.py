@@ -20,6 +20,7 @@ from roggia_devstack.wire.decode import Message
 
 _BATCH: Final = struct.Struct(">qiibIhiqqqhii")
 _LENGTH_STARTS: Final = 12
+_MAGIC: Final = 2
 _TRANSACTIONAL, _CONTROL = 0x10, 0x20
 _FIRST_VERSION_WITH_IDS: Final = 13
 _ACKS: Final = (-1, 0, 1)
@@ -65,9 +66,10 @@ class ProduceApi:
         log = self._topics.log(meta.name, index)
         if log is None:
             return _refused(ErrorCode.unknown_topic_or_partition)
-        refused = self._refusal(meta, index, batch, request)
+        refused = _not_one_batch(batch) or self._refusal(meta, index, batch, request)
         if refused is not None:
             return refused
+        batch = _without_rest(batch)
         try:
             appended = log.append(batch, now_ms)
         except StorageError as error:
@@ -76,23 +78,50 @@ class ProduceApi:
             self._signals.grown((meta.name, index))
         return ErrorCode.none, appended.base_offset, None, appended.append_time_ms
 
-    def _refusal(self, meta: TopicMeta, index: int, batch: bytes | None, request: Message) -> Outcome | None:
+    def _refusal(self, meta: TopicMeta, index: int, batch: bytes, request: Message) -> Outcome | None:
         if request["acks"] not in _ACKS:
             return _refused(ErrorCode.invalid_required_acks, f"acks: {request['acks']}; allowed: -1, 0, 1")
-        if batch is None or len(batch) < _BATCH.size:
-            return _refused(ErrorCode.corrupt_message, "records: not one whole record batch")
         header = _BATCH.unpack_from(batch)
-        if header[1] + _LENGTH_STARTS != len(batch):
-            return _refused(ErrorCode.invalid_record, "records: exactly one record batch per partition is allowed")
         attributes, producer_id, epoch = header[5], header[9], header[10]
         if attributes & _CONTROL:
             return _refused(ErrorCode.invalid_record, "clients may not write control batches")
         if attributes & _TRANSACTIONAL:
+            if request["transactional_id"] is None:
+                return _refused(
+                    ErrorCode.transactional_id_authorization_failed, "transactional records without a transactional id"
+                )
             code = self._transactions.check_produce(
                 request["transactional_id"], (producer_id, epoch), (meta.name, index)
             )
             return None if code is ErrorCode.none else _refused(code)
         return None
+
+
+def _not_one_batch(batch: bytes | None) -> Outcome | None:
+    """Refuse what is not one batch of format 2. Bytes after it that cannot be a second one are let pass, as Kafka does.
+
+    A length that is wrong but possible is found by the checksum.
+    """
+    if not batch:
+        return _refused(ErrorCode.invalid_record, "records: exactly one record batch per partition is allowed")
+    if len(batch) < _BATCH.size:
+        return _refused(ErrorCode.invalid_record, "records: not one whole record batch")
+    _, length, _, magic, _, _, last_offset_delta = _BATCH.unpack_from(batch)[:7]
+    if magic != _MAGIC:
+        return _refused(ErrorCode.invalid_record, f"records: message format {magic}; only 2 is taken")
+    rest = len(batch) - _LENGTH_STARTS - length
+    if length < _BATCH.size - _LENGTH_STARTS:
+        return _refused(ErrorCode.corrupt_message, f"records: a batch cannot be {length} bytes long")
+    if rest < 0 or last_offset_delta < 0:
+        return _refused(ErrorCode.invalid_record, "records: not one whole record batch")
+    if rest >= _BATCH.size:
+        return _refused(ErrorCode.invalid_record, "records: exactly one record batch per partition is allowed")
+    return None
+
+
+def _without_rest(batch: bytes) -> bytes:
+    size = _BATCH.unpack_from(batch)[1] + _LENGTH_STARTS
+    return batch if size == len(batch) else batch[:size]
 
 
 def _refused(code: ErrorCode, message: str | None = None) -> Outcome:

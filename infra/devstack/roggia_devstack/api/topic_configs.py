@@ -47,7 +47,13 @@ def _keys(*keys: ConfigKey) -> Mapping[str, ConfigKey]:
 
 
 KEYS: Final = _keys(
-    ConfigKey("cleanup.policy", ConfigType.LIST, "delete", "delete, compact, or both", words=("delete", "compact")),
+    ConfigKey(
+        "cleanup.policy",
+        ConfigType.LIST,
+        "delete",
+        "delete, compact, both, or nothing: keep all",
+        words=("delete", "compact"),
+    ),
     ConfigKey("compression.type", ConfigType.STRING, "producer", "batches are kept as received", words=("producer",)),
     ConfigKey("delete.retention.ms", ConfigType.LONG, str(_DAY_MS), "how long a tombstone is kept, in ms"),
     ConfigKey("file.delete.delay.ms", ConfigType.LONG, "60000", "accepted for Kafka's sake; files go at once"),
@@ -100,8 +106,8 @@ def problem(name: str, value: str | None) -> str | None:
 
 
 def _words_problem(key: ConfigKey, value: str) -> str | None:
-    given = value.split(",") if key.type is ConfigType.LIST else [value]
-    wrong = [word for word in given if word.strip() not in key.words]
+    given = words(value) if key.type is ConfigType.LIST else [value.strip()]
+    wrong = [word for word in given if word not in key.words]
     return f"{key.name}: {value!r}; allowed here: {', '.join(key.words)}" if wrong else None
 
 
@@ -113,6 +119,18 @@ def _number_problem(key: ConfigKey, value: str) -> str | None:
     if not key.low <= number <= key.high:
         return f"{key.name}: {value} is outside {key.low}..{key.high}"
     return None
+
+
+def words(value: str) -> list[str]:
+    """The words of a list, each once, without the spaces around them; none for an empty text."""
+    found = [word.strip() for word in value.split(",")]
+    return list(dict.fromkeys(found)) if value.strip() else []
+
+
+def normal(name: str, value: str | None) -> str:
+    """A value that `problem` found nothing wrong with, as it is kept and shown."""
+    stripped = (value or "").strip()
+    return ",".join(words(stripped)) if KEYS[name].type is ConfigType.LIST else stripped
 
 
 def value_of(config: Mapping[str, str], name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 _LONGEST: Final = 249
@@ -18,3 +19,9 @@ def problem(name: str) -> str | None:
     if not _LEGAL.fullmatch(name):
         return f"topic name {name!r} may hold only ASCII letters, digits, '.', '_' and '-'"
     return None
+
+
+def colliding(name: str, others: Iterable[str]) -> str | None:
+    """The topic that `name` cannot be told from in metric names, where Kafka writes '.' as '_'; or None."""
+    seen = name.replace(".", "_")
+    return next((other for other in others if other.replace(".", "_") == seen), None)

@@ -7,7 +7,7 @@ from typing import Final
 
 from kio.schema.errors import ErrorCode
 
-from roggia_devstack.api import topic_configs, topic_names
+from roggia_devstack.api import assignments, topic_configs, topic_names
 from roggia_devstack.api.call import Call, Handlers
 from roggia_devstack.broker.topics import Topics
 from roggia_devstack.groups.offsets import Offsets
@@ -18,12 +18,14 @@ from roggia_devstack.wire.decode import Message
 _MOST_PARTITIONS: Final = 10_000
 _TOPIC_SOURCE, _DEFAULT_SOURCE = 1, 5
 Refusal = tuple[ErrorCode, str]
+_REPEATED: Final[Refusal] = (ErrorCode.invalid_request, "the request names this topic twice")
 
 
 class TopicsApi:
     """Makes and removes topics. `default_partitions` serves requests that leave the number open (-1)."""
 
-    def __init__(self, topics: Topics, offsets: Offsets, *, default_partitions: int) -> None:
+    def __init__(self, topics: Topics, offsets: Offsets, *, node_id: int, default_partitions: int) -> None:
+        self._node_id = node_id
         self._topics = topics
         self._offsets = offsets
         self._default_partitions = default_partitions
@@ -42,9 +44,7 @@ class TopicsApi:
         return {"topics": [self._create(topic, named[topic["name"]] > 1, only_check) for topic in request["topics"]]}
 
     def _create(self, topic: Message, repeated: bool, only_check: bool) -> Message:
-        refusal = (
-            (ErrorCode.invalid_request, "the request names this topic twice") if repeated else self._refusal(topic)
-        )
+        refusal = _REPEATED if repeated else self._refusal(topic)
         if refusal is not None:
             code, message = refusal
             return {
@@ -55,7 +55,7 @@ class TopicsApi:
                 "configs": None,
             }
         partitions = self._partitions(topic)
-        config = {item["name"]: item["value"] for item in topic["configs"]}
+        config = {item["name"]: topic_configs.normal(item["name"], item["value"]) for item in topic["configs"]}
         meta = None if only_check else self._topics.create(topic["name"], partitions, config)
         return {
             "name": topic["name"],
@@ -77,6 +77,12 @@ class TopicsApi:
             return ErrorCode.invalid_topic_exception, reason
         if self._topics.get(topic["name"]) is not None:
             return ErrorCode.topic_already_exists, f"topic {topic['name']!r} exists already"
+        other = topic_names.colliding(topic["name"], (meta.name for meta in self._topics.all()))
+        if other is not None:
+            return ErrorCode.invalid_topic_exception, f"topic {topic['name']!r} differs from {other!r} in . and _ alone"
+        if topic["assignments"]:
+            refused = assignments.of_new_topic(topic, self._node_id)
+            return self._config_refusal(topic) if refused is None else refused
         if topic["replication_factor"] not in {-1, 1}:
             return (
                 ErrorCode.invalid_replication_factor,
@@ -85,35 +91,57 @@ class TopicsApi:
         partitions = self._partitions(topic)
         if not 1 <= partitions <= _MOST_PARTITIONS:
             return ErrorCode.invalid_partitions, f"partitions: {partitions} is outside 1..{_MOST_PARTITIONS}"
+        return self._config_refusal(topic)
+
+    def _config_refusal(self, topic: Message) -> Refusal | None:
         problems = (topic_configs.problem(item["name"], item["value"]) for item in topic["configs"])
         first = next((reason for reason in problems if reason is not None), None)
         return None if first is None else (ErrorCode.invalid_config, first)
 
     def _create_partitions(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - same for all versions
-        return {"results": [self._grow(topic, bool(request["validate_only"])) for topic in request["topics"]]}
+        times = Counter(topic["name"] for topic in request["topics"])
+        once = {topic["name"]: topic for topic in request["topics"]}
+        only_check = bool(request["validate_only"])
+        return {"results": [self._grow(topic, times[name] > 1, only_check) for name, topic in once.items()]}
 
-    def _grow(self, topic: Message, only_check: bool) -> Message:
+    def _grow(self, topic: Message, repeated: bool, only_check: bool) -> Message:
         meta, wanted = self._topics.get(topic["name"]), topic["count"]
         refusal: Refusal | None = None
-        if meta is None:
+        if repeated:
+            refusal = _REPEATED
+        elif meta is None:
             refusal = ErrorCode.unknown_topic_or_partition, "the topic does not exist"
         elif not meta.partitions < wanted <= _MOST_PARTITIONS:
             refusal = (
                 ErrorCode.invalid_partitions,
                 f"count: {wanted} is outside {meta.partitions + 1}..{_MOST_PARTITIONS}",
             )
-        elif not only_check:
+        elif topic["assignments"] is not None:
+            refusal = assignments.of_new_partitions(topic["assignments"], wanted - meta.partitions, self._node_id)
+        if refusal is None and meta is not None and not only_check:
             self._topics.add_partitions(meta.name, wanted)
         code, message = refusal or (ErrorCode.none, None)
         return {"name": topic["name"], "error_code": code, "error_message": message}
 
     def _delete_topics(self, request: Message, call: Call) -> Message:  # noqa: ARG002 - both forms are read
         named = [{"name": name} for name in request.get("topic_names", ())]
-        return {"responses": [self._delete(topic) for topic in [*named, *request.get("topics", ())]]}
+        wanted = [*named, *request.get("topics", ())]
+        times = Counter((topic.get("name"), topic.get("topic_id")) for topic in wanted)
+        return {
+            "responses": [
+                self._delete(topic, times[topic.get("name"), topic.get("topic_id")] > 1)
+                for topic in {(topic.get("name"), topic.get("topic_id")): topic for topic in wanted}.values()
+            ]
+        }
 
-    def _delete(self, topic: Message) -> Message:
-        name = topic.get("name")
-        meta = self._topics.get(name) if name is not None else self._topics.by_id(topic.get("topic_id"))
+    def _delete(self, topic: Message, repeated: bool) -> Message:
+        name, topic_id = topic.get("name"), topic.get("topic_id") or None
+        has_id = topic_id is not None and topic_id.int != 0
+        if repeated or (name is not None) == has_id:
+            refused = _REPEATED[1] if repeated else "a topic is named either by name or by id"
+            code = ErrorCode.invalid_request
+            return {"name": name, "topic_id": topic_id, "error_code": code, "error_message": refused}
+        meta = self._topics.get(name) if name is not None else self._topics.by_id(topic_id)
         if meta is None:
             code = ErrorCode.unknown_topic_id if name is None else ErrorCode.unknown_topic_or_partition
             return {"name": name, "topic_id": topic.get("topic_id"), "error_code": code}

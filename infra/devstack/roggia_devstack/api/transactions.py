@@ -46,6 +46,9 @@ class TransactionsApi:
         expected = Producer(
             request.get("producer_id", NO_PRODUCER.id), request.get("producer_epoch", NO_PRODUCER.epoch)
         )
+        if (expected.id == NO_PRODUCER.id) != (expected.epoch == NO_PRODUCER.epoch):
+            code = ErrorCode.invalid_request
+            return {"error_code": code, "producer_id": NO_PRODUCER.id, "producer_epoch": NO_PRODUCER.epoch}
         code, producer = self._transactions.init(
             request["transactional_id"],
             request["transaction_timeout"],

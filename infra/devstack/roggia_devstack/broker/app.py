@@ -101,8 +101,10 @@ class Broker:
             merge(
                 versions.handlers(),
                 self._cluster.handlers(),
-                TopicsApi(topics, offsets, default_partitions=settings.default_partitions).handlers(),
-                ConfigsApi(topics, _broker_config(settings)).handlers(),
+                TopicsApi(
+                    topics, offsets, node_id=settings.node_id, default_partitions=settings.default_partitions
+                ).handlers(),
+                ConfigsApi(topics, settings.node_id, _broker_config(settings)).handlers(),
                 ProduceApi(topics, self._transactions, signals).handlers(),
                 FetchApi(topics, signals, max_bytes=settings.max_fetch_bytes).handlers(),
                 ListOffsetsApi(topics).handlers(),

@@ -62,11 +62,22 @@ class GroupCoordinator:
         return group.join(ask)
 
     def sync(
-        self, group_id: str, member_id: str, instance_id: str | None, generation: int, assignments: dict[str, bytes]
+        self,
+        group_id: str,
+        member_id: str,
+        instance_id: str | None,
+        generation: int,
+        assignments: dict[str, bytes],
+        protocol: tuple[str | None, str | None] = (None, None),
     ) -> Synced | asyncio.Future[Synced]:
-        """See `Group.sync`."""
+        """See `Group.sync`; `protocol` is the type and the name that the member believes in, where it says so."""
         group, error = self._checked(group_id, member_id, instance_id)
-        return Synced(error) if group is None else group.sync(member_id, generation, assignments)
+        if group is None:
+            return Synced(error)
+        agreed = zip(protocol, (group.protocol_type, group.protocol), strict=True)
+        if generation == group.generation and any(said is not None and said != known for said, known in agreed):
+            return Synced(ErrorCode.inconsistent_group_protocol)
+        return group.sync(member_id, generation, assignments)
 
     def heartbeat(self, group_id: str, member_id: str, instance_id: str | None, generation: int) -> ErrorCode:
         """See `Group.heartbeat`."""
@@ -84,7 +95,7 @@ class GroupCoordinator:
         if generation < 0 and (group is None or not group.members):
             return ErrorCode.none
         if group is None:
-            return ErrorCode.illegal_generation
+            return ErrorCode.group_id_not_found
         error = group.check_member(member_id, instance_id)
         if error is not ErrorCode.none:
             return error
@@ -101,6 +112,8 @@ class GroupCoordinator:
         """The same for a transaction's offsets; producers that name no member (all old ones) are let through."""
         if generation < 0 and not member_id and instance_id is None:
             return ErrorCode.none
+        if group_id not in self._groups and generation >= 0:
+            return ErrorCode.illegal_generation
         group, error = self._checked(group_id, member_id, instance_id)
         if group is None:
             return error
@@ -133,6 +146,8 @@ class GroupCoordinator:
         return group
 
     def _checked(self, group_id: str, member_id: str, instance_id: str | None) -> tuple[Group | None, ErrorCode]:
+        if not group_id:
+            return None, ErrorCode.invalid_group_id
         group = self._groups.get(group_id)
         if group is None:
             return None, ErrorCode.unknown_member_id

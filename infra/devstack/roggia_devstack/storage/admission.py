@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from roggia_devstack.storage.batch import COMPRESSION, CONTROL, HORIZON, Header
 from roggia_devstack.storage.config import LogConfig
 from roggia_devstack.storage.errors import BatchTooLargeError, DecodeError, InvalidRecordError
 from roggia_devstack.storage.records import body, varint
 
 _MAX_COMPRESSION = 4
+_SMALLEST_RECORD = 6
+"""Attributes, two deltas, the lengths of key and value, the number of headers: a byte each."""
 
 
 def check(header: Header, batch: bytes, config: LogConfig) -> None:
@@ -22,24 +26,42 @@ def check(header: Header, batch: bytes, config: LogConfig) -> None:
         raise InvalidRecordError(f"compression {header.attributes & COMPRESSION} is not known")
     if header.transactional and header.producer_id < 0:
         raise InvalidRecordError("a transactional batch has no producer id")
-    if config.compact:
-        _check_keys(header, batch)
+    _check_records(header, batch, with_keys=config.compact)
 
 
-def _check_keys(header: Header, batch: bytes) -> None:
-    """Compaction keeps the last record of each key, so every record must have one."""
+def _check_records(header: Header, batch: bytes, *, with_keys: bool) -> None:
+    """As many records as the header says, each as long as it says; on a compacted topic each has a key.
+
+    A batch that no consumer could read would stop all of them at its offset.
+    """
     try:
         content = body(batch, 0, header)
-        at = 0
-        for _ in range(header.record_count):
+        end = _end_of_records(content, header.record_count, _with_key if with_keys else None)
+    except (IndexError, DecodeError) as error:
+        raise InvalidRecordError(f"the batch's records cannot be read: {error}") from None
+    if end != len(content):
+        raise InvalidRecordError(f"the batch's records end at {end} of {len(content)} bytes")
+
+
+def _end_of_records(content: bytes, count: int, visit: Callable[[bytes, int], None] | None) -> int:
+    """Where the last of `count` records ends. Raises `IndexError` or `DecodeError` for lengths that lie."""
+    at = 0
+    for _ in range(count):
+        byte = content[at]
+        if byte < 0x80:
+            length, start = (byte >> 1) ^ -(byte & 1), at + 1
+        else:
             length, start = varint(content, at)
-            at = start + length
-            _, key_at = varint(content, start + 1)
-            _, key_at = varint(content, key_at)
-            if varint(content, key_at)[0] < 0:
-                raise InvalidRecordError("a compacted topic takes no record without a key")
-        broken = at != len(content)
-    except (IndexError, DecodeError):
-        broken = True
-    if broken:
-        raise InvalidRecordError("the batch's records cannot be read")
+        if length < _SMALLEST_RECORD:
+            raise DecodeError(f"a record has {length} bytes")
+        if visit is not None:
+            visit(content, start)
+        at = start + length
+    return at
+
+
+def _with_key(content: bytes, start: int) -> None:
+    _, at = varint(content, start + 1)
+    _, at = varint(content, at)
+    if varint(content, at)[0] < 0:
+        raise InvalidRecordError("a compacted topic takes no record without a key")

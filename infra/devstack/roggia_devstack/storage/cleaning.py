@@ -12,8 +12,9 @@ from roggia_devstack.storage.batch import (
     Header,
     build,
 )
+from roggia_devstack.storage.compression import compress
 from roggia_devstack.storage.errors import DecodeError
-from roggia_devstack.storage.records import Record, compress, encode_varint, records
+from roggia_devstack.storage.records import Record, encode_varint, records
 from roggia_devstack.storage.snapshot import NEVER_MS
 from roggia_devstack.storage.values import AbortedTransaction
 

@@ -77,7 +77,7 @@ class LogConfig:
 
 
 def _policy(value: str) -> set[str]:
-    policy = {part.strip() for part in value.split(",")}
+    policy = {part.strip() for part in value.split(",")} if value.strip() else set()
     if not policy <= {"compact", "delete"}:
         raise InvalidConfigError(f"cleanup.policy: {value!r} is not valid; use delete, compact or compact,delete")
     return policy

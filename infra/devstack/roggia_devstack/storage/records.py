@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import cramjam
-
 from roggia_devstack.storage.batch import COMPRESSION, HEADER_BYTES, Bytes, Header
+from roggia_devstack.storage.compression import decompress
 from roggia_devstack.storage.errors import DecodeError
-
-_XERIAL_MAGIC = b"\x82SNAPPY\0"
-_XERIAL_HEADER = _XERIAL_MAGIC + b"\0\0\0\1\0\0\0\1"
-_XERIAL_BLOCK = 32 * 1024
 
 
 class Record(NamedTuple):
@@ -93,54 +88,3 @@ def _record(raw: bytes) -> Record:
             raise DecodeError(f"a key has {size} bytes")
     size, _ = varint(raw, at)
     return Record(timestamp, offset, key, size < 0, raw, rest)
-
-
-def decompress(codec: int, data: bytes) -> bytes:
-    """Undo the compression of a batch's records. Raises `DecodeError`."""
-    try:
-        if codec == 0:
-            return data
-        if codec == 1:
-            return bytes(cramjam.gzip.decompress(data))
-        if codec == 2:
-            return _unsnappy(data)
-        if codec == 3:
-            return bytes(cramjam.lz4.decompress(data))
-        if codec == 4:
-            return bytes(cramjam.zstd.decompress(data))
-    except cramjam.DecompressionError as error:
-        raise DecodeError(f"compressed records are broken: {error}") from None
-    raise DecodeError(f"compression {codec} is not known")
-
-
-def compress(codec: int, data: bytes) -> bytes:
-    """Compress a batch's records as Kafka's clients expect it."""
-    if codec == 1:
-        return bytes(cramjam.gzip.compress(data))
-    if codec == 2:
-        return _snappy(data)
-    if codec == 3:
-        # Kafka's Java client refuses blocks that depend on each other.
-        compressor = cramjam.lz4.Compressor(content_checksum=False, block_linked=False)
-        compressor.compress(data)
-        return bytes(compressor.finish())
-    return bytes(cramjam.zstd.compress(data)) if codec == 4 else data
-
-
-def _snappy(data: bytes) -> bytes:
-    out = bytearray(_XERIAL_HEADER)
-    for start in range(0, len(data), _XERIAL_BLOCK):
-        block = bytes(cramjam.snappy.compress_raw(data[start : start + _XERIAL_BLOCK]))
-        out += len(block).to_bytes(4, "big") + block
-    return bytes(out)
-
-
-def _unsnappy(data: bytes) -> bytes:
-    if not data.startswith(_XERIAL_MAGIC):
-        return bytes(cramjam.snappy.decompress_raw(data))
-    out, at = bytearray(), len(_XERIAL_HEADER)
-    while at < len(data):
-        size = int.from_bytes(data[at : at + 4], "big")
-        out += bytes(cramjam.snappy.decompress_raw(data[at + 4 : at + 4 + size]))
-        at += 4 + size
-    return bytes(out)
