@@ -15,9 +15,10 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from roggia_runtime import clients
+from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.waiting import either
-from roggia_runtime.errors import ProduceError, RoggiaError, UnavailableError
+from roggia_runtime.errors import AdminError, ProduceError, RoggiaError, UnavailableError
 from roggia_runtime.producer import close, send_all
 from roggia_runtime.records import Output
 from roggia_runtime.settings import KafkaSettings
@@ -25,6 +26,7 @@ from roggia_runtime.settings import KafkaSettings
 log = structlog.get_logger()
 _POLL_MS = 200
 _CLOSE_S = 5.0
+_MISSING_S = 1.0
 
 
 class LeadershipLostError(RoggiaError):
@@ -80,7 +82,7 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
             try:
                 await self._member()
                 backoff = Backoff(self._settings.retry_first_s, self._settings.retry_max_s)
-            except (KafkaError, UnavailableError, ProduceError, LeadershipLostError) as error:
+            except (KafkaError, UnavailableError, AdminError, ProduceError, LeadershipLostError) as error:
                 self._trouble = str(error) or type(error).__name__
                 log.warning("leadership_lost", role=self._role, error=repr(error), tries=backoff.tries + 1)
                 await either(self._stopping, timeout_s=backoff.wait_s())
@@ -114,6 +116,8 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
         self._client = AIOKafkaConsumer(**clients.group_consumer(self._settings, self._role))
         try:
             await self._start(self._client)
+            await self._exists(self._client)
+            await self._exists()
             self._client.subscribe([self._tp.topic], listener=self)
             while not self._stopping.is_set():
                 await self._client.getmany(timeout_ms=_POLL_MS)
@@ -128,6 +132,17 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
             await client.start()
         except KafkaConnectionError as error:
             raise UnavailableError(f"Kafka at {self._settings.bootstrap} does not answer") from error
+
+    async def _exists(self) -> None:
+        """Raises `UnavailableError` for a missing topic: the client would look for it again only minutes later."""
+        if self._tp.topic not in await TopicAdmin(self._settings).topics():
+            raise UnavailableError(f"topic {self._tp.topic} does not exist: create it (roggia topics apply)")
+
+    async def _exists(self, client: AIOKafkaConsumer) -> None:
+        """Wait for the topic: members of a group on one that is missing would look for it again minutes later."""
+        while not self._stopping.is_set() and self._tp.topic not in await client.topics():
+            self._trouble = f"topic {self._tp.topic} does not exist (roggia topics apply)"
+            await either(self._stopping, timeout_s=_MISSING_S)
 
     async def _lead(self) -> None:
         writer = FencedWriter(self._settings, self._role)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from roggia_operator.jobs.client import JobClient
 from roggia_runtime.consumer.dead_letters import dead_letter
 from roggia_runtime.records import DeadLetter, Output, Record
 from roggia_runtime.settings import KafkaSettings
@@ -66,7 +67,8 @@ async def test_every_page_shows_what_is_there(broker: Broker, console: aiohttp.C
 async def test_a_redrive_is_planned_confirmed_and_done(broker: Broker, console: aiohttp.ClientSession) -> None:
     """From the cause in the list to the record in the lane, byte for byte; then the job is cancelled from its page."""
     async with ready(broker) as (kafka, client):
-        await produce(kafka, [_refused("b.md")])
+        letter = _refused("b.md")
+        await produce(kafka, [letter])
         await _unlock(console)
         listed = await _page(console, "/dead-letters")
         plan = await _send(console, "/plan/redrive", {"fingerprint": _field(listed, "fingerprint")}, listed)
@@ -74,12 +76,12 @@ async def test_a_redrive_is_planned_confirmed_and_done(broker: Broker, console: 
         assert await records(kafka, LANE) == []
         job = await _confirm(console, "redrive", plan)
         job_id = job.rpartition("/")[2]
-        await _sent(kafka)
+        await _sent(kafka, client, job_id)
         cancel = await _send(console, "/plan/cancel", {"job": job_id}, await _page(console, job))
         await _confirm(console, "cancel", cancel)
         await reached(client, job_id, JobStatus.CANCELLED)
         (sent,) = await records(kafka, LANE)
-    assert (sent.key, sent.value) == (_source("b.md").key, _source("b.md").value)
+    assert (sent.key, sent.value) == (letter.key, letter.value)
     assert "CANCELLED" in await _page(console, job)
 
 
@@ -110,10 +112,11 @@ def _refused(doc_id: str) -> Output:
     return dead_letter(_source(doc_id), verdict, group="roggia.ingest", stage="ingest", attempts=1)
 
 
-async def _sent(kafka: KafkaSettings) -> None:
+async def _sent(kafka: KafkaSettings, client: JobClient, job_id: str) -> None:
     deadline = time.monotonic() + 40
     while not await records(kafka, LANE):
-        assert time.monotonic() < deadline, "nothing came to the lane"
+        job = await client.get(job_id)
+        assert time.monotonic() < deadline and not job.ended, f"nothing came to the lane: {job.state}"
 
 
 async def _page(console: aiohttp.ClientSession, path: str, status: int = 200) -> str:
