@@ -122,6 +122,28 @@ def catalogue(expected: Expected, path: Path) -> list[str]:
     ]
 
 
+def cache(expected: Expected, path: Path) -> list[str]:
+    """The vector cache: each document uses the texts of its newest version, and no vector is there without a user."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT tenant_id, doc_id, hash FROM uses JOIN scopes USING (scope)").fetchall()
+        kept = connection.execute("SELECT tenant_id, hash FROM vectors JOIN scopes USING (scope)").fetchall()
+    got: dict[Key, set[str]] = defaultdict(set)
+    for tenant, doc, text_hash in rows:
+        got[tenant, doc].add(text_hash.hex())
+    want = {key: texts for key, state in expected.final.items() if (texts := points.text_hashes(key, state))}
+    used = {(key[0], text_hash) for key, texts in got.items() for text_hash in texts}
+    vectors = {(tenant, text_hash.hex()) for tenant, text_hash in kept}
+    return [
+        *(
+            f"vector cache: {key} uses {len(got[key])} texts, not the {len(want.get(key, ()))} of its newest version"
+            for key in sorted({*want, *got})
+            if got[key] != want.get(key, set())
+        ),
+        *(f"vector cache: the vector of a used text is gone: {pair}" for pair in sorted(used - vectors)),
+        *(f"vector cache: a vector that nobody uses: {pair}" for pair in sorted(vectors - used)),
+    ]
+
+
 def _state(row: dict[str, object]) -> tuple[object, ...]:
     version = Version(int(str(row["revision"])), int(str(row["epoch"])))
     return version, bool(row["deleted"]), row["domain"], sorted(row.get("left_domains", ()))  # type: ignore[call-overload]

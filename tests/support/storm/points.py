@@ -12,6 +12,7 @@ from roggia_embedder.ports import Head, Passage
 from roggia_ingest import events
 from roggia_ingest.catalogue import DocKey
 from roggia_ingest.prepare import Job
+from roggia_schemas.events import Chunk, DocChanged
 from roggia_schemas.names import Version, collection_name
 
 from tests.support.ingesting import preparation
@@ -51,14 +52,25 @@ def demanded(expected: Expected) -> Points:
     return {point for key, state in expected.final.items() for point in (*_passages(key, state), *_heads(key, state))}
 
 
+def text_hashes(key: Key, state: State) -> set[str]:
+    """SHA-256 of the texts that a document's newest version consists of."""
+    return {chunk.text_sha256 for chunk in _chunks(key, state)}
+
+
+def _chunks(key: Key, state: State) -> tuple[Chunk, ...]:
+    return () if state.deleted else _chunked(key, state.domain, state.event)
+
+
+def _chunked(key: Key, domain: str, event: DocChanged) -> tuple[Chunk, ...]:
+    job = Job(event.content or b"", event.content_type or "", title=event.title)
+    return tuple(events.chunks_of(DocKey(*key), domain, preparation().prepare(job).passages))
+
+
 def _passages(key: Key, state: State) -> list[Point]:
-    if state.deleted:
-        return []
-    event = state.event
-    prepared = preparation().prepare(Job(event.content or b"", event.content_type or "", title=event.title))
-    collection, acl = collection_name(key[0], state.domain, 1), tuple(sorted(event.acl))
-    chunks = events.chunks_of(DocKey(*key), state.domain, prepared.passages)
-    return [Point(collection, key[1], chunk.chunk_id, state.version, acl, chunk.text, True) for chunk in chunks]
+    collection, acl = collection_name(key[0], state.domain, 1), tuple(sorted(state.event.acl))
+    return [
+        Point(collection, key[1], chunk.chunk_id, state.version, acl, chunk.text, True) for chunk in _chunks(key, state)
+    ]
 
 
 def _heads(key: Key, state: State) -> list[HeadPoint]:

@@ -113,5 +113,6 @@ async def _judged(scene: Scene, work: Published) -> tuple[int, list[str]]:
         wrong += [f"dead letter in {topic}: {letter.headers}" for letter in await crew.records(topics.dlq(topic))]
     await asyncio.gather(*map(crew.leave, list(crew.processes)))
     wrong += judge.catalogue(want, scene.disk.folder / "catalogue.sqlite3")
+    wrong += judge.cache(want, scene.disk.folder / "vectors.sqlite3")
     wrong += await judge.index(want, scene.data / "index")
     return want.records, wrong
