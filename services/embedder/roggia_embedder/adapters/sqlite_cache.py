@@ -50,7 +50,7 @@ class SqliteVectorCache:
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
-        """Open the file and create what is missing."""
+        """Open the file and create what is missing. Raises `CacheUnavailableError` for a full disk or a locked file."""
         await asyncio.to_thread(self._open)
 
     async def close(self) -> None:
@@ -73,12 +73,19 @@ class SqliteVectorCache:
         if uses:
             await self._run(lambda db: _put(db, tenant_id, model, vectors, uses))
 
+    async def forget(self, tenant_id: str) -> int:
+        """See `VectorCache`."""
+        return await self._run(lambda db: _forget(db, tenant_id))
+
     def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.executescript(_CREATE)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.executescript(_CREATE)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise CacheUnavailableError(f"vector cache {self._path}: {error}") from error
         self._connection = db
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
