@@ -127,6 +127,19 @@ def _put(
         db.executemany(_ORPHANS, ((scope, key) for key in gone))
 
 
+def _forget(db: sqlite3.Connection, tenant_id: str) -> int:
+    scopes = [row[0] for row in db.execute("SELECT scope FROM scopes WHERE tenant_id = ?", (tenant_id,)).fetchall()]
+    if not scopes:  # looked first: a transaction that writes nothing takes the lock all the same
+        return 0
+    removed = 0
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        for table in ("uses", "documents", "vectors", "scopes"):
+            statement = f"DELETE FROM {table} WHERE scope = ?"  # noqa: S608  # constants
+            removed += sum(db.execute(statement, (scope,)).rowcount for scope in scopes)
+    return removed
+
+
 def _versions(db: sqlite3.Connection, scope: int, doc_ids: Sequence[str]) -> dict[str, Version]:
     found: dict[str, Version] = {}
     for start in range(0, len(doc_ids), _AT_ONCE):
