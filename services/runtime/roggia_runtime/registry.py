@@ -11,14 +11,16 @@ from urllib.parse import quote
 
 import aiohttp
 
-from roggia_runtime.errors import RegistryError, UnavailableError
+from roggia_runtime.errors import ConfigurationError, RegistryError, UnavailableError
 from roggia_runtime.settings import RegistrySettings
+from roggia_runtime.tls import Context, Files
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 MISSING_S = 10.0
 """Seconds for which "there is no such schema" is believed: a publisher may register it any moment."""
 
 MAX_CACHED = 10_000
+_DENIED = (401, 403)
 _NOT_FOUND = 404
 _CONFLICT = 409
 _SERVER_FAULT = 500
@@ -37,7 +39,8 @@ class Registered:
 class RegistryClient:
     """Asks a schema registry. Schemas by id or GUID never change and are kept; absence is believed briefly.
 
-    Every call raises `UnavailableError` when the registry does not answer and `RegistryError` when it refuses.
+    Every call raises `UnavailableError` when the registry does not answer, `RegistryError` when it refuses a request,
+    and `ConfigurationError` when it refuses us, or we its certificate.
     """
 
     def __init__(self, settings: RegistrySettings, now: Callable[[], float] = time.monotonic) -> None:
@@ -122,8 +125,16 @@ class RegistryClient:
             async with self._open().request(method, self._url + path, json=body) as response:
                 text = await response.text()
                 status = response.status
+        except aiohttp.ClientConnectorCertificateError as error:
+            reason = getattr(error.certificate_error, "verify_message", error.certificate_error)
+            remedy = "correct ROGGIA_REGISTRY_URL, or name who signed it in ROGGIA_REGISTRY_SSL_CA_FILE"
+            raise ConfigurationError(f"schema registry {self._url}: wrong certificate ({reason}); {remedy}") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(f"schema registry {self._url} does not answer: {error!r}") from error
+        if status in _DENIED:
+            who = self._settings.username or "a caller without a name"
+            remedy = "correct ROGGIA_REGISTRY_USERNAME and ROGGIA_REGISTRY_PASSWORD, or grant it"
+            raise ConfigurationError(f"schema registry {self._url} refuses {who} {method} {path} ({status}); {remedy}")
         if missing and status == _NOT_FOUND:
             return None
         if status >= _SERVER_FAULT:
@@ -137,8 +148,10 @@ class RegistryClient:
             if settings.username is not None:
                 password = settings.password.get_secret_value() if settings.password else ""
                 auth = aiohttp.BasicAuth(settings.username, password)
+            ca = settings.ssl_ca_file
             self._session = aiohttp.ClientSession(
                 auth=auth,
+                connector=aiohttp.TCPConnector(ssl=Context.of(Files("ROGGIA_REGISTRY_", ca)) if ca else True),
                 timeout=aiohttp.ClientTimeout(total=settings.timeout_s),
                 headers={"Accept": CONTENT_TYPE, "Content-Type": CONTENT_TYPE},
             )

@@ -136,6 +136,9 @@ class RegistrySettings(_Settings):
     )
     username: str | None = Field(default=None, description="user name for basic authentication")
     password: SecretStr | None = Field(default=None, description="password for basic authentication")
+    ssl_ca_file: str | None = Field(
+        default=None, description="PEM file with trusted certificates for https; the system's when unset"
+    )
     timeout_s: float = Field(default=10.0, gt=0, description="seconds until a request counts as failed")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from roggia_runtime.records import Output
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 
+from tests.support.certificates import Authority
 from tests.support.loops import QUICK, Copier
 from tests.support.pipeline import Pipeline, running_as
 from tests.support.secured import ADMIN, Secured, password
@@ -183,9 +187,62 @@ async def test_other_clients_say_what_they_may_not_do(applied: str, secured_kafk
     await producer.start()
     with pytest.raises(ProduceError, match=r"User:wiki write to topic doc.upserted: `roggia topics plan`"):
         await producer.send(Output(topics.DOC_UPSERTED, b"k", b"v"))
+    partition, _ = await producer.send(Output(topics.DOC_CHANGED, b"acme/denied.md", b"{}"))
     await producer.stop()
     with pytest.raises(AdminError, match=r"User:wiki .*doc.upserted.*`roggia topics plan`"):
         await TopicAdmin(wiki).end_offsets(topics.DOC_UPSERTED)
     with pytest.raises(AdminError, match=r"User:wiki .*doc.changed.*`roggia topics plan`"):
-        async for _ in TopicAdmin(wiki).read(topics.DOC_CHANGED, 0, 0):
+        async for _ in TopicAdmin(wiki).read(topics.DOC_CHANGED, partition, 0):
             pass
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "said"),
+    [
+        ({"SASL_PASSWORD": "Wrong-7f3a"}, 2, "refuses User:roggia-operators: wrong name or password; correct ROGGIA_K"),
+        ({"SASL_MECHANISM": "PLAIN"}, 2, "does not offer PLAIN; set ROGGIA_KAFKA_SASL_MECHANISM"),
+        ({"SSL_CA_FILE": "STRANGER"}, 2, "is not trusted .*; name the authority .* in ROGGIA_KAFKA_SSL_CA_FILE"),
+        ({"BOOTSTRAP": "localhost"}, 2, "not valid for 'localhost'; use a name that it holds"),
+        ({"SECURITY_PROTOCOL": "PLAINTEXT"}, 4, "hangs up during the login: .* set ROGGIA_KAFKA_SECURITY_PROTOCOL"),
+        ({"SECURITY_PROTOCOL": "SSL", "BOOTSTRAP": "MTLS"}, 2, "asks for a client's certificate: set ROGGIA_KAFKA_SSL"),
+        ({"BOOTSTRAP": "127.0.0.1:1"}, 4, "does not answer; start it"),
+    ],
+    ids=["password", "mechanism", "authority", "host name", "protocol", "no certificate", "nobody"],
+)
+def test_who_cannot_come_in_is_told_why(
+    roggia: Run, secured_kafka: Secured, tmp_path: Path, changed: dict[str, str], status: int, said: str
+) -> None:
+    """One line with the setting to change and the documented status; never a password, never a traceback."""
+    own = {
+        "STRANGER": str(Authority(tmp_path, "Stranger").ca),
+        "MTLS": secured_kafka.mtls,
+        "localhost": secured_kafka.broker.bootstrap.replace("127.0.0.1", "localhost"),
+    }
+    told = {f"ROGGIA_KAFKA_{name}": own.get(value, value) for name, value in changed.items()}
+    found, out, err = roggia("roggia-operators", "topics", "list", **told)
+    assert (found, out, err.count("\n")) == (status, "", 1), err
+    assert re.search(said, err), err
+    assert "7f3a" not in err
+
+
+def test_a_service_that_may_not_come_in_ends_with_status_2(secured_kafka: Secured, tmp_path: Path) -> None:
+    """One line on standard error for whoever reads the unit's log, with no secret in anything it says."""
+    environment = secured_kafka.environment("roggia-ingest") | {
+        "ROGGIA_KAFKA_SASL_PASSWORD": "Wrong-7f3a",
+        "ROGGIA_TELEMETRY_LOG_LEVEL": "debug",
+        "ROGGIA_INGEST_CATALOGUE": f"sqlite:///{tmp_path / 'catalogue.sqlite3'}",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "roggia_ingest"],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr[-2000:]
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ingest: Kafka at 127.0.0.1:")
+    assert "refuses User:roggia-ingest: wrong name or password" in last
+    assert "7f3a" not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
