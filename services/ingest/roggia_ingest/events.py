@@ -52,9 +52,10 @@ def chunked(key: DocKey, event: DocChanged, state: DocState, prepared: Prepared,
 
 
 def deletion(key: DocKey, state: DocState, occurred_at: int) -> DocChunked:
-    """The end of a document: by DELETE, by Kafka null, or by expiry."""
+    """The end of a document: by DELETE, by Kafka null, or by expiry. Renewed, it keeps its id."""
+    epoch = state.epoch if state.ended_epoch is None else state.ended_epoch
     return DocChunked(
-        event_id=ids.derived(state.event_id, STAGE, f"deleted {state.revision}.{state.epoch}"),
+        event_id=ids.derived(state.event_id, STAGE, f"deleted {state.revision}.{epoch}"),
         parent_event_id=state.event_id,
         occurred_at=occurred_at,
         tenant_id=key.tenant_id,

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from msgspec.structs import replace
 from roggia_runtime.errors import UnavailableError
 from roggia_runtime.records import DeadLetter, Done, Drop, Output, Partition, Record, Verdict
 from roggia_schemas.errors import SchemasError
@@ -113,6 +114,8 @@ class IngestHandler:
         return {position: await self._verdict(ledger, change) for position, change in work}
 
     async def _verdict(self, ledger: Ledger, change: _Change) -> Verdict:
+        if judge.in_lane(change.record) and ledger.is_ahead(change.record):
+            return Drop(judge.AHEAD)
         settled = ledger.state(change.key, change.record)
         if settled is not None and _shown_again(change, settled):
             return await self._again(ledger, change, settled)
@@ -144,7 +147,8 @@ class IngestHandler:
 
     async def _shown(self, change: _Change, state: DocState) -> Output:
         if not state.deleted and change.event is not None:
-            return self._encode(change, await self._chunked(change.key, change.event, state))
+            event = replace(change.event, event_id=state.event_id)
+            return self._encode(change, await self._chunked(change.key, event, state))
         known = change.record.timestamp_ms if change.event is None else change.event.occurred_at
         occurred_at = max(0, known) if state.ended_at is None else state.ended_at
         return self._encode(change, events.deletion(change.key, state, occurred_at))

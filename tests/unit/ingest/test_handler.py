@@ -234,6 +234,8 @@ async def test_renew_ends_what_is_deleted_again() -> None:
     await handler.handle([sent, record(None, 1)])
     (output,) = outputs(await handler.handle([laned(sent, 0, "renew")]))
     assert (decoded(output).deleted, decoded(output).epoch) == (True, 2)
+    (again,) = outputs(await handler.handle([laned(sent, 1, "renew")]))
+    assert (decoded(again).epoch, decoded(again).event_id) == (3, decoded(output).event_id)
 
 
 async def test_another_event_under_the_newest_revision_is_taken_by_renew_alone() -> None:
@@ -244,6 +246,7 @@ async def test_another_event_under_the_newest_revision_is_taken_by_renew_alone()
     assert await handler.handle([laned(other, 0)]) == [Drop("stale")]
     (output,) = outputs(await handler.handle([laned(other, 1, "renew")]))
     assert (decoded(output).revision, decoded(output).epoch) == (2, 1)
+    assert decoded(output).parent_event_id == change(revision=2).event_id
 
 
 async def test_a_live_state_that_was_never_committed_is_no_lane_records_past() -> None:
@@ -257,3 +260,29 @@ async def test_a_live_state_that_was_never_committed_is_no_lane_records_past() -
     (output,) = outputs(await handler.handle([laned(sent, 0, "renew")]))
     assert (decoded(output).revision, decoded(output).epoch) == (2, 0)
     assert await handler.handle([sent]) == [Drop("stale")]
+
+
+def placed(sent: Record, offset: int) -> Record:
+    """A lane's record that tells where it lay."""
+    told = laned(sent, offset)
+    more = {"topic": sent.topic, "partition": sent.partition, "offset": sent.offset}
+    headers = tuple((f"roggia_replay_{name}", str(value).encode()) for name, value in more.items())
+    return dataclasses.replace(told, headers=told.headers + headers)
+
+
+async def test_a_null_outlasts_what_lay_before_it() -> None:
+    """A redriven higher revision from before a null does not bring the document back; one from behind it does."""
+    handler = ingesting.handler()
+    await handler.handle([record(change(revision=1), 0), record(None, 5)])
+    before, behind = record(change(revision=9), 3), record(change(revision=9), 6)
+    assert await handler.handle([placed(before, 0), laned(before, 1)]) == [Drop("stale"), Drop("stale")]
+    handler.assigned({Partition("doc.changed", 0): 7})
+    assert len(outputs(await handler.handle([placed(behind, 2)]))) == 1
+
+
+async def test_what_is_still_to_come_live_is_not_taken_from_the_lane() -> None:
+    """A replay that reads beyond the group's position is ahead of live records that came first: those count."""
+    handler = ingesting.handler()
+    handler.assigned({Partition("doc.changed", 0): 1, Partition("doc.changed.replay", 0): 0})
+    assert await handler.handle([placed(record(change(revision=2), 1), 0)]) == [Drop("ahead")]
+    assert len(outputs(await handler.handle([placed(record(change(revision=1), 0), 1)]))) == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from msgspec.structs import replace
 from roggia_runtime import replay
 from roggia_runtime.records import Record
@@ -11,14 +14,16 @@ from roggia_schemas.names import Version
 
 from roggia_ingest.catalogue.state import DocState
 
+AHEAD = "ahead"
 STALE = "stale"
 UNKNOWN = "unknown"
 DELETED = "deleted"
+_OFFSET = re.compile(r"\d{1,18}\Z")
 
 
 def changed(state: DocState | None, event: DocChanged, record: Record) -> DocState | None:
     """The state after `event`, or None when it is not newer than what is known (stale)."""
-    if state is not None and Version(event.revision) <= state.version:
+    if state is not None and (Version(event.revision) <= state.version or _before_the_null(state, record)):
         return None
     deleted = event.operation is Operation.DELETE
     return DocState(
@@ -29,6 +34,7 @@ def changed(state: DocState | None, event: DocChanged, record: Record) -> DocSta
         left_domains=_left(state, event.domain),
         event_id=event.event_id,
         expires_at=None if deleted else event.expires_at,
+        origin=origin(record) if in_lane(record) else None,
         ended_at=event.occurred_at if deleted else None,
         topic=record.topic,
         partition=record.partition,
@@ -46,16 +52,17 @@ def nulled(state: DocState | None, record: Record) -> DocState | str:
         return UNKNOWN
     if in_lane(record):
         return STALE
-    if state.source == (record.topic, record.partition) and record.offset < state.offset:
+    if state.partition == record.partition and record.offset < (state.live_offset or 0):
         return STALE
     if state.deleted:
         return DELETED
-    return _ended(state, record.topic, record.partition, record.offset, max(0, record.timestamp_ms))
+    ended = _ended(state, max(0, record.timestamp_ms))
+    return replace(ended, by_null=True, origin=None, **_place(record))
 
 
 def expired(state: DocState) -> DocState:
     """The state after the document's expiry: deleted, one epoch later, still owned by the record that made it."""
-    return _ended(state, state.topic, state.partition, state.offset, state.expires_at or 0)
+    return _ended(state, state.expires_at or 0)
 
 
 def in_lane(record: Record) -> bool:
@@ -63,12 +70,20 @@ def in_lane(record: Record) -> bool:
     return topics.base(record.topic) != record.topic
 
 
+def origin(record: Record) -> int | None:
+    """Where a lane's record lay in the live topic's partition of the same number, by its headers; None if unknown."""
+    wanted = (topics.base(record.topic), str(record.partition))
+    told = tuple(replay.header(record.headers, name) for name in (replay.TOPIC, replay.PARTITION, replay.OFFSET))
+    return int(told[2]) if told[:2] == wanted and _OFFSET.match(told[2]) else None
+
+
 def again(state: DocState, event: DocChanged | None, record: Record) -> DocState | None:
     """The state that a lane's record shows again, or None when there is another under its revision (stale).
 
     `event` has the revision of `state`, or is None for a Kafka null. A deletion is shown again whatever ended the
     document. Content is shown again under its old version only by the very event that it came from: the bytes must be
-    the same. Under a new epoch (`renew`) also by another event that says so: compaction may have eaten the first one.
+    the same. Under a new epoch (`renew`) also by another event that says so, under the first one's id: compaction may
+    have eaten that one, and nobody must count the revision twice.
     """
     renew = replay.renewed(record.headers)
     if state.deleted:
@@ -76,28 +91,33 @@ def again(state: DocState, event: DocChanged | None, record: Record) -> DocState
     if event is None or event.operation is Operation.DELETE or event.domain != state.domain:
         return None
     if renew:
-        return replace(_renewed(state, record), event_id=event.event_id, expires_at=event.expires_at)
+        return replace(_renewed(state, record), expires_at=event.expires_at)
     return state if event.event_id == state.event_id else None
 
 
+def _before_the_null(state: DocState, record: Record) -> bool:
+    """Whether a lane's record lay before the null that ended the document: a null has no revision to compare with.
+
+    Where it lay is unknown without headers that tell: then a deletion stays a deletion.
+    """
+    if not state.by_null or not in_lane(record):
+        return False
+    was = origin(record)
+    return was is None or state.live_offset is None or was < state.live_offset
+
+
 def _renewed(state: DocState, record: Record) -> DocState:
-    place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-    return replace(state, epoch=state.epoch + 1, **place)
+    first = state.epoch if state.ended_epoch is None else state.ended_epoch
+    named = first if state.deleted else None
+    return replace(state, epoch=state.epoch + 1, ended_epoch=named, origin=state.live_offset, **_place(record))
 
 
-def _ended(state: DocState, topic: str, partition: int, offset: int, ended_at: int) -> DocState:
-    return DocState(
-        revision=state.revision,
-        epoch=state.epoch + 1,
-        deleted=True,
-        domain=state.domain,
-        left_domains=state.left_domains,
-        event_id=state.event_id,
-        ended_at=ended_at,
-        topic=topic,
-        partition=partition,
-        offset=offset,
-    )
+def _place(record: Record) -> dict[str, Any]:
+    return {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+
+
+def _ended(state: DocState, ended_at: int) -> DocState:
+    return replace(state, epoch=state.epoch + 1, deleted=True, expires_at=None, ended_at=ended_at)
 
 
 def _left(state: DocState | None, domain: str) -> tuple[str, ...]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from roggia_runtime.records import Partition, Record
+from roggia_schemas import topics
 
+from roggia_ingest.catalogue import judge
 from roggia_ingest.catalogue.state import DocKey, DocState, Entry
 
 
@@ -25,6 +27,10 @@ class Span:
     floor: int
     start: int
     others: Mapping[Partition, int] = field(default_factory=dict)
+
+    def is_ahead(self, live: Partition, origin: int | None) -> bool:
+        """Whether the record at `origin` of a live partition is still to come there."""
+        return origin is not None and origin >= self.others.get(live, origin + 1)
 
     def made_by_rest(self, state: DocState | None) -> bool:
         """Whether `state` comes from this batch or a later one: from a try that was never committed."""
@@ -67,6 +73,11 @@ class Ledger:
         if below and below[0] is not None and _made_by(below[0], record):
             below = below[1:] or below
         return below[0] if below else None
+
+    def is_ahead(self, record: Record) -> bool:
+        """Whether a lane's record is still to come in its live topic: that one counts."""
+        live = Partition(topics.base(record.topic), record.partition)
+        return self._span.is_ahead(live, judge.origin(record))
 
     def write(self, key: DocKey, state: DocState) -> None:
         """`state` holds from now on."""

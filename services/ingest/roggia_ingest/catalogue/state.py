@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 from roggia_runtime.records import Partition
+from roggia_schemas import topics
 from roggia_schemas.names import Version
 
 
@@ -29,6 +30,12 @@ class DocState(msgspec.Struct, frozen=True, kw_only=True):
     """The `doc.changed` that this state comes from."""
     expires_at: int | None = None
     """Milliseconds since the epoch."""
+    ended_epoch: int | None = None
+    """Of a renewed deletion: its first epoch, which names its event whatever the epoch is now."""
+    by_null: bool = False
+    """Whether a Kafka null ended it."""
+    origin: int | None = None
+    """Of what came through a lane: the offset of its record in the live topic, same partition, where that is known."""
     ended_at: int | None = None
     """When a deletion occurred, milliseconds since the epoch: so that it can be emitted again. None in old rows."""
     topic: str
@@ -39,6 +46,11 @@ class DocState(msgspec.Struct, frozen=True, kw_only=True):
     def version(self) -> Version:
         """Its place in the order of states."""
         return Version(self.revision, self.epoch)
+
+    @property
+    def live_offset(self) -> int | None:
+        """Where the record lies, or lay, in the live topic's partition."""
+        return self.offset if topics.base(self.topic) == self.topic else self.origin
 
     @property
     def source(self) -> Partition:
