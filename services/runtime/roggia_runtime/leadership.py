@@ -26,7 +26,6 @@ from roggia_runtime.settings import KafkaSettings
 log = structlog.get_logger()
 _POLL_MS = 200
 _CLOSE_S = 5.0
-_MISSING_S = 1.0
 
 
 class LeadershipLostError(RoggiaError):
@@ -116,7 +115,6 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
         self._client = AIOKafkaConsumer(**clients.group_consumer(self._settings, self._role))
         try:
             await self._start(self._client)
-            await self._exists(self._client)
             await self._exists()
             self._client.subscribe([self._tp.topic], listener=self)
             while not self._stopping.is_set():
@@ -137,12 +135,6 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
         """Raises `UnavailableError` for a missing topic: the client would look for it again only minutes later."""
         if self._tp.topic not in await TopicAdmin(self._settings).topics():
             raise UnavailableError(f"topic {self._tp.topic} does not exist: create it (roggia topics apply)")
-
-    async def _exists(self, client: AIOKafkaConsumer) -> None:
-        """Wait for the topic: members of a group on one that is missing would look for it again minutes later."""
-        while not self._stopping.is_set() and self._tp.topic not in await client.topics():
-            self._trouble = f"topic {self._tp.topic} does not exist (roggia topics apply)"
-            await either(self._stopping, timeout_s=_MISSING_S)
 
     async def _lead(self) -> None:
         writer = FencedWriter(self._settings, self._role)
