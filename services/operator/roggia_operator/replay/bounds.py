@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from roggia_runtime.admin import TopicAdmin
@@ -10,7 +11,7 @@ from roggia_runtime.records import Partition
 from roggia_runtime.settings import KafkaSettings
 
 from roggia_operator.errors import SelectionError
-from roggia_operator.replay.selection import OffsetRange, Selection
+from roggia_operator.replay.selection import Selection
 
 DISORDER_MS = 3_600_000
 """How much younger a record may be than one that lies behind it: a time range is read that much further."""
@@ -20,8 +21,8 @@ DISORDER_MS = 3_600_000
 class Bounds:
     """`wanted`: the offsets to read. `held`: everything that the topic holds."""
 
-    wanted: dict[Partition, Span]
-    held: dict[Partition, Span]
+    wanted: Mapping[Partition, Span]
+    held: Mapping[Partition, Span]
 
 
 async def partitions(settings: KafkaSettings, topic: str) -> list[Partition]:
@@ -43,17 +44,30 @@ async def bounds(settings: KafkaSettings, reader: RangeReader, selection: Select
         raise SelectionError(f"offsets: {selection.topic} has no partition {strangers[0]}; it has {len(parts)}")
     firsts = {} if selection.from_ms is None else await reader.at(parts, selection.from_ms)
     ends = {} if selection.to_ms is None else await reader.at(parts, selection.to_ms + DISORDER_MS)
-    wanted = {part: _cut(held[part], named.get(part.number)) for part in parts if not named or part.number in named}
-    for part, span in wanted.items():
-        first = firsts.get(part, span.first)
-        end = ends.get(part)
-        # No record of that time or later: from None means nothing is wanted, to None means to the end.
-        begin = span.end if first is None else max(span.first, first)
-        wanted[part] = Span(min(begin, span.end), span.end if end is None else min(span.end, end))
-    return Bounds({part: Span(s.first, max(s.first, s.end)) for part, s in wanted.items()}, held)
+    return Bounds(wanted(selection, held, firsts, ends), held)
 
 
-def _cut(held: Span, named: OffsetRange | None) -> Span:
-    if named is None:
-        return held
-    return Span(max(held.first, named.first), min(held.end, named.end))
+def wanted(
+    selection: Selection,
+    held: Mapping[Partition, Span],
+    firsts: Mapping[Partition, int | None],
+    ends: Mapping[Partition, int | None],
+) -> dict[Partition, Span]:
+    """The offsets to read. `firsts` and `ends`: first offset of the times that the selection names, None where that lies
+    behind the end; empty where it names none.
+    """
+    named = {part.partition: part for part in selection.offsets}
+    found = {}
+    for part, span in held.items():
+        if named and part.number not in named:
+            continue
+        first, end = span.first, span.end
+        if part.number in named:
+            first, end = max(first, named[part.number].first), min(end, named[part.number].end)
+        if part in firsts:
+            at = firsts[part]
+            first = end if at is None else max(first, at)
+        at = ends.get(part)
+        end = end if at is None else min(end, at)
+        found[part] = Span(min(first, end), end)
+    return found

@@ -32,7 +32,7 @@ class Gate:
     async def admit(self, cost: Cost) -> tuple[JobStatus, str]:
         """Wait until `cost` may be spent; how the job stands then. Raises `JobCancelledError`."""
         while True:
-            wait, status, message = self._look(cost)
+            wait, status, message = self.look(cost)
             if wait <= 0:
                 return status, message
             await self._job.saved(status, message)
@@ -56,7 +56,11 @@ class Gate:
             return True
         return any(getattr(cost, name) > self._job.rates[name] / 4 for name in NAMES if name in self._job.rates)
 
-    def _look(self, cost: Cost) -> tuple[float, JobStatus, str]:
+    def look(self, cost: Cost) -> tuple[float, JobStatus, str]:
+        """Seconds to wait before looking again, 0 when `cost` may be spent, and how the job stands meanwhile.
+
+        Raises `JobCancelledError`.
+        """
         if self._job.wish is JobWish.CANCEL:
             raise JobCancelledError(self._job.job_id)
         if self._job.wish is JobWish.PAUSE:

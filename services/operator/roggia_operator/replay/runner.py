@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.producer import Producer
@@ -24,6 +25,14 @@ from roggia_operator.replay.pressure import Watch
 
 SEND_RECORDS = 100
 """Most records that are sent before what is wanted is looked at again."""
+
+
+class Sink(Protocol):
+    """Where records are sent: a `Producer`."""
+
+    async def deliver(self, outputs: Sequence[Output]) -> None:
+        """Send records, in order per partition; return when they are acknowledged."""
+        ...
 
 
 def client_id(job_id: str) -> str:
@@ -49,7 +58,7 @@ class ReplayRunner:
         async with self._clients(job) as (reader, producer), self._watch.of(selection.topic) as pressure:
             if not job.ends:
                 await self._freeze(job, reader, selection)
-            work = _Work(job, Matcher(selection, self._codec), producer, Gate(job, pressure))
+            work = Work(job, Matcher(selection, self._codec), producer, Gate(job, pressure))
             async for piece in reader.read(_left(job)):
                 await work.piece(piece)
         job.count(seconds=round(time.monotonic() - began))
@@ -81,11 +90,11 @@ class ReplayRunner:
         await job.save(JobStatus.RUNNING)
 
 
-class _Work:
+class Work:
     """One run over the ranges: what is in hand."""
 
-    def __init__(self, job: Running, matcher: Matcher, producer: Producer, gate: Gate) -> None:
-        self._job, self._matcher, self._producer, self._gate = job, matcher, producer, gate
+    def __init__(self, job: Running, matcher: Matcher, sink: Sink, gate: Gate) -> None:
+        self._job, self._matcher, self._sink, self._gate = job, matcher, sink, gate
 
     async def piece(self, piece: Piece) -> None:
         """Send what matches of a piece, some records at a time; the position follows what was acknowledged."""
@@ -107,7 +116,7 @@ class _Work:
 
     async def _send(self, outputs: Sequence[Output], cost: Cost, scanned: int) -> None:
         status, message = await self._gate.admit(cost)
-        await self._producer.deliver(outputs)
+        await self._sink.deliver(outputs)
         self._gate.sent(cost)
         self._job.count(scanned=scanned, sent=cost.records, bytes=cost.bytes, tokens=cost.tokens)
         await self._job.saved(status, message)

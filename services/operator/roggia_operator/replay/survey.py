@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from roggia_runtime.ranges import RangeReader, Span
+from roggia_runtime.ranges import Piece, Span
 from roggia_runtime.records import Partition, Record
 
 from roggia_operator.replay.bounds import Bounds
@@ -19,8 +20,15 @@ EXACT_BELOW = 100_000
 WINDOW = 100
 """Offsets of one window of a sample."""
 _random = random.SystemRandom()
-_GONE = (1 << 62, 0)
-"""Version of a Kafka null: newer than whatever lies before it."""
+_NEVER = (-1, 0)
+
+
+class Ranges(Protocol):
+    """What reads ranges: a `RangeReader`."""
+
+    def read(self, spans: Mapping[Partition, Span]) -> AsyncIterator[Piece]:
+        """Committed records of every span, each partition in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Found:
     oldest_ms: int | None
 
 
-async def survey(reader: RangeReader, matcher: Matcher, where: Bounds, effort: Effort) -> Found:
+async def survey(reader: Ranges, matcher: Matcher, where: Bounds, effort: Effort) -> Found:
     """Look. Raises `UnavailableError`, `AdminError`."""
     wanted, held = _offsets(where.wanted), _offsets(where.held)
     tally = Tally(matcher)
@@ -91,12 +99,12 @@ class Tally:
         if inside:
             self._count(record, tokens(event))
         versions = self._inside if inside else self._outside
-        version = _GONE if record.value is None else _version(event)
-        versions[key] = max(version, versions.get(key, (-1, -1)))
+        version = self._after(key) if record.value is None else _version(event)
+        versions[key] = max(version, versions.get(key, _NEVER))
 
     def counted(self, *, everything: bool) -> Found:
         """After all records were looked at; `everything`: also those outside the selection."""
-        newer = sum(version > self._inside.get(key, _GONE) for key, version in self._outside.items())
+        newer = sum(version > self._inside[key] for key, version in self._outside.items() if key in self._inside)
         return Found(
             records=Figure.counted(self.window.records),
             documents=Figure.counted(len(self._inside)),
@@ -109,6 +117,11 @@ class Tally:
             oldest_ms=self.oldest_ms,
         )
 
+    def _after(self, key: bytes) -> tuple[int, int]:
+        """Version of a Kafka null: it ends the newest version before it."""
+        revision, epoch = max(self._inside.get(key, _NEVER), self._outside.get(key, _NEVER))
+        return revision, epoch + 1
+
     def _count(self, record: Record, more: int) -> None:
         now = self.window
         self.window = Window(now.records + 1, now.bytes + size(record), now.tokens + more)
@@ -116,7 +129,7 @@ class Tally:
 
 
 async def _sample(
-    reader: RangeReader, wanted: Mapping[Partition, Span], offsets: int, tally: Tally
+    reader: Ranges, wanted: Mapping[Partition, Span], offsets: int, tally: Tally
 ) -> dict[Partition, Stratum]:
     """Read windows of every partition, chosen at random."""
     share = min(1.0, offsets / _offsets(wanted))
@@ -151,7 +164,9 @@ def _estimated(strata: Mapping[Partition, Stratum], tally: Tally) -> Found:
     distinct = len(tally.keys)
     return Found(
         records=records,
-        documents=Figure(round(records.value * distinct / seen), distinct, max(distinct, records.high)),
+        documents=Figure.counted(distinct)
+        if records.exact
+        else Figure(round(records.value * distinct / seen), distinct, max(distinct, records.high)),
         bytes=total(parts, lambda window: window.bytes, most_bytes),
         tokens=total(parts, lambda window: window.tokens, most_tokens),
         overtaken=None,
