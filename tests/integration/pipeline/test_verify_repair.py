@@ -61,18 +61,15 @@ async def roggia(pipeline: Pipeline, broker: str, *arguments: str) -> tuple[int,
     return process.returncode, [json.loads(line) for line in out.splitlines()], err.decode()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_what_was_damaged_is_mended_through_the_stream(stack: tuple[Pipeline, EdgeStore]) -> None:
-    """A clean index exits 0; damage exits 1 and is told; --repair mends it all, and the next run exits 0. A document
+    """Damage exits 1 and is told; --repair mends it all, and the next run exits 0. A document
     that doc.changed has lost is told as beyond repair."""
     pipeline, store = stack
     bootstrap = pipeline.bootstrap
     for number in range(12):
         await pipeline.publish(f"d{number}", 2, f"# Document {number}\n\nSome words about number {number}.")
     await pipeline.settle()
-    status, lines, err = await roggia(pipeline, bootstrap)
-    assert (status, lines[-1]["clean"], lines[-1]["documents"]) == (0, True, 12), err
-
     vandal = Vandal(EdgeSpoiler(store), COLLECTION, random.Random(3))
     held = await documents(store)
     wanted: dict[str, Kind] = {}

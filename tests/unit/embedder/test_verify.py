@@ -212,7 +212,7 @@ def test_a_wrong_request_names_its_field(request_: VerifyRequest, field: str) ->
 
 
 def test_a_plan_has_one_repair_per_document_and_tells_the_rest() -> None:
-    """Renewals are one per document, deletions are at the highest version named, what doc.changed has lost is beyond."""
+    """Renewals are one per document, deletions are at the highest version named, what is lost is beyond."""
 
     def one(doc_id: str, repair: Repair, end: Mark) -> Finding:
         return Finding(
