@@ -70,9 +70,21 @@ async def test_revocation_interrupts_a_poll_that_would_block_it() -> None:
     assert member.rebalancing.is_set()
 
 
+async def test_a_poll_that_begins_during_a_rebalance_answers_nothing_at_once() -> None:
+    """The work before it took long and the revocation came meanwhile: nobody is left to interrupt this poll."""
+    member = _membership(FakeConsumer())
+    await member.on_partitions_assigned([TP])
+    async with member.lock:
+        revoking = asyncio.create_task(member.on_partitions_revoked([TP]))
+        await asyncio.sleep(0)
+        assert await asyncio.wait_for(member.poll(200, 10), 1) == {}
+    await asyncio.wait_for(revoking, 1)
+
+
 async def test_cancelling_the_caller_still_cancels() -> None:
     """A poll that is cancelled from outside does not look like a rebalance."""
     member = _membership(FakeConsumer())
+    await member.on_partitions_assigned([TP])
     poll = asyncio.create_task(member.poll(200, 10))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -139,6 +151,7 @@ class UnreadableConsumer(FakeConsumer):
 async def test_a_record_that_the_client_cannot_read_is_named() -> None:
     """The loop cannot skip it, so the error says where to look and what to do."""
     member = _membership(UnreadableConsumer())
+    await member.on_partitions_assigned([TP])
     with pytest.raises(
         UnreadableRecordError, match=r"one of t/0 has a header whose name is not UTF-8 .* move the group"
     ):

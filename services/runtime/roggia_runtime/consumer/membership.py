@@ -80,13 +80,15 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     async def poll(
         self, timeout_ms: int, max_records: int, partitions: Collection[TopicPartition] = ()
     ) -> dict[TopicPartition, list[Any]]:
-        """Records fetched so far, waiting for at most `timeout_ms`. Empty when a rebalance begins meanwhile.
+        """Records fetched so far, waiting for at most `timeout_ms`. Empty when a rebalance begins, or has begun.
 
         Only of `partitions`, unless there are none; what was fetched of others is kept.
 
-        Call it with the lock held and `ready` set. Raises `KafkaError`, and `UnreadableRecordError` for a record that
+        Call it with the lock held. Raises `KafkaError`, and `UnreadableRecordError` for a record that
         the client cannot read, and that nothing can skip: it hides where it is.
         """
+        if not self.ready.is_set():  # the client would wait for an assignment, which waits for the lock
+            return {}
         poll = asyncio.ensure_future(self.consumer.getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records))
         self._poll = poll
         try:
