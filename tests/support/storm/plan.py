@@ -57,8 +57,8 @@ class Plan:
 class Scale:
     """How large a run is: numbers of events and faults, and times in seconds."""
 
-    events: int = 320
-    documents: int = 50
+    events: int = 240
+    documents: int = 40
     faults: int = 10
     session_s: float = 6.0
     oversleep_s: float = 20.0

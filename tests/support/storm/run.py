@@ -29,7 +29,7 @@ from tests.support.storm.workload import Published, published
 
 _BURST = 8
 _PAUSE_S = 0.3
-_SETTLE_S = 150.0
+_SETTLE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
