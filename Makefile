@@ -9,6 +9,7 @@
 #   make fuzz     bytes of the fuzzer's choice at the embedded broker, FUZZ_SECONDS per target (60)
 #
 # PYTHON=python3.12      the interpreter that .venv is made from
+# CHAOS_SEED=17          of the long tests, only these storms: 17, 1-50, 3,7,20-25
 # TORCH_INDEX=URL        where torch comes from (default: a CPU build where one can be had; `plain`: what pip takes)
 
 PYTHON ?= python3
@@ -50,7 +51,8 @@ bench: setup
 	$(BIN)/python -m tests.bench.run
 
 chaos: setup
-	$(BIN)/python -m pytest -m chaos --timeout 1800 $(PYTEST_ARGS)
+	$(if $(CHAOS_SEED),ROGGIA_CHAOS_SEED=$(CHAOS_SEED)) $(BIN)/python -m pytest -m chaos --timeout 1800 \
+		$(if $(CHAOS_SEED),tests/chaos/storm) $(PYTEST_ARGS)
 
 docs: setup
 	$(BIN)/python -m roggia_schemas.generate
