@@ -86,6 +86,7 @@ class Operator(ServerProcess):
             "ROGGIA_KAFKA_HEARTBEAT_INTERVAL_MS": "300",
             "ROGGIA_KAFKA_REQUEST_TIMEOUT_MS": "10000",
             "ROGGIA_HTTP_PORT": str(port),
+            "ROGGIA_OPERATOR_CONSOLE_PORT": "0",
         }
         super().__init__([sys.executable, "-m", "roggia_operator"], port, log, base | environment)
 

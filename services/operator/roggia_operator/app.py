@@ -54,7 +54,7 @@ def jobs(settings: OperatorSettings, codec: EventCodec) -> Leader:
         partial(LagProbe, settings.kafka), partial(limits_of, settings.operator), settings.operator.replay_look_s
     )
     runners: list[Runner] = [
-        ReplayRunner(settings.kafka, codec, watch),
+        ReplayRunner(settings.kafka, codec, watch, settings.operator.replay_quota_bytes),
         RedriveRunner(settings.kafka, codec),
         OffboardRunner(settings.kafka, codec),
     ]

@@ -30,6 +30,9 @@ class OperatorOptions(BaseSettings):
     replay_least: float = Field(
         1.0, gt=0, description="records per second that a replay keeps when live is late: it ends some day"
     )
+    replay_quota_bytes: float = Field(
+        20 * (1 << 20), gt=0, description="bytes per second that brokers with client quotas take from one replay job"
+    )
     replay_look_s: float = Field(0.25, gt=0, le=60, description="seconds between two looks at lag while a replay runs")
     lag_every_s: float = Field(3.0, gt=0, le=60, description="seconds between two observations of lag")
     lag_window_s: float = Field(

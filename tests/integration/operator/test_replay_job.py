@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from roggia_operator.replay.selection import Selection
+from roggia_operator.errors import JobError
+from roggia_operator.jobs.client import Request
+from roggia_operator.replay.selection import OffsetRange, Selection
 from roggia_runtime import replay
 from roggia_schemas import topics
-from roggia_schemas.events import JobStatus
+from roggia_schemas.events import JobKind, JobStatus, JobWish
 
 from tests.support.kafka import DEVSTACK_ENV, Broker, devstack_broker
 from tests.support.replaying import Operator, ask, counts, document, publish, reached, ready, records
@@ -55,3 +57,103 @@ async def test_a_job_sends_what_matches_through_the_lane_with_its_headers(broker
         assert replay.renewed(record.headers)
     places = [(r.partition, int(replay.header(r.headers, replay.OFFSET))) for r in lane]
     assert places == sorted(places), "order of the source"
+
+
+async def test_pause_resume_rate_and_cancel_take_effect_and_say_so(broker: Broker, operator: Operator) -> None:
+    """A paused job sends nothing, a resumed one goes on at the new rate, a cancelled one stops where it is."""
+    async with ready(broker) as (kafka, client):
+        await publish(kafka, [document(f"d{n}") for n in range(400)])
+        job_id = await ask(client, Selection(topic=topics.DOC_CHANGED), records=40)
+        await reached(client, job_id, JobStatus.RUNNING, sent=10)
+        await client.wish(job_id, JobWish.PAUSE)
+        paused = counts(await reached(client, job_id, JobStatus.PAUSED))["sent"]
+        held = len(await records(kafka, LANE))
+        await client.rate(job_id, {"records": 80.0, "bytes": 1e6})
+        still = counts(await reached(client, job_id, JobStatus.PAUSED))["sent"]
+        await client.wish(job_id, JobWish.RUN)
+        await reached(client, job_id, JobStatus.RUNNING, sent=paused + 1)
+        await client.rate(job_id, {"records": None, "bytes": None})
+        await reached(client, job_id, JobStatus.DONE, sent=400)
+        other = await ask(client, Selection(topic=topics.DOC_CHANGED), records=20)
+        await reached(client, other, JobStatus.RUNNING, sent=5)
+        await client.wish(other, JobWish.CANCEL)
+        ended = await reached(client, other, JobStatus.CANCELLED)
+        with pytest.raises(JobError, match="has ended"):
+            await client.wish(other, JobWish.RUN)
+
+    assert paused == held == still < 400
+    assert counts(ended)["sent"] < 400
+    assert ended.state and ended.state.ended_at
+
+
+async def test_a_job_goes_on_after_kill_nine_of_the_operator(
+    broker: Broker, operator: Operator, tmp_path: Path
+) -> None:
+    """Nothing that matches is missing in the lane; what was sent twice is at most what a second may send."""
+    async with ready(broker) as (kafka, client):
+        await publish(kafka, [document(f"d{n % 150}", n) for n in range(1, 301)])
+        job_id = await ask(client, Selection(topic=topics.DOC_CHANGED), records=60)
+        await reached(client, job_id, JobStatus.RUNNING, sent=60)
+        operator.kill()
+        operator.start()
+        await client.rate(job_id, {"records": None})
+        job = await reached(client, job_id, JobStatus.DONE)
+        lane = await records(kafka, LANE)
+        source = await records(kafka, topics.DOC_CHANGED)
+
+    assert {r.value for r in lane} == {r.value for r in source}
+    assert job.reach == (300, 300)
+    assert len(lane) < 400
+
+
+async def test_two_jobs_run_at_once_and_one_of_two_operators_runs_both(
+    broker: Broker, operator: Operator, tmp_path: Path
+) -> None:
+    """Several jobs at once, each exactly what it selects; when the instance that leads dies, the other one goes on."""
+    second = Operator(broker, tmp_path / "operator-2.log")
+    second.start()
+    try:
+        async with ready(broker) as (kafka, client):
+            await publish(kafka, [document(f"d{n}", tenant="a" if n % 2 else "b") for n in range(300)])
+            jobs = [await ask(client, Selection(topic=topics.DOC_CHANGED, tenant=t), records=25) for t in "ab"]
+            for job_id in jobs:
+                await reached(client, job_id, JobStatus.RUNNING, sent=20)
+            leaders = [one for one in (operator, second) if b'"leading"' in one.log.read_bytes()]
+            assert len(await records(kafka, LANE)) < 200, "each job sends once, whoever runs it"
+            leaders[-1].kill()
+            for job_id in jobs:
+                await client.rate(job_id, {"records": None})
+                await reached(client, job_id, JobStatus.DONE)
+            lane = await records(kafka, LANE)
+    finally:
+        second.kill()
+
+    sent = {job_id: {r.key for r in lane if replay.header(r.headers, replay.JOB) == job_id} for job_id in jobs}
+    assert [len(keys) for keys in sent.values()] == [150, 150]
+    assert {key.partition(b"/")[0] for key in sent[jobs[0]] if key} == {b"a"}
+
+
+async def test_a_killed_broker_holds_a_job_up_and_no_more(broker: Broker, operator: Operator) -> None:
+    """kill -9 of the broker in mid-job: once it is back the job ends, and every record is in the lane."""
+    async with ready(broker) as (kafka, client):
+        await publish(kafka, [document(f"d{n}") for n in range(300)])
+        job_id = await ask(client, Selection(topic=topics.DOC_CHANGED), records=60)
+        await reached(client, job_id, JobStatus.RUNNING, sent=60)
+        broker.kill()
+        broker.start()
+        job = await reached(client, job_id, JobStatus.DONE, timeout_s=80)
+        lane = await records(kafka, LANE)
+
+    assert len({r.key for r in lane}) == 300
+    assert job.reach == (300, 300)
+
+
+async def test_a_job_that_cannot_be_done_fails_with_the_reason(broker: Broker, operator: Operator) -> None:
+    """A specification of another version, or a partition that does not exist, ends as FAILED and names the field."""
+    async with ready(broker) as (_, client):
+        bad = await client.submit(Request(JobKind.REPLAY, '{"topic": "doc.changed", "colour": "red"}', {}))
+        absent = await ask(client, Selection(topic=topics.DOC_CHANGED, offsets=(OffsetRange(99, 0, 5),)))
+        failed = [await reached(client, job_id, JobStatus.FAILED) for job_id in (bad, absent)]
+
+    assert "colour" in failed[0].state.message  # type: ignore[union-attr]
+    assert "has no partition 99" in failed[1].state.message  # type: ignore[union-attr]

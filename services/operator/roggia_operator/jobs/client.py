@@ -47,6 +47,7 @@ class JobClient:
     def __init__(self, kafka: KafkaSettings, codec: EventCodec) -> None:
         self._kafka, self._codec = kafka, codec
         self._producer = Producer(kafka, "roggia-jobs")
+        self._started = False
 
     async def __aenter__(self) -> Self:
         await self._codec.start()
@@ -105,7 +106,9 @@ class JobClient:
         event = msgspec.structs.replace(wanted, event_id=uuid7(), occurred_at=now_ms())
         try:
             async with asyncio.timeout(_SEND_S):
-                await self._producer.start()
+                if not self._started:
+                    await self._producer.start()
+                    self._started = True
                 await self._producer.send(self._codec.output(topics.OPS_JOB, event))
         except TimeoutError:
             raise UnavailableError(f"Kafka at {self._kafka.bootstrap} took no record within {_SEND_S:g} s") from None

@@ -31,6 +31,7 @@ class Running:
         self.positions = dict(state.positions) if state else {}
         self.ends = dict(state.ends) if state else {}
         self.counts = dict(state.counts) if state else {}
+        self.note = ""
         self.outcome = state.spec if state else "{}"
         """JSON that a runner keeps in the state's `spec` beside positions and counts."""
         self._started_at = state.started_at if state and state.started_at else now_ms()

@@ -53,8 +53,8 @@ def wanted(
     firsts: Mapping[Partition, int | None],
     ends: Mapping[Partition, int | None],
 ) -> dict[Partition, Span]:
-    """The offsets to read. `firsts` and `ends`: first offset of the times that the selection names, None where that lies
-    behind the end; empty where it names none.
+    """The offsets to read. `firsts` and `ends`: first offset of the times that the selection names, None where all is
+    older; empty where it names none.
     """
     named = {part.partition: part for part in selection.offsets}
     found = {}

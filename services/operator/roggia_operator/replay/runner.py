@@ -22,6 +22,7 @@ from roggia_operator.replay.bounds import bounds, partitions
 from roggia_operator.replay.gate import Gate
 from roggia_operator.replay.matching import Cost, Matcher, size, tokens
 from roggia_operator.replay.pressure import Watch
+from roggia_operator.replay.quota import quota
 
 SEND_RECORDS = 100
 """Most records that are sent before what is wanted is looked at again."""
@@ -45,8 +46,8 @@ class ReplayRunner:
 
     kind = JobKind.REPLAY
 
-    def __init__(self, settings: KafkaSettings, codec: EventCodec, watch: Watch) -> None:
-        self._settings, self._codec, self._watch = settings, codec, watch
+    def __init__(self, settings: KafkaSettings, codec: EventCodec, watch: Watch, quota_bytes_per_s: float) -> None:
+        self._settings, self._codec, self._watch, self._quota = settings, codec, watch, quota_bytes_per_s
 
     async def run(self, job: Running) -> str:
         """See `Runner`."""
@@ -62,13 +63,18 @@ class ReplayRunner:
             async for piece in reader.read(_left(job)):
                 await work.piece(piece)
         job.count(seconds=round(time.monotonic() - began))
-        return f"sent {job.counts.get('sent', 0):,} of {job.counts.get('scanned', 0):,} records through {lane}"
+        done = f"sent {job.counts.get('sent', 0):,} of {job.counts.get('scanned', 0):,} records through {lane}"
+        return f"{done}; {job.note}" if job.note else done
 
     @asynccontextmanager
     async def _clients(self, job: Running) -> AsyncIterator[tuple[RangeReader, Producer]]:
         name = client_id(job.job_id)
         producer = Producer(self._settings, name)
-        async with RangeReader(self._settings, name) as reader:
+        async with (
+            RangeReader(self._settings, name) as reader,
+            quota(self._settings, name, self._quota) as trouble,
+        ):
+            job.note = f"no quota: {trouble}" if trouble else ""
             await producer.start()
             try:
                 yield reader, producer

@@ -11,7 +11,10 @@ from typing import Literal, cast
 
 from roggia_operator.replay.plan import checked_rates
 from roggia_operator.replay.selection import OffsetRange, Selection, documents, selected
+from roggia_operator.verify_client import findings
 from roggia_runtime.clock import now_ms
+from roggia_runtime.findings import Repair, VerifyRequest
+from roggia_schemas import topics
 
 from roggia.connection import Connection
 from roggia.errors import UsageError
@@ -43,7 +46,7 @@ async def asked(said: Asked, where: Connection) -> Selection:
     if said.mode not in ("same", "renew"):
         raise UsageError(f"--mode: {said.mode!r} is neither same nor renew")
     if said.missing:
-        raise UsageError(f"--missing: the index at {where.query or '(unknown)'} cannot be asked yet; name documents")
+        return selected(await _missing(said, where))
     return selected(
         Selection(
             topic=said.topic,
@@ -57,6 +60,17 @@ async def asked(said: Asked, where: Connection) -> Selection:
             collection=said.collection,
         )
     )
+
+
+async def _missing(said: Asked, where: Connection) -> Selection:
+    """What the index of the query service misses or has wrong, and a replay can mend."""
+    if said.topic != topics.DOC_CHANGED or said.doc or said.docs or said.since or said.until or said.offsets:
+        raise UsageError("--missing: goes with --tenant and --domain only, over doc.changed; leave the others out")
+    if not where.query:
+        raise UsageError("--missing: name the query service that holds the index with --query-url")
+    request = VerifyRequest(tenant=said.tenant, domain=said.domain)
+    keys = {f"{one.tenant}/{one.doc_id}" async for one in findings(where.query, request) if one.repair is Repair.RENEW}
+    return Selection(topic=said.topic, tenant=said.tenant, documents=tuple(sorted(keys)), missing=True, mode="renew")
 
 
 def moment(option: str, text: str) -> int | None:
