@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -18,7 +18,10 @@ from roggia_runtime.producer import Producer
 from roggia_runtime.records import Handler, Record, Verdict
 from roggia_runtime.service import Service
 from roggia_runtime.settings import BatchLimits, HttpSettings
+from roggia_runtime.tables import Table
+from roggia_runtime.tenancy import Purge, Tenancy
 from roggia_schemas import topics
+from roggia_schemas.events import TenantConfig
 from starlette.routing import BaseRoute
 
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
@@ -26,6 +29,7 @@ from roggia_embedder.embedding.parts import Target
 from roggia_embedder.embedding.vectors import VectorSupply
 from roggia_embedder.handlers.embed import EmbedHandler
 from roggia_embedder.handlers.upsert import UpsertHandler
+from roggia_embedder.indexing.departures import Departures
 from roggia_embedder.maintenance import Maintenance
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
 from roggia_embedder.query.publishing import Publisher
@@ -52,21 +56,39 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
     service.on_stop(codec.stop)
     if {"embed", "upsert"}.intersection(roles):
         service.on_start(codec.start)
+    tenants = _tenants(service, settings, codec, roles)
     if "embed" in roles:
-        _add_embed(service, settings, codec)
+        _add_embed(service, settings, codec, tenants)
     if {"upsert", "query"}.intersection(roles):
         store, catalogue = store_of(settings.embedder)
         service.on_stop(store.close)
         verifier = _verifier(settings, codec, store)
         if "upsert" in roles:
-            _add_upsert(service, settings, codec, store, catalogue)
+            _add_upsert(service, settings, codec, store, catalogue, tenants)
             service.add(Sweep(verifier, settings.embedder.verify_interval_s))
         if "query" in roles:
             _add_query(service, settings, codec, store, catalogue, verifying.routes(verifier))
     return service
 
 
-def _add_embed(service: Service, settings: EmbedderSettings, codec: EventCodec) -> None:
+def _tenants(
+    service: Service, settings: EmbedderSettings, codec: EventCodec, roles: Sequence[Role]
+) -> Table[TenantConfig]:
+    """What holds for tenants, known before the first record is read."""
+    table = Table(settings.kafka, codec, topics.TENANT_CONFIG, TenantConfig)
+    if {"embed", "upsert"}.intersection(roles):
+        service.on_start(table.start)
+        service.add(table)
+    return table
+
+
+def _purge(service: Service, tenants: Table[TenantConfig], remove: Callable[[str], Awaitable[int]], what: str) -> None:
+    purge = Purge(Tenancy(tenants.rows), remove, what)
+    tenants.tell(purge.changed)
+    service.add(purge)
+
+
+def _add_embed(service: Service, settings: EmbedderSettings, codec: EventCodec, tenants: Table[TenantConfig]) -> None:
     options = settings.embedder
     model, cache = model_of(options), SqliteVectorCache(options.cache)
 
@@ -79,6 +101,7 @@ def _add_embed(service: Service, settings: EmbedderSettings, codec: EventCodec) 
             supply=VectorSupply(model, cache),
             target=target,
             window=model.window,
+            tenants=Tenancy(tenants.rows),
         )
 
     handler = _Late(made)
@@ -86,13 +109,27 @@ def _add_embed(service: Service, settings: EmbedderSettings, codec: EventCodec) 
     service.on_stop(cache.close)
     source = topics.doc_chunked(options.chunker_generation)
     service.add(_loop(settings, options.embed_group, source, handler, "embed", options.embed_batch))
+    _purge(service, tenants, cache.forget, "vector cache")
 
 
 def _add_upsert(
-    service: Service, settings: EmbedderSettings, codec: EventCodec, store: VectorStore, catalogue: IndexCatalogue
+    service: Service,
+    settings: EmbedderSettings,
+    codec: EventCodec,
+    store: VectorStore,
+    catalogue: IndexCatalogue,
+    tenants: Table[TenantConfig],
 ) -> None:
     options = settings.embedder
-    handler = UpsertHandler(codec=codec, store=store, catalogue=catalogue, generation=options.generation)
+    handler = UpsertHandler(
+        codec=codec,
+        store=store,
+        catalogue=catalogue,
+        generation=options.generation,
+        tenants=Tenancy(tenants.rows),
+    )
+    tenants.tell(lambda tenant_id, _: handler.forget(tenant_id))
+    _purge(service, tenants, Departures(store, catalogue).remove, "collections")
     service.add(
         _loop(
             settings, options.upsert_group, topics.doc_embedded(options.generation), handler, "upsert", options.batch

@@ -56,7 +56,13 @@ class Table(Generic[E]):
         self._told.append(changed)
 
     async def start(self) -> None:
-        """Read to the end. Raises `UnavailableError` or `AdminError`."""
+        """Read to the end. Raises `UnavailableError` when Kafka does not answer, or not as it should."""
+        try:
+            await self._load()
+        except AdminError as error:
+            raise UnavailableError(str(error)) from error
+
+    async def _load(self) -> None:
         partitions = await self._partitions()
         if not partitions:
             self._trouble = ""

@@ -65,6 +65,10 @@ class MemoryStore:
         if held != spec:
             raise ModelMismatchError(spec.name, held.model, spec.model)
 
+    async def drop_collection(self, name: str) -> None:
+        """See `VectorStore`."""
+        self._collections.pop(name, None)
+
     async def collections(self) -> Sequence[CollectionSpec]:
         """See `VectorStore`."""
         return [self._collections[name].spec for name in sorted(self._collections)]
@@ -214,6 +218,10 @@ class MemoryCatalogue:
     async def bind(self, binding: IndexBinding) -> None:
         """See `IndexCatalogue`."""
         self._bindings[binding.alias] = binding
+
+    async def unbind(self, alias: str) -> None:
+        """See `IndexCatalogue`."""
+        self._bindings.pop(alias, None)
 
     async def bindings(self) -> Sequence[IndexBinding]:
         """See `IndexCatalogue`."""

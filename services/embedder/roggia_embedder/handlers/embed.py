@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from roggia_runtime import replay
 from roggia_runtime.records import DeadLetter, Done, Drop, Record, Verdict
+from roggia_runtime.tenancy import EVERYBODY_STAYS, OFFBOARDED, Tenants
 from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import DocChunked
@@ -30,7 +31,17 @@ class EmbedHandler:
     dropped there before it costs anything, unless it goes to another collection.
     """
 
-    def __init__(self, *, topic: str, codec: EventCodec, supply: VectorSupply, target: Target, window: int) -> None:
+    def __init__(  # keyword-only: what the stage is made of
+        self,
+        *,
+        topic: str,
+        codec: EventCodec,
+        supply: VectorSupply,
+        target: Target,
+        window: int,
+        tenants: Tenants = EVERYBODY_STAYS,
+    ) -> None:
+        self._tenants = tenants
         self._topic = topic
         self._codec = codec
         self._supply = supply
@@ -70,6 +81,8 @@ class EmbedHandler:
             return DeadLetter("schema", str(error), getattr(error, "field", ""))
         if (tenant_id, doc_id) != (event.tenant_id, event.doc_id):
             return DeadLetter("invalid", f"key: names {tenant_id}/{doc_id}, the event another document", "key")
+        if self._tenants.gone(tenant_id) or (self._tenants.leaving(tenant_id) and not event.deleted):
+            return Drop(OFFBOARDED)
         return self._check(event) or event
 
     def _check(self, event: DocChunked) -> DeadLetter | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from roggia_runtime import ids, replay
 from roggia_runtime.clock import now_ms
 from roggia_runtime.records import DeadLetter, Done, Drop, Output, Record, Verdict
+from roggia_runtime.tenancy import EVERYBODY_STAYS, OFFBOARDED, Tenants
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import DocEmbedded, DocUpserted
 from roggia_schemas.names import alias_name, parse_document_key
@@ -18,6 +19,7 @@ from roggia_embedder import metrics
 from roggia_embedder.errors import ModelMismatchError
 from roggia_embedder.indexing.checks import RefusedError, check, side_collection
 from roggia_embedder.indexing.deliveries import collections, deliveries, specification
+from roggia_embedder.indexing.departures import of_tenant
 from roggia_embedder.indexing.writer import Complete, Conflict, Delivery, IndexWriter, Outcome, Stale
 from roggia_embedder.ports import CollectionSpec, IndexBinding, IndexCatalogue, VectorStore
 from roggia_embedder.ports.codec import EventCodec
@@ -52,7 +54,9 @@ class UpsertHandler:
         catalogue: IndexCatalogue,
         generation: int,
         clock: Callable[[], int] = now_ms,
+        tenants: Tenants = EVERYBODY_STAYS,
     ) -> None:
+        self._tenants = tenants
         self._codec = codec
         self._store = store
         self._catalogue = catalogue
@@ -67,12 +71,18 @@ class UpsertHandler:
         outcomes = iter(await self._write(work))
         return [self._verdict(item, next(outcomes)) if isinstance(item, _Work) else item for item in read]
 
+    def forget(self, tenant_id: str) -> None:
+        """Collections of a tenant may have been dropped: look again before the next write."""
+        self._prepared = {name: spec for name, spec in self._prepared.items() if not of_tenant(name, tenant_id)}
+
     async def _read(self, record: Record) -> _Work | Verdict:
         if record.value is None:
             return Drop("tombstone")
         try:
             event = await self._codec.decode(DocEmbedded, record)
             check(event, parse_document_key(record.key), self._generation)
+            if self._tenants.gone(event.tenant_id) or (self._tenants.leaving(event.tenant_id) and not event.deleted):
+                return Drop(OFFBOARDED)
             suffix = side_collection(replay.header(record.headers, replay.COLLECTION))
             spec = specification(event, suffix)
             if spec is None:

@@ -41,6 +41,10 @@ class VectorCache(Protocol):
         """Store new vectors and what each document uses now, in one transaction; vectors without users are erased."""
         ...
 
+    async def forget(self, tenant_id: str) -> int:
+        """Erase everything of a tenant, whatever the model. Returns how many rows there were."""
+        ...
+
     async def close(self) -> None:
         """Flush and release."""
         ...

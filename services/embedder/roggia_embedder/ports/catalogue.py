@@ -33,6 +33,10 @@ class IndexCatalogue(Protocol):
         """Point the alias at an existing collection, atomically; an alias that points elsewhere is switched."""
         ...
 
+    async def unbind(self, alias: str) -> None:
+        """Remove an alias; one that is not there is no error."""
+        ...
+
     async def bindings(self) -> Sequence[IndexBinding]:
         """Every alias, ordered by name."""
         ...

@@ -96,6 +96,10 @@ class VectorStore(Protocol):
         """All points, heads included, exactly."""
         ...
 
+    async def drop_collection(self, name: str) -> None:
+        """Remove a collection with everything in it; one that is not there is no error."""
+        ...
+
     async def maintain(self) -> None:
         """Housekeeping that the store wants now and then (flush, optimise). May take minutes; writes go on."""
         ...

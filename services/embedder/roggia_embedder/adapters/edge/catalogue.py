@@ -29,10 +29,17 @@ class EdgeCatalogue:
         """See `IndexCatalogue`."""
         if self._bindings.get(binding.alias) == binding:
             return
-        bindings = {**self._bindings, binding.alias: binding}
-        write_json(self._path, [asdict(bindings[alias]) for alias in sorted(bindings)])
-        self._bindings = bindings
+        self._write({**self._bindings, binding.alias: binding})
+
+    async def unbind(self, alias: str) -> None:
+        """See `IndexCatalogue`."""
+        if alias in self._bindings:
+            self._write({name: binding for name, binding in self._bindings.items() if name != alias})
 
     async def bindings(self) -> Sequence[IndexBinding]:
         """See `IndexCatalogue`."""
         return [self._bindings[alias] for alias in sorted(self._bindings)]
+
+    def _write(self, bindings: dict[str, IndexBinding]) -> None:
+        write_json(self._path, [asdict(bindings[alias]) for alias in sorted(bindings)])
+        self._bindings = bindings

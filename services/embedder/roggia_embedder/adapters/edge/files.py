@@ -85,6 +85,17 @@ class Shards:
         write_json(folder / _SPEC, asdict(spec))
         return shard
 
+    def drop(self, name: str) -> None:
+        """Remove a collection; a crash midway leaves a folder that the next start removes."""
+        with self._guard:
+            held = self._open.pop(name, None)
+            if held is None:
+                return
+            held[1].close()
+            (self._folder / name / _SPEC).unlink()
+            shutil.rmtree(self._folder / name)
+            self._optimised.pop(name, None)
+
     def maintain(self) -> None:
         """Flush all; optimise what has grown. Writers and readers go on meanwhile."""
         for name, (_, shard) in list(self._open.items()):

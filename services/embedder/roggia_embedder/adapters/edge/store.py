@@ -62,6 +62,10 @@ class EdgeStore:
         """See `VectorStore`."""
         await self._run(lambda: self._shards.ensure(spec))
 
+    async def drop_collection(self, name: str) -> None:
+        """See `VectorStore`."""
+        await self._run(lambda: self._shards.drop(name))
+
     async def collections(self) -> Sequence[CollectionSpec]:
         """See `VectorStore`."""
         return self._shards.specs()

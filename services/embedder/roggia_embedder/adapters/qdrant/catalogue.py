@@ -35,6 +35,14 @@ class QdrantCatalogue:
         with translated(binding.collection):
             await self._client.update_collection_aliases([switch])
 
+    async def unbind(self, alias: str) -> None:
+        """See `IndexCatalogue`."""
+        if alias not in await self._aliases():
+            return
+        remove = m.DeleteAliasOperation(delete_alias=m.DeleteAlias(alias_name=alias))
+        with translated(alias):
+            await self._client.update_collection_aliases([remove])
+
     async def bindings(self) -> Sequence[IndexBinding]:
         """See `IndexCatalogue`."""
         found = [

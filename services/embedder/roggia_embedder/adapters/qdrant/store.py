@@ -79,7 +79,7 @@ class QdrantStore:
             await self.client.create_payload_index(spec.name, key, field_schema=schema, wait=True)
 
     async def drop_collection(self, name: str) -> None:
-        """Delete a collection and its points. For tests and for the controller that retires generations."""
+        """See `VectorStore`."""
         with translated(name):
             await self.client.delete_collection(name)
 
