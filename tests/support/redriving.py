@@ -114,7 +114,7 @@ class Keeping:
             self.on_save(self.running)
 
         self.running = running = Running(self.ask, self.state, save)
-        parts = Parts(self.log, codec(), sending or Dying(self.log), look_s=0.001)
+        parts = Parts(self.log, codec(), sending or Dying(self.log), look_s=0.001, save_s=0)
         of = msgspec.json.decode(self.ask.spec, type=Task)
         known = ledger or ledger_of(await read_jobs(self.log, codec()), but=self.ask.job_id)
         said = await Work(parts, running, of, known).run()

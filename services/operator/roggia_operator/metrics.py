@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from roggia_runtime.metrics import gauge, histogram
+from roggia_runtime.metrics import counter, gauge, histogram
 
 _PART = ("group", "topic", "partition")
 _TOPIC = ("group", "topic")
@@ -22,4 +22,7 @@ SEARCHABLE = histogram(
     "From a document's change to its being searchable, by path: live, replayed.",
     ("path",),
     _WAITS,
+)
+CLOSED_LETTERS = counter(
+    "roggia_dlq_closed_letters_total", "Dead letters that redrives and drops closed, by what became of them.", ("fate",)
 )

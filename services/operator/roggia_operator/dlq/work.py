@@ -15,13 +15,14 @@ from roggia_operator.dlq.comebacks import Comebacks
 from roggia_operator.dlq.entries import Chosen, Entry, choose
 from roggia_operator.dlq.jobs import Outcome, Task
 from roggia_operator.dlq.ledger import Closing, Fate, Ledger
-from roggia_operator.dlq.letters import Place
+from roggia_operator.dlq.letters import Letter, Place
 from roggia_operator.dlq.overtaking import Overtaking
 from roggia_operator.dlq.parts import Parts
 from roggia_operator.dlq.selection import DLQ
 from roggia_operator.dlq.sending import redriven
 from roggia_operator.dlq.windows import Windows, records_of
 from roggia_operator.jobs.running import JobCancelledError, Running
+from roggia_operator.metrics import CLOSED_LETTERS
 
 LANE = ".replay"
 
@@ -34,13 +35,14 @@ class Work:
         self._closing = Closing(msgspec.json.decode(job.outcome, type=Outcome).closed)
         self._windows = Windows(task.stop_after + 1)
         self._lanes = lanes.Lanes(parts.log)
+        self._saved = time.monotonic()
 
     async def run(self) -> str:
         """The whole job; what came of it, in one line. Raises `JobError`, and what Kafka raises."""
         await self._begin()
         chosen = await choose(self._parts.log, self._parts.codec, self._task, self._ledger, self._closing)
         for one in chosen.duplicates:
-            self._closing.add(Fate.DUPLICATE, one.place)
+            self._close(Fate.DUPLICATE, one)
         await (self._drop(chosen) if self._task.action == "drop" else self._redrive(chosen))
         self._note()
         return ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in self._job.counts.items()) or "nothing to do"
@@ -57,7 +59,7 @@ class Work:
     async def _drop(self, chosen: Chosen) -> None:
         await self._allowed()
         for one in [entry.letter for entry in chosen.entries] + [x for those in chosen.refused.values() for x in those]:
-            self._closing.add(Fate.DROPPED, one.place)
+            self._close(Fate.DROPPED, one)
 
     async def _redrive(self, chosen: Chosen) -> None:
         self._job.counts |= {"refused": refused} if (refused := sum(map(len, chosen.refused.values()))) else {}
@@ -82,9 +84,9 @@ class Work:
         going: list[Entry] = []
         for entry in window:
             if entry.origin in sent:
-                self._closing.add(Fate.REDRIVEN, entry.letter.place)
+                self._close(Fate.REDRIVEN, entry.letter)
             elif live.why(entry):
-                self._closing.add(Fate.OVERTAKEN, entry.letter.place)
+                self._close(Fate.OVERTAKEN, entry.letter)
             else:
                 going.append(entry)
         return going
@@ -98,9 +100,11 @@ class Work:
         outputs = [redriven(records[entry.letter.place], entry, self._job.job_id) for entry in ready]
         self._lanes.sent(ready, await self._parts.sending.send_all(outputs))
         for entry in ready:
-            self._closing.add(Fate.REDRIVEN, entry.letter.place)
-        self._note()
-        await self._job.save(JobStatus.RUNNING)
+            self._close(Fate.REDRIVEN, entry.letter)
+        if time.monotonic() - self._saved >= self._parts.save_s:  # what it misses after a kill, the lanes tell
+            self._note()
+            await self._job.save(JobStatus.RUNNING)
+            self._saved = time.monotonic()
 
     async def _taken(self, letters: int, back: Comebacks) -> None:
         """Wait until the groups took what was sent, and no longer exceed the rate; look who came back."""
@@ -125,6 +129,10 @@ class Work:
     def _starts(self) -> dict[Partition, int]:
         split = ((name.rpartition("/"), offset) for name, offset in self._job.positions.items())
         return {Partition(topic, int(number)): offset for (topic, _, number), offset in split}
+
+    def _close(self, fate: Fate, one: Letter) -> None:
+        self._closing.add(fate, one.place)
+        CLOSED_LETTERS.labels(fate.value).inc()
 
     def _note(self) -> None:
         self._job.outcome = msgspec.json.encode(Outcome(closed=self._closing.packed())).decode()
