@@ -20,7 +20,7 @@ from roggia_runtime.consumer.lanes import Lanes
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.session import OnAssigned, OnOwned, Parts, Session
 from roggia_runtime.consumer.ticking import Ticking
-from roggia_runtime.consumer.waiting import either
+from roggia_runtime.consumer.waiting import cancelled_from_outside, either
 from roggia_runtime.errors import AdminError, ConfigurationError, ConsumeError, UnavailableError
 from roggia_runtime.records import Handler, Ticker
 from roggia_runtime.settings import BatchLimits, DlqLimits, KafkaSettings, LaneSettings
@@ -199,7 +199,7 @@ class ConsumerLoop:
             if joined:
                 log.warning("stop_deadline", group=self._parts.group, deadline_s=self._settings.stop_deadline_s)
             return
-        failure = work.exception()
+        failure = ConsumeError("the Kafka client gave up") if work.cancelled() else work.exception()
         if failure is not None:
             self._trouble = f"stopped: {str(failure) or type(failure).__name__}"
             raise failure
@@ -217,6 +217,10 @@ class ConsumerLoop:
             async with asyncio.timeout(_LEAVE_S):
                 await session.close()
         except (TimeoutError, KafkaError) as error:
+            log.warning("left_without_goodbye", group=self._parts.group, error=repr(error))
+        except asyncio.CancelledError as error:  # also of a task of the client's own, which it awaits: not ours
+            if cancelled_from_outside():
+                raise
             log.warning("left_without_goodbye", group=self._parts.group, error=repr(error))
 
     async def _explain(self, error: KafkaError) -> str:

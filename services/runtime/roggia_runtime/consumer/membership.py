@@ -15,6 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
+from roggia_runtime.consumer.waiting import cancelled_from_outside
 from roggia_runtime.errors import UnreadableRecordError
 from roggia_runtime.records import Partition
 
@@ -94,7 +95,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             polled: dict[TopicPartition, list[Any]] = await poll
         except asyncio.CancelledError:
-            if _cancelled_from_outside():
+            if cancelled_from_outside():
                 raise
             return {}
         except UnicodeDecodeError as error:
@@ -146,11 +147,6 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         except BaseException as error:
             self.failure = error
             raise
-
-
-def _cancelled_from_outside() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _unreadable(assigned: Iterable[TopicPartition], error: UnicodeDecodeError) -> str:

@@ -1,4 +1,4 @@
-"""Waiting for one of several events."""
+"""Waiting for one of several events, and who has ended a wait."""
 
 from __future__ import annotations
 
@@ -16,3 +16,9 @@ async def either(*events: asyncio.Event, timeout_s: float | None = None) -> bool
         for wait in waits:
             wait.cancel()
     return bool(done)
+
+
+def cancelled_from_outside() -> bool:
+    """Whether the running task itself was cancelled, rather than one that it awaits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
