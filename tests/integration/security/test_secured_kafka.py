@@ -16,6 +16,8 @@ import pytest
 from roggia.__main__ import main
 from roggia.access.plan import AclPlan, apply_acls
 from roggia_embedder.query import api
+from roggia_operator.jobs.client import JobClient
+from roggia_operator.replay.selection import Selection
 from roggia_runtime.acls import Acl, AclAdmin, Operation, Pattern, Resource
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.errors import AdminError, ConsumeError, ProduceError
@@ -24,10 +26,12 @@ from roggia_runtime.producer import Producer
 from roggia_runtime.records import Output
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
+from roggia_schemas.events import JobStatus
 
 from tests.support.certificates import Authority
 from tests.support.loops import QUICK, Copier
 from tests.support.pipeline import Pipeline, running_as
+from tests.support.replaying import Operator, ask, codec, counts, document, publish, reached, records
 from tests.support.secured import ADMIN, Secured, password
 
 Run = Callable[..., tuple[int, str, str]]
@@ -59,20 +63,21 @@ def roggia(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     return call
 
 
-@pytest.fixture
-def who(tmp_path: Path) -> str:
-    """A file of principals with a publisher and a consumer."""
-    file = tmp_path / "principals.yaml"
+@pytest.fixture(scope="module")
+def applied(secured_kafka: Secured, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Topics and ACLs as code, made by the command itself; the file of principals, with a publisher and a consumer."""
+    file = tmp_path_factory.mktemp("principals") / "principals.yaml"
     file.write_text(PRINCIPALS)
+    done = subprocess.run(
+        [sys.executable, "-m", "roggia", "topics", "apply", "--yes", "--principals", str(file)],
+        env={**os.environ, **secured_kafka.environment(ADMIN)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     return str(file)
-
-
-@pytest.fixture
-def applied(roggia: Run, who: str) -> str:
-    """Topics and ACLs as code; the file of principals."""
-    status, _, said = roggia(ADMIN, "topics", "apply", "--yes", "--principals", who)
-    assert status == 0, said
-    return who
 
 
 def test_acls_as_code(roggia: Run, applied: str) -> None:
@@ -123,6 +128,27 @@ async def test_from_publish_to_search_with_a_principal_per_service(
         assert await _searched(pipeline, f"bread {way}") == {f"{way}.md"}
         assert [event.doc_id for event in await pipeline.upserted()][-1] == f"{way}.md"
         assert await pipeline.dead() == 0
+
+
+async def test_operators_replay_through_the_operator_service(
+    applied: str, secured_kafka: Secured, tmp_path: Path
+) -> None:
+    """People ask for a job with their rights; the service leads, reads, writes lane and state with its own."""
+    operator = Operator(secured_kafka.broker, tmp_path / "operator.log", **secured_kafka.environment("roggia-operator"))
+    operator.start()
+    try:
+        await publish(secured_kafka.scram("wiki"), [document("a", tenant="replayed"), document("b", tenant="other")])
+        people = secured_kafka.scram("roggia-operators", **QUICK)
+        async with JobClient(people, codec()) as client:
+            job = await reached(
+                client, await ask(client, Selection(topic=topics.DOC_CHANGED, tenant="replayed")), JobStatus.DONE
+            )
+        assert counts(job)["sent"] == 1
+        lane = await records(people, topics.replay(topics.DOC_CHANGED))
+        assert [record.key for record in lane] == [b"replayed/a"]
+        assert password("roggia-operator") not in operator.log.read_text()
+    finally:
+        assert operator.stop() == 0
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ ALSO = (
     Also(EMBED, Operation.WRITE, "doc.embedded", True, "answers records of a lane on a lane"),
     Also(UPSERT, Operation.READ, "doc.chunked", False, "verification compares the index with the corpus"),
     Also(OPERATOR, Operation.WRITE, "doc.changed", False, "offboarding deletes a tenant's documents"),
+    Also(OPERATOR, Operation.WRITE, "tenant.config", False, "offboarding says when a tenant is gone"),
     Also(OPERATORS, Operation.WRITE, "doc.", True, "repairs by hand"),
 )
 
