@@ -80,6 +80,18 @@ class MemoryCatalogue:
             else:
                 self.entries[key] = entry
 
+    async def domains(self, tenant_id: str) -> set[str]:
+        """See `Catalogue`."""
+        states = [entry.current for key, entry in self.entries.items() if key.tenant_id == tenant_id]
+        return {name for state in states if state for name in (state.domain, *state.left_domains)}
+
+    async def forget(self, tenant_id: str) -> int:
+        """See `Catalogue`."""
+        gone = [key for key in self.entries if key.tenant_id == tenant_id]
+        for key in gone:
+            del self.entries[key]
+        return len(gone)
+
     async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
         """Living entries of `source` whose expiry has come."""
         found = [

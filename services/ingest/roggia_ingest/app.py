@@ -9,13 +9,17 @@ from pathlib import Path
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.service import Service
+from roggia_runtime.tables import Table
+from roggia_runtime.tenancy import Purge, Tenancy
 from roggia_schemas import topics
+from roggia_schemas.events import TenantConfig
 
 from roggia_ingest.adapters.fetch import ContentFetcher, FetchPolicy
 from roggia_ingest.adapters.inline import InlinePreparer
 from roggia_ingest.adapters.patience import PatientSource
 from roggia_ingest.adapters.postgres import PostgresCatalogue
 from roggia_ingest.adapters.sqlite import SqliteCatalogue
+from roggia_ingest.admission import Admission
 from roggia_ingest.chunk import Chunker, ChunkSizes, TokenCounter
 from roggia_ingest.expiry import Expiry
 from roggia_ingest.handlers import IngestHandler, Limits
@@ -41,7 +45,11 @@ def build(settings: IngestSettings) -> Service:
     chunker = chunker_of(options)
     preparer = InlinePreparer(Preparation(chunker, languages), pool, options.inline_bytes)
     service = Service(NAME, settings)
-    service.on_start(codec.start, catalogue.start, partial(asyncio.to_thread, languages.load))
+    tenants = Table(settings.kafka, codec, topics.TENANT_CONFIG, TenantConfig)
+    tenancy = Tenancy(tenants.rows)
+    purge = Purge(tenancy, catalogue.forget, "catalogue")
+    tenants.tell(purge.changed)
+    service.on_start(codec.start, tenants.start, catalogue.start, partial(asyncio.to_thread, languages.load))
     service.on_stop(codec.stop, catalogue.stop, content.stop, pool.stop)
     handler = IngestHandler(
         topic=topics.doc_chunked(options.generation),
@@ -51,7 +59,9 @@ def build(settings: IngestSettings) -> Service:
         preparer=preparer,
         chunker=chunker,
         limits=Limits(options.max_event_bytes, options.max_content_bytes),
+        admission=Admission(tenancy, catalogue),
     )
+    service.add(tenants, purge)
     service.add(
         ConsumerLoop(
             settings=settings.kafka,

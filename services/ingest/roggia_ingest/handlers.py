@@ -14,6 +14,7 @@ from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import DocChanged, DocChunked, Operation
 
 from roggia_ingest import changes, events, metrics
+from roggia_ingest.admission import Admission
 from roggia_ingest.catalogue import DocKey, DocState, Ledger, judge
 from roggia_ingest.catalogue.progress import Progress
 from roggia_ingest.chunk import Chunker
@@ -60,7 +61,9 @@ class IngestHandler:
         preparer: Preparer,
         chunker: Chunker,
         limits: Limits,
+        admission: Admission | None = None,
     ) -> None:
+        self._admission = admission or Admission()
         self._topic = topic
         self._codec = codec
         self._catalogue = catalogue
@@ -96,7 +99,7 @@ class IngestHandler:
         span = self._progress.span(source, batch[0].offset, batch[-1].offset + 1)
         return Ledger(await self._catalogue.load(keys), span)
 
-    async def _read(self, record: Record) -> _Change | DeadLetter:
+    async def _read(self, record: Record) -> _Change | DeadLetter | Drop:
         try:
             key = changes.document_of(record.key)
             if record.value is None:
@@ -104,11 +107,12 @@ class IngestHandler:
             self._check_size("value", len(record.value))
             event = await self._codec.decode(DocChanged, record)
             changes.check(event, key, self._limits.content_bytes)
+            admitted = await self._admission.admit(event)
         except SchemasError as error:
             return DeadLetter("schema", str(error), getattr(error, "field", ""))
         except RefusedError as error:
             return DeadLetter(error.kind, str(error), error.field)
-        return _Change(record, key, event)
+        return admitted if isinstance(admitted, Drop) else _Change(record, key, admitted)
 
     async def _document(self, ledger: Ledger, work: Sequence[tuple[int, _Change]]) -> dict[int, Verdict]:
         return {position: await self._verdict(ledger, change) for position, change in work}

@@ -48,6 +48,14 @@ class OwnedCatalogue:
         if entries:
             await self._catalogue.save(entries, self._owned if owned is None else owned)
 
+    async def domains(self, tenant_id: str) -> set[str]:
+        """See `Catalogue`."""
+        return await self._catalogue.domains(tenant_id)
+
+    async def forget(self, tenant_id: str) -> int:
+        """See `Catalogue`. Nobody's partitions are asked for: rows of a tenant that is gone are nobody's."""
+        return await self._catalogue.forget(tenant_id)
+
     async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
         """See `Catalogue`. Raises `LostPartitionError` too."""
         await self._claim()

@@ -39,6 +39,14 @@ class Catalogue(Protocol):
         """
         ...
 
+    async def domains(self, tenant_id: str) -> set[str]:
+        """Every domain that a document of the tenant is or was in."""
+        ...
+
+    async def forget(self, tenant_id: str) -> int:
+        """Remove every row of a tenant. Returns how many there were."""
+        ...
+
     async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
         """At most `limit` living documents from `source` that expire at or before `before_ms`, oldest expiry first."""
         ...

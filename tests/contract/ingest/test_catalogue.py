@@ -75,6 +75,22 @@ async def test_many_keys_at_once(catalogue: Catalogue) -> None:
     assert await catalogue.load(list(entries)) == entries
 
 
+async def test_a_tenants_domains_are_known_and_its_rows_can_be_forgotten(catalogue: Catalogue) -> None:
+    """Domains of living, deleted and moved documents count; forgetting one tenant leaves the others alone."""
+    other = DocKey("acme-2", "a")
+    await catalogue.save(
+        {
+            A: Entry(state(domain="docs", left_domains=("old", "wiki")), (None,)),
+            B: Entry(state(domain="gone", deleted=True), (None,)),
+            other: Entry(state(domain="theirs"), (None,)),
+        }
+    )
+    assert await catalogue.domains("acme") == {"docs", "old", "wiki", "gone"}
+    assert await catalogue.domains("nobody") == set()
+    assert (await catalogue.forget("acme"), await catalogue.forget("acme")) == (2, 0)
+    assert set(await catalogue.load([A, B, other])) == {other}
+
+
 async def test_due_are_the_living_documents_of_one_source_oldest_first(catalogue: Catalogue) -> None:
     """Not those of another partition, deleted, without expiry, or later; no more than the limit."""
     entries = {

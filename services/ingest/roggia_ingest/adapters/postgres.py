@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import asyncpg
 from roggia_runtime.records import Partition
 
-from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, from_row, to_row
+from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, domains_of, from_row, to_row
 from roggia_ingest.catalogue import DocKey, Entry
 from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
 from roggia_ingest.ownership import lost
@@ -41,6 +41,8 @@ _OWN = f"""INSERT INTO {_OWNERS} AS kept (topic, partition, producer_id, epoch) 
     ON CONFLICT (topic, partition) DO UPDATE SET producer_id = excluded.producer_id, epoch = excluded.epoch
     WHERE (kept.producer_id, kept.epoch) <= (excluded.producer_id, excluded.epoch) RETURNING topic"""  # noqa: S608
 """Locks the partition's row until the transaction ends: two owners take turns."""
+_FORGET = f"DELETE FROM {_TABLE} WHERE tenant_id = $1"  # noqa: S608
+_DOMAINS = f"SELECT DISTINCT domain, current::json ->> 'left_domains' FROM {_TABLE} WHERE tenant_id = $1"  # noqa: S608
 _REMOVE = f"DELETE FROM {_TABLE} WHERE tenant_id = $1 AND doc_id = $2"  # noqa: S608
 _LOAD = f"""SELECT tenant_id, doc_id, current, older FROM {_TABLE}
     JOIN unnest($1::text[], $2::text[]) AS wanted (tenant_id, doc_id) USING (tenant_id, doc_id)"""  # noqa: S608
@@ -94,6 +96,23 @@ class PostgresCatalogue:
             removed = [key for key, entry in entries.items() if entry.current is None]
             kept = [row for row in map(to_row, entries.items()) if row is not None]
             await self._away(lambda: self._write(removed, kept, owned or {}))
+
+    async def domains(self, tenant_id: str) -> set[str]:
+        """See `roggia_ingest.ports.Catalogue`."""
+
+        async def fetch() -> Iterable[Any]:
+            found: Iterable[Any] = await self._connected().fetch(_DOMAINS, tenant_id)
+            return found
+
+        return domains_of(tuple(row) for row in await self._away(fetch))
+
+    async def forget(self, tenant_id: str) -> int:
+        """See `roggia_ingest.ports.Catalogue`."""
+
+        async def remove() -> str:
+            return str(await self._connected().execute(_FORGET, tenant_id))
+
+        return int((await self._away(remove)).rpartition(" ")[2])
 
     async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
         """See `roggia_ingest.ports.Catalogue`."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 import msgspec
 
 from roggia_ingest.catalogue import DocKey, DocState, Entry
@@ -53,3 +56,11 @@ def from_row(row: tuple[str, str, str, str]) -> tuple[DocKey, Entry]:
         return DocKey(tenant_id, doc_id), Entry(msgspec.json.decode(now, type=DocState), states)
     except msgspec.DecodeError as error:
         raise CatalogueError(f"catalogue row {tenant_id}/{doc_id}: {error}") from error
+
+
+def domains_of(rows: Iterable[tuple[str, str | None]]) -> set[str]:
+    """Domains in rows of (domain, JSON list of domains that were left)."""
+    found: set[str] = set()
+    for domain, left in rows:
+        found |= {domain, *(json.loads(left) if left else ())}
+    return found

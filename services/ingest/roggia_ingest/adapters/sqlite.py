@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from roggia_runtime.records import Partition
 
-from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, from_row, to_row
+from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, domains_of, from_row, to_row
 from roggia_ingest.catalogue import DocKey, Entry
 from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
 from roggia_ingest.ownership import lost
@@ -38,6 +38,8 @@ _OWN = """INSERT INTO owners (topic, partition, producer_id, epoch) VALUES (?, ?
     ON CONFLICT (topic, partition) DO UPDATE SET producer_id = excluded.producer_id, epoch = excluded.epoch
     WHERE (owners.producer_id, owners.epoch) <= (excluded.producer_id, excluded.epoch) RETURNING topic"""
 _SAVE = f"INSERT OR REPLACE INTO documents ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # constants
+_FORGET = "DELETE FROM documents WHERE tenant_id = ?"
+_DOMAINS = "SELECT DISTINCT domain, json_extract(current, '$.left_domains') FROM documents WHERE tenant_id = ?"
 _REMOVE = "DELETE FROM documents WHERE tenant_id = ? AND doc_id = ?"
 _LOAD = "SELECT tenant_id, doc_id, current, older FROM documents WHERE (tenant_id, doc_id) IN (VALUES {})"
 _DUE = """SELECT tenant_id, doc_id, current, older FROM documents
@@ -77,6 +79,14 @@ class SqliteCatalogue:
         """See `roggia_ingest.ports.Catalogue`."""
         if entries or owned:
             await self._run(lambda connection: _save(connection, entries, owned or {}))
+
+    async def domains(self, tenant_id: str) -> set[str]:
+        """See `roggia_ingest.ports.Catalogue`."""
+        return await self._run(lambda connection: domains_of(connection.execute(_DOMAINS, (tenant_id,)).fetchall()))
+
+    async def forget(self, tenant_id: str) -> int:
+        """See `roggia_ingest.ports.Catalogue`."""
+        return await self._run(lambda connection: int(connection.execute(_FORGET, (tenant_id,)).rowcount))
 
     async def due(self, source: Partition, before_ms: int, limit: int) -> Mapping[DocKey, Entry]:
         """See `roggia_ingest.ports.Catalogue`."""
