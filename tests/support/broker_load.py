@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -26,6 +27,7 @@ _PATIENT: dict[str, str | int | float | bool] = {
     "log_level": 0,
 }
 _IN_FLIGHT = 20
+_FIRST_SETTING = 1000
 _GONE = (ConnectionError, asyncio.IncompleteReadError, OSError, KafkaException)
 
 
@@ -122,7 +124,12 @@ class Positions:
     topic: str
     group: str
     offset: int = 0
-    setting: int = 1000
+    setting: int = _FIRST_SETTING
+
+    @property
+    def raised(self) -> bool:
+        """Say whether both have been acknowledged once."""
+        return self.setting > _FIRST_SETTING
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raise both, in turns, until `stop`."""
@@ -164,11 +171,12 @@ async def _unless_gone(work: Callable[[], Awaitable[None]]) -> None:
 
 def _again(call: Callable[..., object], *arguments: object) -> None:
     """Call until the client says that it was done; it asks to be called again while the broker is away."""
+    deadline = time.monotonic() + _PATIENCE_S
     while True:
         try:
             call(*arguments)
         except KafkaException as error:
-            if not error.args[0].retriable():
+            if not error.args[0].retriable() or time.monotonic() > deadline:
                 raise
         else:
             return

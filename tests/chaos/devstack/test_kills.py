@@ -41,16 +41,20 @@ async def test_nothing_acknowledged_is_lost(broker: Broker, topic_name: Callable
     work = [asyncio.create_task(one.run(stop)) for one in (numbers, transactions, positions)]
 
     async def under_way() -> bool:
-        return bool(min(numbers.acknowledged) and transactions.committed and positions.offset)
+        return bool(min(numbers.acknowledged) and transactions.committed and positions.raised)
 
-    await eventually("all of the load is under way", under_way)
-    for pause in pauses(_SEED, kills):
-        await asyncio.sleep(pause)
-        assert not any(task.done() for task in work), [task for task in work if task.done()]
-        await asyncio.to_thread(broker.kill)
-        await asyncio.to_thread(broker.start)
-        await positions.check()
-    stop.set()
+    try:
+        await eventually("all of the load is under way", under_way, 60)
+        for number, pause in enumerate(pauses(_SEED, kills), start=1):
+            await asyncio.sleep(pause)
+            assert not any(task.done() for task in work), [task for task in work if task.done()]
+            await asyncio.to_thread(broker.kill)
+            await asyncio.to_thread(broker.start)
+            await positions.check()
+            if number % 20 == 0:
+                sys.stderr.write(f"{number} kills, {sum(numbers.acknowledged)} records acknowledged\n")
+    finally:
+        stop.set()
     await asyncio.wait_for(asyncio.gather(*work), 90)
     for one in (numbers, transactions, positions):
         await one.check()

@@ -115,7 +115,12 @@ class Broker:
                 TransactionAdminApi(self._transactions).handlers(),
             )
         )
-        self._server = Server(dispatcher, max_frame_bytes=settings.max_frame_bytes)
+        self._server = Server(
+            dispatcher,
+            max_frame_bytes=settings.max_frame_bytes,
+            max_connections=settings.max_connections,
+            max_idle_ms=settings.max_idle_ms,
+        )
 
     async def _watch_transactions(self) -> None:
         while True:

@@ -29,6 +29,12 @@ class BrokerSettings(BaseSettings):
     max_frame_bytes: int = Field(
         default=100 * 1024 * 1024, ge=1024, le=2**31 - 1, description="Largest request, in bytes."
     )
+    max_connections: int = Field(
+        default=1_000, ge=1, description="Most connections at once; further ones are closed as they come."
+    )
+    max_idle_ms: int = Field(
+        default=600_000, ge=10, description="A connection on which no request began for so long is closed, in ms."
+    )
     max_fetch_bytes: int = Field(
         default=55 * 1024 * 1024, ge=1024, le=2**31 - 1, description="Largest fetch answer, in bytes."
     )

@@ -38,12 +38,14 @@ class Connection(asyncio.Protocol):
         self._host = ""
         self._writable = True
         self._reading = True
+        self._heard_s = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the client is there."""
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self._host = str(peer[0]) if peer else "local"
+        self._heard_s = asyncio.get_running_loop().time()
         self._registry.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -65,11 +67,17 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: more bytes."""
+        if not self._buffer:
+            self._heard_s = asyncio.get_running_loop().time()
         if not self._buffer and self._idle() and len(data) > _SIZE.size and self._size(data) == len(data) - _SIZE.size:
             self._serve(data, _SIZE.size)
             return
         self._buffer += data
         self._pump()
+
+    def silent_since(self, time_s: float) -> bool:
+        """Say whether no request has begun since `time_s` (the loop's clock), and none is being served."""
+        return self._task is None and self._heard_s < time_s
 
     def close(self) -> None:
         """Drop the connection now, unsent answers included."""
