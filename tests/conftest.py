@@ -21,6 +21,7 @@ from tests.support.kafka import (
 from tests.support.postgres import postgres, postgres_dsn
 from tests.support.registry import registry
 from tests.support.secured import secured_kafka
+from tests.support.storm.ground import ground, nursery
 
 __all__ = [
     "_apache_session",
@@ -30,8 +31,10 @@ __all__ = [
     "devstack",
     "devstack_alone",
     "fresh_apache",
+    "ground",
     "java_kafka",
     "kafka",
+    "nursery",
     "own_broker",
     "postgres",
     "postgres_dsn",

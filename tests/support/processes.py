@@ -55,16 +55,20 @@ class ServerProcess:
         """Start and wait until the port answers; does nothing when it runs already."""
         if self.running():
             return
-        with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
-                self.command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=self._env, start_new_session=True
-            )
+        self._process = self._begin()
         deadline = time.monotonic() + START_TIMEOUT_S
         while not listens(self.port):
             if not self.running() or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"{self.command[:4]} did not start:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.05)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        """The process, just started."""
+        with self.log.open("ab") as out:
+            return subprocess.Popen(
+                self.command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=self._env, start_new_session=True
+            )
 
     def stop(self) -> int:
         """Send SIGTERM, wait, return the exit status (0 when it was not running)."""

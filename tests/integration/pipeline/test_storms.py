@@ -6,18 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kafka import Broker
-from tests.support.registry import Registry
 from tests.support.storm import results
 from tests.support.storm.plan import SHORT
-from tests.support.storm.run import storm
+from tests.support.storm.run import Ground, storm
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [1, 3])
-async def test_a_short_storm_ends_as_its_log_says(
-    seed: int, fresh_apache: Broker, registry: Registry, tmp_path: Path
-) -> None:
+async def test_a_short_storm_ends_as_its_log_says(seed: int, ground: Ground, tmp_path: Path) -> None:
     """Zombies, kills, a broker in trouble, locked and full databases, replays: no difference from the model."""
-    verdict = await storm(seed, fresh_apache, registry, tmp_path, SHORT)
+    verdict = await storm(seed, ground, tmp_path, SHORT)
     assert not verdict.differences, results.report(verdict)

@@ -5,31 +5,40 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.support.fleet import Fleet
 from tests.support.kafka import Broker
 from tests.support.processes import ServerProcess
 from tests.support.storm.index_process import FAULTS
+from tests.support.storm.nursery import Nursery
 from tests.support.storm.plan import Scale
 
-ROOT = Path(__file__).parents[3]
 _STOP_S = 45.0
 
 
 class Crew(Fleet):
     """A fleet whose processes can be frozen. `disk` holds the catalogue and the vector cache."""
 
-    def __init__(self, broker: Broker, data: Path, disk: Path, registry_url: str, content: Path, scale: Scale) -> None:
+    def __init__(  # what a run consists of
+        self,
+        broker: Broker,
+        nursery: Nursery,
+        data: Path,
+        disk: Path,
+        registry_url: str,
+        content: Path,
+        scale: Scale,
+    ) -> None:
+        self._nursery = nursery
         session = int(scale.session_s * 1000)
         super().__init__(
             broker,
             data,
             environment={
-                "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
                 "ROGGIA_REGISTRY_URL": registry_url,
                 "ROGGIA_ENVIRONMENT": "development",
                 "ROGGIA_KAFKA_SESSION_TIMEOUT_MS": str(session),
@@ -91,7 +100,18 @@ class Crew(Fleet):
         return "\n".join(self._tail(name, 12) for name in (self.processes if names is None else names))
 
     def _process(self, name: str) -> ServerProcess:
+        kind = name.partition("-")[0]
         process = super()._process(name)
-        if name == "index":
-            process.command = [sys.executable, "-m", "tests.support.storm.index_process"]
-        return process
+        return _Forked(self._nursery, kind, process)
+
+
+class _Forked(ServerProcess):
+    """A service process that the nursery forks."""
+
+    def __init__(self, nursery: Nursery, kind: str, like: ServerProcess) -> None:
+        super().__init__(like.command, like.port, like.log)
+        self._env = like._env
+        self._nursery, self._kind = nursery, kind
+
+    def _begin(self) -> Any:
+        return self._nursery.born(self._kind, self.log, self._env)

@@ -22,6 +22,7 @@ from tests.support.storm import judge, model
 from tests.support.storm.crew import Crew
 from tests.support.storm.disk import SmallDisk
 from tests.support.storm.faults import FAULTS
+from tests.support.storm.nursery import Nursery
 from tests.support.storm.plan import LONG, Plan, Scale, Step, plan
 from tests.support.storm.scene import Scene
 from tests.support.storm.settling import settle
@@ -44,15 +45,24 @@ class Verdict:
     seconds: float
 
 
-async def storm(seed: int, broker: Broker, registry: Registry, data: Path, scale: Scale = LONG) -> Verdict:
-    """Run a seed. The broker must be new and running, the registry running; `data` belongs to the run."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a run needs from outside: a new, running broker, a running registry, and where processes start."""
+
+    broker: Broker
+    registry: Registry
+    nursery: Nursery
+
+
+async def storm(seed: int, ground: Ground, data: Path, scale: Scale = LONG) -> Verdict:
+    """Run a seed; `data` belongs to the run."""
     started = time.monotonic()
     disk = SmallDisk(data / "disk")
     content = data / "content"
     content.mkdir()
-    codec = EventCodec(RegistrySettings(url=registry.url), source="/test", register=True)
-    crew = Crew(broker, data, disk.folder, registry.url, content, scale)
-    scene = Scene(plan(seed, scale), data, broker, registry, disk, crew, codec)
+    codec = EventCodec(RegistrySettings(url=ground.registry.url), source="/test", register=True)
+    crew = Crew(ground.broker, ground.nursery, data, disk.folder, ground.registry.url, content, scale)
+    scene = Scene(plan(seed, scale), data, ground.broker, ground.registry, disk, crew, codec)
     try:
         await codec.start()
         work = published(scene.plan, codec, content)
