@@ -42,11 +42,12 @@ class Stream:
             self.changed.append(_record(output, len(self.changed)))
             await self._take(self.changed[-1])
 
-    async def deliver(self) -> None:
-        """Embed and index everything that waits."""
-        for record in self.chunked[self.delivered :]:
-            await self._index(record)
-        self.delivered = len(self.chunked)
+    async def deliver(self, most: int | None = None) -> None:
+        """Embed and index everything that waits, or the oldest records of it."""
+        until = len(self.chunked) if most is None else min(len(self.chunked), self.delivered + most)
+        while self.delivered < until:
+            await self._index(self.chunked[self.delivered])
+            self.delivered += 1
 
     async def send(self, outputs: Sequence[Output]) -> None:
         """Records of a lane, as far as they go."""
