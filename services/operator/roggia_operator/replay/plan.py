@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from roggia_runtime.codec import EventCodec
-from roggia_runtime.ranges import RangeReader
+from roggia_runtime.ranges import RangeReader, Span
 from roggia_runtime.settings import KafkaSettings
 
 from roggia_operator.errors import SelectionError
-from roggia_operator.replay.bounds import bounds
+from roggia_operator.replay.bounds import Bounds, bounds
 from roggia_operator.replay.estimate import CONFIDENCE, Figure
 from roggia_operator.replay.matching import Matcher
 from roggia_operator.replay.pace import Pace, measured
 from roggia_operator.replay.selection import Selection
 from roggia_operator.replay.survey import Effort, Found, survey
-from roggia_operator.replay.warnings import Facts, facts, warnings
+from roggia_operator.replay.warnings import facts, warnings
 
 RATES = ("records", "bytes", "tokens")
+_NOWHERE = Span(-1, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ async def plan(
         dict(rates),
         seconds,
         pace.source,
-        tuple(_all_warnings(selection, found, where_lost(where, selection), known, seconds)),
+        tuple(warnings(selection, found, lost(where, selection), known, seconds)),
     )
 
 
@@ -112,17 +113,14 @@ def duration(found: Found, rates: Mapping[str, float], pace: Pace) -> float | No
     return max(times) if times else None
 
 
-def where_lost(where: Any, selection: Selection) -> Sequence[str]:
-    """Partitions of which the topic no longer holds the beginning of the selection."""
+def lost(where: Bounds, selection: Selection) -> list[str]:
+    """Partitions of which the topic no longer holds the beginning of the selection, in words."""
     asked = {part.partition: part.first for part in selection.offsets}
-    lost = []
+    found = []
     for part, held in where.held.items():
-        if part.number in asked and asked[part.number] < held.first:
-            lost.append(f"{part.number}:{asked[part.number]}-{held.first}")
-    return lost
-
-
-def _all_warnings(
-    selection: Selection, found: Found, lost: Sequence[str], known: Facts, seconds: float | None
-) -> Sequence[str]:
-    return warnings(selection, found, lost, known, seconds)
+        first = asked.get(part.number, held.first)
+        if first < held.first:
+            found.append(f"offsets {first} to {held.first} of partition {part.number}")
+        elif selection.from_ms is not None and 0 < held.first == where.wanted.get(part, _NOWHERE).first:
+            found.append(f"what lay before offset {held.first} of partition {part.number}")
+    return found

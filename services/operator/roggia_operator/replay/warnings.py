@@ -88,7 +88,7 @@ def _lane(selection: Selection, known: Facts) -> Iterator[str]:
 
 def _range(lost: Sequence[str], found: Found) -> Iterator[str]:
     if lost:
-        yield f"the topic no longer holds {', '.join(lost)} (partition:first-end): it begins later"
+        yield f"the topic no longer holds {', '.join(lost)}"
     if found.overtaken:
         count = found.overtaken
         yield f"{count:,} documents have a newer version outside the selection: what is sent of them is dropped"

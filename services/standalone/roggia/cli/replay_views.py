@@ -26,8 +26,9 @@ _WINDOW_S = 5.0
 def show_plan(plan: Plan) -> None:
     """A plan as a table, then its warnings."""
     table = Table(show_header=False, box=None)
-    for name in ("records", "documents", "bytes", "tokens"):
+    for name in ("records", "documents", "bytes"):
         table.add_row(name, figure(getattr(plan, name)))
+    table.add_row("tokens", f"{figure(plan.tokens)}; what the vector cache holds is not embedded again")
     table.add_row("overtaken", "not counted" if plan.overtaken is None else f"{plan.overtaken:,} documents")
     table.add_row("looked at", f"{plan.read:,} records; the selection spans {plan.offsets:,} offsets")
     table.add_row("limits", spelled(plan.rates))

@@ -1,0 +1,102 @@
+"""Warnings and durations of a plan, from facts that the test makes up; the pace from what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from roggia_operator.replay.bounds import Bounds
+from roggia_operator.replay.estimate import Figure
+from roggia_operator.replay.pace import Pace, of_times
+from roggia_operator.replay.plan import duration, lost
+from roggia_operator.replay.selection import OffsetRange, Selection
+from roggia_operator.replay.survey import Found
+from roggia_operator.replay.warnings import Facts, warnings
+from roggia_runtime.ranges import Span
+from roggia_runtime.records import Partition
+
+DAY_MS = 86_400_000
+ONE = Partition("doc.embedded.g1", 0)
+FOUND = Found(
+    keys=frozenset({b"a/1"}),
+    records=Figure.counted(100),
+    documents=Figure.counted(1),
+    tokens=Figure.counted(5000),
+    bytes=Figure.counted(10_000),
+    overtaken=0,
+    read=100,
+    unreadable=0,
+    oldest_ms=10 * DAY_MS,
+)
+LANE = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
+COMPACT = {"cleanup.policy": "compact", "delete.retention.ms": str(DAY_MS)}
+KNOWN = Facts(
+    {"doc.changed": COMPACT, "doc.changed.replay": LANE, "doc.embedded.g1": LANE, "doc.embedded.g1.replay": LANE},
+    frozenset({"a"}),
+    (),
+    11 * DAY_MS,
+)
+CHANGED = Selection(topic="doc.changed", tenant="a")
+
+
+def test_a_plan_without_a_flaw_warns_of_nothing() -> None:
+    """A warning that always comes is one that nobody reads."""
+    assert warnings(CHANGED, FOUND, [], KNOWN, 60) == []
+
+
+@pytest.mark.parametrize(
+    ("selection", "found", "known", "seconds", "words"),
+    [
+        (CHANGED, FOUND, replace(KNOWN, configs={"doc.changed": COMPACT}), 1, "the lane doc.changed.replay does not"),
+        (CHANGED, replace(FOUND, overtaken=3), KNOWN, 1, "3 documents have a newer version outside"),
+        (CHANGED, replace(FOUND, unreadable=2), KNOWN, 1, "2 records cannot be read"),
+        (CHANGED, FOUND, replace(KNOWN, running=("replay-x",)), 1, "job replay-x is open"),
+        (CHANGED, FOUND, KNOWN, 2 * 86_400, "keeps deletions 24.0 h"),
+        (CHANGED, FOUND, KNOWN, 8 * 86_400, "its lane keeps records for 7.0 d"),
+        (Selection(topic="doc.embedded.g1"), replace(FOUND, oldest_ms=3 * DAY_MS), KNOWN, 1, "retention of doc.embed"),
+        (
+            Selection(topic="doc.changed", tenant="nobody"),
+            replace(FOUND, keys=frozenset()),
+            KNOWN,
+            1,
+            "tenant 'nobody' is unknown",
+        ),
+        (
+            Selection(topic="doc.changed", documents=("a/1", "a/2")),
+            FOUND,
+            KNOWN,
+            1,
+            "1 of 2 documents have no record",
+        ),
+    ],
+)
+def test_what_an_operator_should_know_is_said(
+    selection: Selection, found: Found, known: Facts, seconds: float, words: str
+) -> None:
+    """Each danger by itself, in one line."""
+    assert any(words in line for line in warnings(selection, found, [], known, seconds))
+
+
+def test_a_range_that_the_topic_no_longer_holds_is_named() -> None:
+    """By offsets it is certain; by time it is certain when the oldest record kept is younger than the range."""
+    where = Bounds({ONE: Span(50, 90)}, {ONE: Span(50, 100)})
+    assert lost(where, Selection(topic=ONE.topic, offsets=(OffsetRange(0, 10, 90),))) == [
+        "offsets 10 to 50 of partition 0"
+    ]
+    assert lost(where, Selection(topic=ONE.topic, from_ms=1)) == ["what lay before offset 50 of partition 0"]
+    assert lost(where, Selection(topic=ONE.topic)) == []
+    assert lost(Bounds({ONE: Span(60, 90)}, where.held), Selection(topic=ONE.topic, from_ms=1)) == []
+
+
+def test_the_slowest_of_limits_and_pace_says_how_long_it_takes() -> None:
+    """Without any of them nobody can know, and the plan says so."""
+    assert duration(FOUND, {}, Pace(0, "")) is None
+    assert duration(FOUND, {"records": 10, "tokens": 100}, Pace(0, "")) == 50
+    assert duration(FOUND, {"bytes": 1e6}, Pace(2, "")) == 50
+
+
+def test_the_pace_is_that_of_busy_times() -> None:
+    """Hours in which nothing was published do not make the pipeline slow; a handful of documents says nothing."""
+    busy = [n * 100 for n in range(50)] + [10**7 + n * 100 for n in range(50)]
+    assert of_times(busy).records_per_s == pytest.approx(10)
+    assert of_times(busy[:5]).records_per_s == 0
