@@ -26,7 +26,7 @@ from roggia_schemas import topics
 from roggia_schemas.events import DocUpserted, JobStatus
 
 from tests.support.fleet import Fleet, apply_topics
-from tests.support.kafka import devstack_broker
+from tests.support.kafka import DEVSTACK_ENV, devstack_broker
 from tests.support.measures import report
 from tests.support.processes import free_port
 from tests.support.replaying import Operator, ask, codec, counts, document, produce
@@ -69,7 +69,7 @@ class Bench:
     """Everything that runs."""
 
     def __init__(self, root: Path, model: Model) -> None:
-        self.broker = devstack_broker(root / "broker")
+        self.broker = devstack_broker(root / "broker", **DEVSTACK_ENV)
         environment = {
             "ROGGIA_EMBEDDER_MODEL_NAME": "stub",
             "ROGGIA_EMBEDDER_MODEL_REVISION": "1",
