@@ -103,6 +103,7 @@ async def test_a_job_goes_on_after_kill_nine_of_the_operator(
 
     assert {r.value for r in lane} == {r.value for r in source}
     assert job.reach == (300, 300)
+    assert counts(job)["sent"] == counts(job)["scanned"] == 300, "what was sent twice is counted once"
     assert len(lane) < 400
 
 

@@ -104,8 +104,8 @@ class Work:
 
     async def piece(self, piece: Piece) -> None:
         """Send what matches of a piece, some records at a time; the position follows what was acknowledged."""
-        name = _name(piece.partition)
-        self._job.count(lost=piece.lost) if piece.lost else None
+        if piece.lost:
+            self._job.count(lost=piece.lost)
         held: list[Output] = []
         cost, scanned = Cost(), 0
         for record in piece.records:
@@ -114,16 +114,18 @@ class Work:
                 held.append(self._matcher.output(record, self._job.job_id))
                 cost += await self._cost(record)
             if len(held) >= SEND_RECORDS or self._gate.full(cost):
-                await self._send(held, cost, scanned)
-                self._job.positions[name] = record.offset + 1
+                await self._send(held, cost, scanned, piece.partition, record.offset + 1)
                 held, cost, scanned = [], Cost(), 0
-        await self._send(held, cost, scanned)
-        self._job.positions[name] = piece.position
+        await self._send(held, cost, scanned, piece.partition, piece.position)
 
-    async def _send(self, outputs: Sequence[Output], cost: Cost, scanned: int) -> None:
+    async def _send(
+        self, outputs: Sequence[Output], cost: Cost, scanned: int, partition: Partition, position: int
+    ) -> None:
+        """Send, then move position and counts together: no state shows one without the other."""
         status, message = await self._gate.admit(cost)
         await self._sink.deliver(outputs)
         self._gate.sent(cost)
+        self._job.positions[_name(partition)] = position
         self._job.count(scanned=scanned, sent=cost.records, bytes=cost.bytes, tokens=cost.tokens)
         await self._job.saved(status, message)
 
