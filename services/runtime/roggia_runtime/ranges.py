@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,6 +59,9 @@ class RangeReader:
         try:
             async with self._errors():
                 await self._client.start()
+            await asyncio.sleep(
+                0
+            )  # the client's tasks must have begun, or stopping it at once raises their cancellation
         except BaseException:
             await self._client.stop()
             raise
