@@ -7,6 +7,7 @@ harmless twice, but nothing that it writes through its `FencedWriter` becomes fi
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -26,6 +27,7 @@ from roggia_runtime.settings import KafkaSettings
 log = structlog.get_logger()
 _POLL_MS = 200
 _CLOSE_S = 5.0
+_COMMIT_S = 5.0
 
 
 class LeadershipLostError(RoggiaError):
@@ -72,6 +74,7 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
         self._tp = TopicPartition(topic, 0)
         self._stopping, self._lost = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._commit_at = 0.0
         self._trouble = "waiting for its group"
 
     async def run(self) -> None:
@@ -119,8 +122,10 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
             self._client.subscribe([self._tp.topic], listener=self)
             while not self._stopping.is_set():
                 await self._client.getmany(timeout_ms=_POLL_MS)
-                if self._task is not None and self._task.done():
-                    await self._task
+                if self._task is not None:
+                    if self._task.done():
+                        await self._task
+                    await self._caught_up()
         finally:
             await self._let_go()
             await self._client.stop()
@@ -135,6 +140,17 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
         """Raises `UnavailableError` for a missing topic: the client would look for it again only minutes later."""
         if self._tp.topic not in await TopicAdmin(self._settings).topics():
             raise UnavailableError(f"topic {self._tp.topic} does not exist: create it (roggia topics apply)")
+
+    async def _caught_up(self) -> None:
+        """Commit the topic's end every few seconds: the work reads by itself, and the group must not look behind."""
+        now = time.monotonic()
+        if now < self._commit_at:
+            return
+        self._commit_at = now + _COMMIT_S
+        try:
+            await self._client.commit(await self._client.end_offsets([self._tp]))
+        except KafkaError as error:  # a rebalance, or Kafka is away: the next one will do
+            log.debug("not_committed", role=self._role, error=repr(error))
 
     async def _lead(self) -> None:
         writer = FencedWriter(self._settings, self._role)

@@ -8,12 +8,14 @@ import math
 import msgspec
 import pytest
 from roggia_operator.jobs.running import JobCancelledError, Running
+from roggia_operator.lag import Measurement, PartitionLag
 from roggia_operator.replay.buckets import Bucket
-from roggia_operator.replay.downstream import after, slowest
+from roggia_operator.replay.downstream import after, of, slowest
 from roggia_operator.replay.gate import Gate
 from roggia_operator.replay.matching import Cost
 from roggia_operator.replay.pressure import Pressure
 from roggia_operator.replay.throttle import Limits, Reading, ruling, share
+from roggia_runtime.records import Partition
 from roggia_schemas.events import JobKind, JobSide, JobStatus, JobWish, OpsJob
 
 LIMITS = Limits(objective_s=30, window=100, least=2)
@@ -156,6 +158,19 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def test_groups_that_read_no_documents_hold_nothing_up() -> None:
+    """The operators' own group never throttles a job; a stage does, and what it has not taken counts as waiting."""
+    measured = Measurement(
+        0,
+        (
+            PartitionLag("roggia.operator.jobs", Partition("ops.job", 0), None, 0, 99, 99, 500.0, 500.0),
+            PartitionLag("roggia.embed.g1", Partition("doc.chunked.c1", 0), 3, 0, 10, 7, 4.0, 4.0),
+        ),
+    )
+    assert of(measured, "doc.changed") == Reading(4.0, 7, "roggia.embed.g1")
+    assert of(measured, "doc.embedded.g1").waiting == 0
 
 
 def test_downstream_of_a_lane_are_the_lane_and_the_later_stages_only() -> None:

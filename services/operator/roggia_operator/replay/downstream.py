@@ -10,7 +10,7 @@ from roggia_runtime.errors import RoggiaError
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 
-from roggia_operator.lag import Freshness, LagObserver, freshness
+from roggia_operator.lag import LagObserver, Measurement, freshness
 from roggia_operator.replay.throttle import Reading
 
 _STAGES = (topics.DOC_CHANGED, "doc.chunked.", "doc.embedded.")
@@ -53,14 +53,16 @@ class LagProbe:
         try:
             if self._observer is None:
                 self._observer = await LagObserver(self._settings).__aenter__()
-            return of(freshness(await self._observer.measure()), topic)
+            return of(await self._observer.measure(), topic)
         except RoggiaError:
             await self.__aexit__(None, None, None)
             raise
 
 
-def of(fresh: Freshness, topic: str) -> Reading:
-    """What a job over `topic` looks at."""
+def of(measured: Measurement, topic: str) -> Reading:
+    """What a job over `topic` looks at: groups that read documents, not those of operators or of others."""
+    groups = {part.group for part in measured.partitions if part.where.topic.startswith(_STAGES)}
+    fresh = freshness(measured, groups)
     stage, age = slowest(fresh.stages)
     waiting = sum(fresh.unconsumed[name] for name in after(topic, fresh.unconsumed))
     return Reading(age, waiting, stage)
