@@ -64,6 +64,13 @@ class MemoryCache:
         used = {(t, m, text_hash) for (t, m, _), use in self.uses.items() for text_hash in use.text_hashes}
         self.vectors = {key: vector for key, vector in self.vectors.items() if key in used}
 
+    async def forget(self, tenant_id: str) -> int:
+        """Erase a tenant's rows."""
+        before = len(self.vectors) + len(self.uses)
+        self.vectors = {key: vector for key, vector in self.vectors.items() if key[0] != tenant_id}
+        self.uses = {key: use for key, use in self.uses.items() if key[0] != tenant_id}
+        return before - len(self.vectors) - len(self.uses)
+
     async def close(self) -> None:
         """Nothing to release."""
 

@@ -81,6 +81,17 @@ async def test_tenants_and_models_are_apart(cache: VectorCache) -> None:
     assert await held(cache, "acme", "m2") == {A}
 
 
+async def test_a_tenant_can_be_forgotten_whole(cache: VectorCache) -> None:
+    """Vectors, uses and noted versions of every model go; other tenants keep theirs; twice is once."""
+    for tenant, model in (("acme", MODEL), ("acme", "m2"), ("globex", MODEL)):
+        await cache.put(tenant, model, rows(A), [use("d", A)])
+    assert await cache.forget("acme") > 0
+    assert await cache.forget("acme") == 0
+    assert await held(cache) | await held(cache, model="m2") == set()
+    assert await cache.versions("acme", MODEL, ["d"]) == {}
+    assert await held(cache, "globex") == {A}
+
+
 async def test_a_vector_that_nobody_uses_is_not_kept(cache: VectorCache) -> None:
     """An older revision of the same batch leaves nothing behind."""
     await cache.put("acme", MODEL, rows(A, B), [use("d", A), use("d", B)])

@@ -125,6 +125,23 @@ async def test_passages_only_move_up(store: VectorStore, low: Version, high: Ver
     assert (held.version, held.title) == (high, "high")
 
 
+async def test_a_dropped_collection_is_gone_with_its_alias_and_can_be_made_again(pair: tuple) -> None:
+    """Dropping removes points and collection; an alias is unbound; both may be done twice."""
+    store, catalogue = pair
+    await store.write_heads(COLLECTION, [head(OLD)])
+    binding = IndexBinding("kb_acme_docs", COLLECTION, SPEC.generation, SPEC.model, SPEC.dimension)
+    await catalogue.bind(binding)
+    for _ in range(2):
+        await catalogue.unbind(binding.alias)
+        await store.drop_collection(COLLECTION)
+    assert COLLECTION not in [spec.name for spec in await store.collections()]
+    assert await catalogue.resolve("acme", "docs") is None
+    with pytest.raises(UnknownCollectionError):
+        await store.read_heads(COLLECTION, [DOC])
+    await store.ensure_collection(SPEC)
+    assert await store.read_heads(COLLECTION, [DOC]) == {}
+
+
 async def test_a_replaced_head_keeps_nothing_of_the_old_one(store: VectorStore) -> None:
     """Tallies, deletion and completion of an old version do not leak into a new one."""
     await store.write_heads(COLLECTION, [head(OLD, deleted=True, tallies={3: PartTally(1, 2)})])
