@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from roggia.cli.app import app
+from roggia.errors import exit_code
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.records import Output
 from roggia_runtime.settings import RegistrySettings
 from roggia_schemas import topics
 from roggia_schemas.events import DocChanged, Operation
+from typer.testing import CliRunner
 
 from tests.support.fleet import Fleet
 from tests.support.kafka import Broker
@@ -43,28 +45,18 @@ class RedriveFleet:
         """Documents of about `size` bytes."""
         await self.fleet.produce([self._output(doc_id, size, revision) for doc_id in doc_ids])
 
-    def call(self, *arguments: str, status: int = 0) -> Any:
+    async def call(self, *arguments: str, status: int = 0) -> Any:
         """A command of `roggia dlq`; its JSON where it printed some, else its text."""
-        command = [sys.executable, "-m", "roggia", "dlq", *arguments, "--bootstrap", self.broker.bootstrap]
-        environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment, check=False)
-        assert ran.returncode == status, f"{arguments}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
-        try:
-            return json.loads(ran.stdout)
-        except ValueError:
-            return ran.stdout + ran.stderr
+        return await asyncio.to_thread(_command, [*arguments, "--bootstrap", self.broker.bootstrap], status)
 
-    def job(self, job_id: str) -> dict[str, Any]:
-        """One job as `roggia dlq jobs` shows it."""
-        (row,) = self.call("jobs", job_id, "--json")
-        return dict(row)
-
-    def ended(self, job_id: str, within_s: float = 90.0) -> dict[str, Any]:
-        """The job once it has ended."""
+    async def ended(self, job_id: str, within_s: float = 90.0) -> dict[str, Any]:
+        """The job once it has ended, as `roggia dlq jobs` shows it."""
         deadline = time.monotonic() + within_s
-        while (row := self.job(job_id))["status"] not in ("DONE", "FAILED", "CANCELLED"):
+        while True:
+            (row,) = await self.call("jobs", job_id, "--json")
+            if row["status"] in ("DONE", "FAILED", "CANCELLED"):
+                return dict(row)
             assert time.monotonic() < deadline, row
-        return row
 
     def kill_all(self) -> None:
         """kill -9 to everything."""
@@ -96,3 +88,16 @@ class RedriveFleet:
             "ROGGIA_OPERATOR_CONSOLE_PORT": str(free_port()),
         }
         return ServerProcess([sys.executable, "-m", "roggia_operator"], port, self.data / "operator.log", environment)
+
+
+def _command(arguments: list[str], status: int) -> Any:
+    """In this process, because a new one costs seconds each."""
+    ran = CliRunner().invoke(app, ["dlq", *arguments], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    failed = isinstance(ran.exception, Exception)
+    ended = exit_code(ran.exception) if isinstance(ran.exception, Exception) else ran.exit_code
+    said = f"{ran.output}{ran.exception if failed else ''}"
+    assert ended == status, f"{arguments}: {ended}\n{said}"
+    try:
+        return json.loads(ran.stdout)
+    except ValueError:
+        return said

@@ -34,34 +34,34 @@ async def test_the_guides_commands_do_what_it_says(services: RedriveFleet) -> No
     """In the guide's order: list, show, the cause mended, redrive, and a letter that comes after it, dropped."""
     await services.publish(["a", "b"], 6_000)
     assert await services.fleet.reach(DLQ, 2, 60)
-    (cause,) = services.call("list", "--json")
+    (cause,) = await services.call("list", "--json")
     commands = re.findall(r"^\$ roggia dlq (.+)$", GUIDE.read_text(), re.MULTILINE)
     looks, redrives, drops = (_of(commands, kind) for kind in ("list|show|jobs", "redrive", "drop"))
     assert len(looks) + len(redrives) + len(drops) == len(commands) == 9
 
     for command in looks:
-        assert _run(services, command, cause).strip(), command
+        assert (await _run(services, command, cause)).strip(), command
     services.raise_limit()
-    said = [_run(services, command, cause) for command in redrives]
+    said = [await _run(services, command, cause) for command in redrives]
     assert "send: 2 letters" in said[0]
     assert "2 redriven" in said[-1]
-    assert services.call("list", "--json") == []
+    assert await services.call("list", "--json") == []
 
     await services.publish(["c"], 2_000_000)
     assert await services.fleet.reach(DLQ, 3, 60)
-    (last,) = services.call("list", "--json")
-    said = [_run(services, command, last) for command in drops]
+    (last,) = await services.call("list", "--json")
+    said = [await _run(services, command, last) for command in drops]
     assert "drop: 1 letter;" in said[0]
     assert "1 dropped" in said[-1]
-    assert services.call("list", "--json") == []
+    assert await services.call("list", "--json") == []
 
 
 def _of(commands: list[str], kinds: str) -> list[str]:
     return [command for command in commands if re.match(kinds, command)]
 
 
-def _run(services: RedriveFleet, command: str, cause: dict[str, object]) -> str:
+async def _run(services: RedriveFleet, command: str, cause: dict[str, object]) -> str:
     example = cause["example"]
     assert isinstance(example, dict)
     named = {"CAUSE": str(cause["fingerprint"]), "DLQ": str(example["topic"]), "PLACE": str(example["place"])}
-    return str(services.call(*(named.get(word, word) for word in shlex.split(command))))
+    return str(await services.call(*(named.get(word, word) for word in shlex.split(command))))
