@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
@@ -80,10 +80,7 @@ class Expected(msgspec.Struct, frozen=True, array_like=True, dict=True):
     @cached_property
     def attributes(self) -> bytes:
         """Digest of what every passage of the document has to say besides text and heading path."""
-        return _attributes(
-            self.document, self.acl, self.title, self.source, self.language, self.created_at, self.expires_at,
-            self.metadata,
-        )  # fmt: skip
+        return stored_attributes(self)
 
     def chunks(self) -> Iterator[Chunk]:
         """The set."""
@@ -192,9 +189,10 @@ def _head(point_id: str, head: Head, place: int) -> Fact:
     )
 
 
-def stored_attributes(of: Attributes) -> bytes:
-    """Digest of what a stored passage says besides text and heading path."""
-    return _attributes(of.document, of.acl, of.title, of.source, of.language, of.created_at, of.expires_at, of.metadata)
+def stored_attributes(of: Attributes | Expected) -> bytes:
+    """Digest of what a passage says, or has to say, besides text and heading path."""
+    times = (of.created_at, of.expires_at)
+    return _digest((of.document, sorted(of.acl), of.title, of.source, of.language, times, sorted(of.metadata.items())))
 
 
 def identity(point_id: str) -> bytes:
@@ -205,19 +203,6 @@ def identity(point_id: str) -> bytes:
 def named(point: bytes) -> str:
     """A point's id as text; empty for `NO_POINT`."""
     return "" if point == NO_POINT else str(uuid.UUID(bytes=point))
-
-
-def _attributes(  # one per attribute
-    document: Document,
-    acl: tuple[str, ...],
-    title: str | None,
-    source: str | None,
-    language: str | None,
-    created_at: int | None,
-    expires_at: int | None,
-    metadata: Mapping[str, str],
-) -> bytes:
-    return _digest((document, sorted(acl), title, source, language, created_at, expires_at, sorted(metadata.items())))
 
 
 def _digest(value: object) -> bytes:
