@@ -25,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Dead letters: what was refused, wh
 @app.command("list")
 def list_(
     topic: Topic = "",
+    *,
     stage: Stage = "",
     kind: Kind = "",
     tenant: TenantOf = "",
