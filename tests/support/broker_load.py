@@ -17,7 +17,7 @@ from tests.contract.kafka.answers.asking import Asker, asking
 from tests.support.clients import consumer, read_all
 
 PARTITIONS = 3
-_PATIENCE_S = 90.0
+_PATIENCE_S = 600.0
 _PATIENT: dict[str, str | int | float | bool] = {
     "linger.ms": 1,
     "retry.backoff.ms": 20,
@@ -183,6 +183,9 @@ def _again(call: Callable[..., object], *arguments: object) -> None:
 
 
 def pauses(seed: int, count: int) -> list[float]:
-    """Seconds that the broker lives each time: short ones, so that many deaths meet a start or a recovery."""
+    """Seconds that the broker lives at least, each time; 0.0 for a death as soon as it listens, or in its recovery.
+
+    After a pause above 0 the caller also waits for work to have gone on: a busy machine needs longer for it.
+    """
     rng = random.Random(seed)
-    return [rng.choice((0.02, 0.1, 0.3, 0.45)) * rng.uniform(0.5, 1.0) for _ in range(count)]
+    return [rng.choice((0.0, 0.05, 0.15, 0.3)) * rng.uniform(0.5, 1.0) for _ in range(count)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     made.start()
     yield made
     made.kill()
+
+
+async def _beyond(done: tuple[int, int], numbers: Idempotent, transactions: Transactional) -> bool:
+    now = sum(numbers.acknowledged), len(transactions.committed) + transactions.aborted
+    return now[0] > done[0] and now[1] > done[1]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +52,10 @@ async def test_nothing_acknowledged_is_lost(broker: Broker, topic_name: Callable
     try:
         await eventually("all of the load is under way", under_way, 60)
         for number, pause in enumerate(pauses(_SEED, kills), start=1):
+            done = sum(numbers.acknowledged), len(transactions.committed) + transactions.aborted
             await asyncio.sleep(pause)
+            if pause:
+                await eventually("work goes on", partial(_beyond, done, numbers, transactions), 60)
             assert not any(task.done() for task in work), [task for task in work if task.done()]
             await asyncio.to_thread(broker.kill)
             await asyncio.to_thread(broker.start)
