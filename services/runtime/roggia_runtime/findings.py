@@ -150,4 +150,5 @@ def line(message: Message) -> bytes:
 
 def message(text: bytes) -> Message:
     """The message in a line. Raises `msgspec.DecodeError`."""
-    return _decoder.decode(text)
+    read: Message = _decoder.decode(text)
+    return read
