@@ -72,6 +72,7 @@ def build(settings: IngestSettings) -> Service:
             handler=handler,
             on_assigned=handler.assigned,
             on_owned=catalogue.owned,
+            outputs=[topics.doc_chunked(options.generation)],
             stage=NAME,
             delivery=Delivery.TRANSACTIONAL,
             limits=options.batch,

@@ -46,6 +46,9 @@ class ConsumerLoop:
     `on_assigned` is told the committed position of every partition, lanes included, before anything of a new assignment
     is handled, and when a lane is set aside: what a handler remembers from there on was never committed.
 
+    `outputs` (transactional delivery) are the topics that the handler writes: what a former owner left open there is
+    ended before anything is read.
+
     `on_owned` (transactional delivery) is told what proves that each partition is this member's, before that. A handler
     that keeps state outside of Kafka keeps the proof beside it, and raises `LostPartitionError` where it finds a later
     one: this process was taken for dead, and another one works on the partition.
@@ -67,9 +70,11 @@ class ConsumerLoop:
         lane: LaneSettings | None = None,
         on_assigned: OnAssigned | None = None,
         on_owned: OnOwned | None = None,
+        outputs: Sequence[str] = (),
     ) -> None:
         self._settings = settings
         self._delivery = delivery
+        self._outputs = tuple(outputs)
         self._stopping = asyncio.Event()
         self._handling = Handling(handler, group, settings, self._stopping)
         self._parts = Parts(
@@ -186,7 +191,7 @@ class ConsumerLoop:
         finisher: Finisher = (
             AtLeastOnce(consumer, self._settings, group)
             if self._delivery is Delivery.AT_LEAST_ONCE
-            else Transactional(self._settings, group)
+            else Transactional(self._settings, group, self._outputs)
         )
         return Session(self._parts, consumer, finisher)
 

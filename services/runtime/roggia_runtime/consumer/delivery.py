@@ -13,6 +13,7 @@ from aiokafka.errors import (
     KafkaError,
     TransactionalIdAuthorizationFailed,
 )
+from roggia_schemas import topics
 
 from roggia_runtime import clients, denials, producer
 from roggia_runtime.consumer import batches
@@ -123,11 +124,17 @@ class Transactional:
 
     Starting it fences the partition's former owner and waits until that one's transaction is gone. Transactions of
     different partitions run side by side, those of one partition in order.
+
+    A broker that is starting may believe that it has ended a transaction although a partition never got the marker
+    (Apache Kafka skips partitions that its metadata does not know yet). What was aborted then hangs there, and the next
+    commit of the same producer id would make it visible. So every start ends whatever may hang in `outputs` (topics)
+    and in the source's dead-letter topic: an aborted transaction over all of their partitions.
     """
 
-    def __init__(self, settings: KafkaSettings, group: str) -> None:
+    def __init__(self, settings: KafkaSettings, group: str, outputs: Sequence[str] = ()) -> None:
         self._settings = settings
         self._group = group
+        self._outputs = tuple(outputs)
         self._producers: dict[Partition, AIOKafkaProducer] = {}
         self._running: dict[Partition, asyncio.Task[None]] = {}
 
@@ -206,6 +213,8 @@ class Transactional:
         started = False
         try:
             await client.start()
+            if self._outputs:
+                await _end_what_hangs(client, (*self._outputs, topics.dlq(partition.topic)))
             started = True
         except denials.DENIED as error:
             raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error
@@ -213,3 +222,12 @@ class Transactional:
             if not started:
                 await producer.close(client, _CLOSE_S)
         self._producers[partition] = client
+
+
+async def _end_what_hangs(client: AIOKafkaProducer, names: Sequence[str]) -> None:
+    """Abort a transaction over every partition of these topics. Raises `KafkaError`."""
+    found = [TopicPartition(name, number) for name in names for number in await client.partitions_for(name)]
+    await client.begin_transaction()
+    for tp in found:
+        client._txn_manager.maybe_add_partition_to_txn(tp)  # noqa: SLF001  # the client adds partitions only with records
+    await client.abort_transaction()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -28,11 +28,17 @@ class Ticking:
         self._next = {}
 
     async def due(self, positions: Mapping[Partition, int]) -> list[tuple[Partition, Sequence[Output]]]:
-        """Outputs of every partition that is due now, given committed positions. What is unavailable is tried again."""
+        """Outputs of every partition that is due now, given committed positions.
+
+        What is unavailable is tried again later, for all partitions: records must not wait for each of them to fail.
+        """
         found = []
         for partition, position in positions.items():
             if self._next.get(partition, 0.0) <= self._now():
                 outputs = await self._tick(partition, position)
+                if outputs is None:
+                    self._postpone(positions)
+                    break
                 if outputs:
                     found.append((partition, outputs))
         return found
@@ -45,13 +51,16 @@ class Ticking:
             except UnavailableError as error:
                 log.warning("tick_unavailable", topic=partition.topic, partition=partition.number, error=str(error))
 
-    async def _tick(self, partition: Partition, position: int) -> Sequence[Output]:
-        wait = self._ticker.interval_s
+    async def _tick(self, partition: Partition, position: int) -> Sequence[Output] | None:
+        """Outputs of one partition; None where something is unavailable."""
         try:
-            return await self._ticker.tick(partition, position)
+            outputs = await self._ticker.tick(partition, position)
         except UnavailableError as error:
-            wait = min(wait, RETRY_S)
             log.warning("tick_unavailable", topic=partition.topic, partition=partition.number, error=str(error))
-            return ()
-        finally:
-            self._next[partition] = self._now() + wait
+            return None
+        self._next[partition] = self._now() + self._ticker.interval_s
+        return outputs
+
+    def _postpone(self, partitions: Iterable[Partition]) -> None:
+        again = self._now() + min(self._ticker.interval_s, RETRY_S)
+        self._next |= {partition: max(again, self._next.get(partition, again)) for partition in partitions}
