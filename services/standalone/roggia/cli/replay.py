@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -84,7 +85,7 @@ def plan_(
     json: options.Json = False,
 ) -> None:
     """Say what a replay would do: records, documents, bytes, tokens, duration, warnings. Changes nothing."""
-    where = resolve(Named(data, bootstrap, registry, query_url))
+    where = _found(Named(data, bootstrap, registry, query_url), missing=missing)
     said = Asked(topic, since, until, offsets, tenant, domain, doc, docs, missing, collection, mode)
     found = asyncio.run(_planned(where, said, rates_of(rate), exact_below))
     emit(found.as_json()) if json else show_plan(found)
@@ -115,7 +116,7 @@ def run(
     json: options.Json = False,
 ) -> None:
     """Plan a replay, ask for confirmation, and hand it to the operator service as a job; prints the job's id."""
-    where, rates = resolve(Named(data, bootstrap, registry, query_url)), rates_of(rate)
+    where, rates = _found(Named(data, bootstrap, registry, query_url), missing=missing), rates_of(rate)
     said = Asked(topic, since, until, offsets, tenant, domain, doc, docs, missing, collection, mode)
     found = asyncio.run(_planned(where, said, rates, exact_below))
     if not json:
@@ -225,6 +226,12 @@ def rate_(
 def _wish(named: Named, job: str, wish: JobWish, *, json: bool) -> None:
     asyncio.run(_with(resolve(named), lambda client: client.wish(job, wish)))
     emit({"job": job, "wish": wish.value}) if json else out.print(f"{job}: {wish.value.lower()}", markup=False)
+
+
+def _found(named: Named, *, missing: bool) -> Connection:
+    """Where Kafka is and, where the index is asked, its query service."""
+    where = resolve(named)
+    return replace(where, query=resolve(named, need="query").query) if missing else where
 
 
 def _somebody() -> str:

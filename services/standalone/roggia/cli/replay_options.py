@@ -11,11 +11,10 @@ from typing import Literal, cast
 
 from roggia_operator.replay.plan import checked_rates
 from roggia_operator.replay.selection import OffsetRange, Selection, documents, selected
-from roggia_operator.verify_client import findings
 from roggia_runtime.clock import now_ms
-from roggia_runtime.findings import Repair, VerifyRequest
 from roggia_schemas import topics
 
+from roggia.cli.replay_missing import missing
 from roggia.connection import Connection
 from roggia.errors import UsageError
 
@@ -64,13 +63,12 @@ async def asked(said: Asked, where: Connection) -> Selection:
 
 async def _missing(said: Asked, where: Connection) -> Selection:
     """What the index of the query service misses or has wrong, and a replay can mend."""
-    if said.topic != topics.DOC_CHANGED or said.doc or said.docs or said.since or said.until or said.offsets:
+    others = (said.doc, said.docs, said.since, said.until, said.offsets, said.collection)
+    if said.topic != topics.DOC_CHANGED or any(others):
         raise UsageError("--missing: goes with --tenant and --domain only, over doc.changed; leave the others out")
-    if not where.query:
-        raise UsageError("--missing: name the query service that holds the index with --query-url")
-    request = VerifyRequest(tenant=said.tenant, domain=said.domain)
-    keys = {f"{one.tenant}/{one.doc_id}" async for one in findings(where.query, request) if one.repair is Repair.RENEW}
-    return Selection(topic=said.topic, tenant=said.tenant, documents=tuple(sorted(keys)), missing=True, mode="renew")
+    if said.domain and not said.tenant:
+        raise UsageError(f"--domain: {said.domain!r} is a domain of which tenant? give --tenant as well")
+    return await missing(where.query, said.tenant, said.domain)
 
 
 def moment(option: str, text: str) -> int | None:
