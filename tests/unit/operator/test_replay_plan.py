@@ -8,7 +8,7 @@ import pytest
 from roggia_operator.replay.bounds import Bounds
 from roggia_operator.replay.estimate import Figure
 from roggia_operator.replay.pace import Pace, of_times
-from roggia_operator.replay.plan import duration, lost
+from roggia_operator.replay.plan import Plan, duration, embedding, lost
 from roggia_operator.replay.selection import OffsetRange, Selection
 from roggia_operator.replay.survey import Found
 from roggia_operator.replay.warnings import Facts, warnings
@@ -100,3 +100,24 @@ def test_the_pace_is_that_of_busy_times() -> None:
     busy = [n * 100 for n in range(50)] + [10**7 + n * 100 for n in range(50)]
     assert of_times(busy).records_per_s == pytest.approx(10)
     assert of_times(busy[:5]).records_per_s == 0
+
+
+@pytest.mark.parametrize(
+    ("topic", "tokens", "words"),
+    [
+        ("doc.chunked.c1", Figure.counted(5000), "at most 5,000; 0 where the vector cache holds them"),
+        ("doc.changed", Figure.counted(5000), "at most about 5,000; 0 where the vector cache holds them"),
+        ("doc.chunked.c1", Figure(5000, 4000, 6000), "at most about 6,000; 0 where the vector cache holds them"),
+        ("doc.embedded.g1", Figure.counted(0), "none"),
+    ],
+)
+def test_tokens_are_a_bound_and_called_one(topic: str, tokens: Figure, words: str) -> None:
+    """Nobody reads the cost of a cold cache as the cost of the replay; of a sample, the upper end is the bound."""
+    f = FOUND
+    planned = Plan(
+        Selection(topic=topic), f.records, f.documents, f.bytes, tokens, f.overtaken, 100, 100, {}, None, "", ()
+    )
+    assert embedding(planned) == words
+    said = planned.as_json()
+    assert said["tokens_at_most"] == tokens.high
+    assert "tokens" not in said

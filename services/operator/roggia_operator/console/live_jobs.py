@@ -16,7 +16,7 @@ from roggia_operator.errors import SelectionError
 from roggia_operator.jobs.client import JobClient, Request
 from roggia_operator.replay.estimate import Figure
 from roggia_operator.replay.plan import Plan as ReplayPlan
-from roggia_operator.replay.plan import checked_rates, plan
+from roggia_operator.replay.plan import checked_rates, embedding, plan
 from roggia_operator.replay.selection import Selection, documents, from_json, selected
 
 WISHES = {"pause": JobWish.PAUSE, "resume": JobWish.RUN, "cancel": JobWish.CANCEL}
@@ -138,7 +138,7 @@ def _facts(planned: ReplayPlan, form: Mapping[str, str]) -> tuple[tuple[str, str
         ("Records", _figure(planned.records)),
         ("Documents", _figure(planned.documents)),
         ("Bytes", _figure(planned.bytes, size)),
-        ("Tokens to embed", _figure(planned.tokens)),
+        ("Tokens to embed", embedding(planned)),
         ("Newest version outside", number(planned.overtaken) if planned.overtaken is not None else "not counted"),
         ("Mode", chosen.mode),
         ("Limits", ", ".join(f"{value:g} {name}/s" for name, value in planned.rates.items()) or "none"),

@@ -9,6 +9,7 @@ from typing import Any
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.ranges import RangeReader, Span
 from roggia_runtime.settings import KafkaSettings
+from roggia_schemas import topics
 
 from roggia_operator.errors import SelectionError
 from roggia_operator.replay.bounds import Bounds, bounds
@@ -27,6 +28,7 @@ _NOWHERE = Span(-1, -1)
 class Plan:
     """Figures that are exact were counted; the others are estimated from a sample, within `low` to `high` at 99.9 %.
 
+    `tokens` are what would be embedded if the vector cache held nothing: what it holds, the plan does not know.
     `overtaken`: documents whose newest version lies outside; None: not counted. `seconds`: expected duration; None
     where nothing was ever measured and no rate is set.
     """
@@ -46,8 +48,9 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
-        figures = {name: _figure(getattr(self, name)) for name in ("records", "documents", "bytes", "tokens")}
+        figures = {name: _figure(getattr(self, name)) for name in ("records", "documents", "bytes")}
         return figures | {
+            "tokens_at_most": self.tokens.high,
             "topic": self.selection.topic,
             "overtaken": self.overtaken,
             "offsets": self.offsets,
@@ -58,6 +61,15 @@ class Plan:
             "pace": self.pace,
             "warnings": list(self.warnings),
         }
+
+
+def embedding(plan: Plan) -> str:
+    """Tokens to embed, in words: a bound, `about` where it was estimated from a sample or from the bytes of text."""
+    most = plan.tokens.high
+    if not most:
+        return "none"
+    about = "" if plan.tokens.exact and plan.selection.topic != topics.DOC_CHANGED else "about "
+    return f"at most {about}{most:,}; 0 where the vector cache holds them"
 
 
 def _figure(figure: Figure) -> dict[str, Any]:

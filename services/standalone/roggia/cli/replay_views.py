@@ -15,7 +15,7 @@ from rich.table import Table
 from roggia_operator.jobs.client import JobClient
 from roggia_operator.jobs.table import Job
 from roggia_operator.replay.estimate import Figure
-from roggia_operator.replay.plan import Plan
+from roggia_operator.replay.plan import Plan, embedding
 
 from roggia.cli.output import emit_line, out, progress
 
@@ -28,7 +28,7 @@ def show_plan(plan: Plan) -> None:
     table = Table(show_header=False, box=None)
     for name in ("records", "documents", "bytes"):
         table.add_row(name, figure(getattr(plan, name)))
-    table.add_row("tokens", f"{figure(plan.tokens)}; what the vector cache holds is not embedded again")
+    table.add_row("tokens to embed", embedding(plan))
     table.add_row("overtaken", "not counted" if plan.overtaken is None else f"{plan.overtaken:,} documents")
     table.add_row("looked at", f"{plan.read:,} records; the selection spans {plan.offsets:,} offsets")
     table.add_row("limits", spelled(plan.rates))
