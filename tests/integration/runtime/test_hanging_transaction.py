@@ -1,0 +1,55 @@
+"""What a restarting broker may leave behind: a transaction that its coordinator believes to be over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from roggia_runtime import clients
+from roggia_runtime.consumer.delivery import Transactional
+from roggia_runtime.records import Partition
+from roggia_runtime.settings import KafkaSettings
+
+from tests.support.clients import make_topic, read_all
+from tests.support.kafka import Broker, find_java
+
+SOURCE = Partition("in", 0)
+
+
+@pytest.fixture
+def trusting(tmp_path: Path) -> Iterator[Broker]:
+    """An Apache Kafka that takes transactional records although its coordinator knows nothing of the partition."""
+    broker = find_java().broker(tmp_path / "broker", transaction_partition_verification_enable="false")
+    broker.start()
+    yield broker
+    broker.kill()
+
+
+async def test_what_was_never_committed_stays_invisible_after_a_takeover(trusting: Broker) -> None:
+    """The former owner's records hang without a marker; the new owner's commit must not make them visible."""
+    settings = KafkaSettings(bootstrap=trusting.bootstrap)
+    for topic in ("in.dlq", "out"):
+        make_topic(trusting.bootstrap, topic)
+    await _hang(settings, "g-in-0")
+    finisher = Transactional(settings, "g", ["out"])
+    await finisher.assigned([SOURCE])
+    owner = finisher._producers[SOURCE]
+    await owner.begin_transaction()
+    await owner.send_and_wait("out", b"committed")
+    await owner.commit_transaction()
+    await finisher.stop()
+    assert [record.value for record in await read_all(trusting.bootstrap, "out")] == [b"committed"]
+
+
+async def _hang(settings: KafkaSettings, transactional_id: str) -> None:
+    """Write in a transaction whose partition the coordinator was not told of, and go away."""
+    client = AIOKafkaProducer(**clients.transactional_producer(settings, transactional_id))
+    await client.start()
+    await client.begin_transaction()
+    client._txn_manager._txn_partitions.add(TopicPartition("out", 0))
+    await client.send_and_wait("out", b"hangs")
+    client._txn_manager._txn_partitions.clear()
+    await client.abort_transaction()
+    await client.stop()
