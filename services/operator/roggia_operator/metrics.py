@@ -26,3 +26,11 @@ SEARCHABLE = histogram(
 CLOSED_LETTERS = counter(
     "roggia_dlq_closed_letters_total", "Dead letters that redrives and drops closed, by what became of them.", ("fate",)
 )
+JOBS = gauge("roggia_jobs", "Open jobs that this instance runs, by kind and how they stand.", ("kind", "status"))
+REPLAYED_RECORDS = counter("roggia_replay_records_total", "Records that replay jobs sent through lanes.", ("topic",))
+REPLAYED_BYTES = counter("roggia_replay_bytes_total", "Keys and values that replay jobs sent, in bytes.", ("topic",))
+REPLAY_THROTTLED = counter(
+    "roggia_replay_throttled_seconds_total",
+    "Time that replay jobs waited with something to send: for live and what waits downstream, or for their own limits.",
+    ("by",),
+)

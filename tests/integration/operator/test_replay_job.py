@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 from roggia_operator.errors import JobError
 from roggia_operator.jobs.client import Request
@@ -60,7 +62,8 @@ async def test_a_job_sends_what_matches_through_the_lane_with_its_headers(broker
 
 
 async def test_pause_resume_rate_and_cancel_take_effect_and_say_so(broker: Broker, operator: Operator) -> None:
-    """A paused job sends nothing, a resumed one goes on at the new rate, a cancelled one stops where it is."""
+    """A paused job sends nothing and is told as a metric, a resumed one goes on at the new rate, a cancelled one stops
+    where it is."""
     async with ready(broker) as (kafka, client):
         await publish(kafka, [document(f"d{n}") for n in range(400)])
         job_id = await ask(client, Selection(topic=topics.DOC_CHANGED), records=40)
@@ -68,6 +71,7 @@ async def test_pause_resume_rate_and_cancel_take_effect_and_say_so(broker: Broke
         await client.wish(job_id, JobWish.PAUSE)
         paused = counts(await reached(client, job_id, JobStatus.PAUSED))["sent"]
         held = len(await records(kafka, LANE))
+        await _told(operator, 'roggia_jobs{kind="REPLAY",status="PAUSED"} 1.0')
         await client.rate(job_id, {"records": 80.0, "bytes": 1e6})
         still = counts(await reached(client, job_id, JobStatus.PAUSED))["sent"]
         await client.wish(job_id, JobWish.RUN)
@@ -84,6 +88,16 @@ async def test_pause_resume_rate_and_cancel_take_effect_and_say_so(broker: Broke
     assert paused == held == still < 400
     assert counts(ended)["sent"] < 400
     assert ended.state and ended.state.ended_at
+
+
+async def _told(operator: Operator, line: str) -> None:
+    """Until the operator's metrics hold a line."""
+    async with asyncio.timeout(10), aiohttp.ClientSession() as http:
+        while True:
+            async with http.get(f"http://127.0.0.1:{operator.port}/metrics") as reply:
+                if line in (await reply.text()).splitlines():
+                    return
+            await asyncio.sleep(0.1)
 
 
 async def test_a_job_goes_on_after_kill_nine_of_the_operator(

@@ -19,6 +19,7 @@ from roggia_schemas.events import JobStatus, JobWish, OpsJob
 
 from roggia_operator.jobs.running import JobCancelledError, Runner, Running
 from roggia_operator.jobs.table import PARTITION, Job, read
+from roggia_operator.metrics import JOBS
 
 ROLE = "roggia.operator.jobs"
 log = structlog.get_logger()
@@ -31,14 +32,18 @@ class Keeper:
         self._settings, self._codec = settings, codec
         self._runners = {runner.kind: runner for runner in runners}
         self._running: dict[str, Running] = {}
+        self._ended: set[str] = set()
 
     async def lead(self, writer: FencedWriter) -> None:
         """Run jobs until cancelled. Raises what makes this instance unfit to lead."""
-        self._running = {}
+        self._running, self._ended = {}, set()
         try:
             await self._follow(writer)
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from several
+        finally:
+            self._running = {}
+            self._tell()
 
     async def _follow(self, writer: FencedWriter) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -51,7 +56,11 @@ class Keeper:
                     self._consider(job_now, tasks, writer)
 
     def _consider(self, job: Job, tasks: asyncio.TaskGroup, writer: FencedWriter) -> None:
-        if job.wanted is None or job.ended or job.wanted.kind not in self._runners:
+        """Take up a job, or tell the one in work what is wanted.
+
+        One that ended here is over although the log, which is read a little later, may still show it running.
+        """
+        if job.wanted is None or job.ended or job.job_id in self._ended or job.wanted.kind not in self._runners:
             return
         if job.job_id in self._running:
             self._running[job.job_id].want(job.wanted)
@@ -59,8 +68,10 @@ class Keeper:
 
         async def save(state: OpsJob) -> None:
             await writer.write([self._codec.output(topics.OPS_JOB, state)])
+            self._tell()
 
         running = self._running[job.job_id] = Running(job.wanted, job.state, save)
+        self._tell()
         tasks.create_task(self._run(running), name=job.job_id)
 
     async def _run(self, running: Running) -> None:
@@ -75,8 +86,19 @@ class Keeper:
         except (RoggiaError, SchemasError) as error:
             status, message = JobStatus.FAILED, str(error)
             log.warning("job_failed", job=running.job_id, error=message)
+        except Exception as error:  # a bug, or a record that no version of ours wrote: it must not end the others
+            status, message = JobStatus.FAILED, f"internal error: {error!r}"
+            log.exception("job_failed", job=running.job_id)
         await running.save(status, message, ended=True)
+        self._ended.add(running.job_id)
         del self._running[running.job_id]
+        self._tell()
+
+    def _tell(self) -> None:
+        """Count the jobs in hand for `roggia_jobs`."""
+        JOBS.clear()
+        for running in self._running.values():
+            JOBS.labels(running.wanted.kind.value, running.status.value).inc()
 
     async def _patiently(self, running: Running) -> str:
         """Run it again and again while Kafka is away."""

@@ -44,6 +44,11 @@ class Running:
         return self.wanted.job_id
 
     @property
+    def status(self) -> JobStatus:
+        """How it stood when its state was written last; WAITING before this instance wrote one."""
+        return self._saved[1]
+
+    @property
     def wish(self) -> JobWish:
         """What is wanted of it now."""
         return self.wanted.wish

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from roggia_schemas.events import JobStatus, JobWish
 
 from roggia_operator.jobs.running import JobCancelledError, Running
+from roggia_operator.metrics import REPLAY_THROTTLED
 from roggia_operator.replay.buckets import Bucket
 from roggia_operator.replay.matching import Cost
 from roggia_operator.replay.pressure import Pressure
@@ -17,6 +18,7 @@ LOOK_S = 0.2
 """Longest wait before what is wanted and the pressure are looked at again, seconds."""
 NAMES = ("records", "bytes", "tokens")
 _MEMORY_S = 5.0
+_HELD_BY = {JobStatus.THROTTLED: "live", JobStatus.RUNNING: "limits"}
 
 
 class Gate:
@@ -36,7 +38,10 @@ class Gate:
             if wait <= 0:
                 return status, message
             await self._job.saved(status, message)
+            began = self._clock()
             await self._job.wait(min(wait, LOOK_S))
+            if status in _HELD_BY:
+                REPLAY_THROTTLED.labels(_HELD_BY[status]).inc(self._clock() - began)
 
     def sent(self, cost: Cost) -> None:
         """Count what was sent."""

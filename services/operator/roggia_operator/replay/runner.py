@@ -17,6 +17,7 @@ from roggia_schemas.events import JobKind, JobStatus
 
 from roggia_operator.errors import JobError, SelectionError
 from roggia_operator.jobs.running import Running
+from roggia_operator.metrics import REPLAYED_BYTES, REPLAYED_RECORDS
 from roggia_operator.replay import selection as selections
 from roggia_operator.replay.bounds import bounds, partitions
 from roggia_operator.replay.gate import Gate
@@ -125,6 +126,8 @@ class Work:
         status, message = await self._gate.admit(cost)
         await self._sink.deliver(outputs)
         self._gate.sent(cost)
+        REPLAYED_RECORDS.labels(partition.topic).inc(cost.records)
+        REPLAYED_BYTES.labels(partition.topic).inc(cost.bytes)
         self._job.positions[_name(partition)] = position
         self._job.count(scanned=scanned, sent=cost.records, bytes=cost.bytes, tokens=cost.tokens)
         await self._job.saved(status, message)
