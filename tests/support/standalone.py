@@ -19,14 +19,14 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR
 
 
 class Up:
-    """`roggia up` as a process of its own on `root`, on ports that are free."""
+    """`roggia up` as a process of its own on `root`, on ports that are free, with settings of its own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, **environment: str) -> None:
         self.data = DataDirectory(root)
         self._log = (root.parent / f"{root.name}.log").open("wb")
         ports = ("--kafka-port", "0", "--registry-port", "0", "--query-port", "0")
         command = [sys.executable, "-m", "roggia", "up", "--data", str(root), *ports]
-        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=ENVIRONMENT)
+        self.process = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=ENVIRONMENT | environment)
 
     def ready(self, restarts: int = 0) -> StackState:
         """The state once every process is ready, after `restarts` of them in all. Fails with the log's end."""
