@@ -122,7 +122,8 @@ def incompatibilities(reader: str, writer: str) -> list[str]:
     """Why `reader` cannot read what `writer` wrote; empty when it can. Raises `SchemaError` for a broken schema."""
     try:
         parsed = avro.schema.parse(reader), avro.schema.parse(writer)
-    except (avro.errors.AvroException, RecursionError) as error:
+    except (avro.errors.AvroException, RecursionError, TypeError, AttributeError, KeyError, ValueError) as error:
+        # avro checks some members only by using them: a list for a name is a TypeError
         raise SchemaError(f"not a valid Avro schema: {error}") from error
     checker = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]
     result = checker.get_compatibility(*parsed)

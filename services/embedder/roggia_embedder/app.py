@@ -12,6 +12,7 @@ import structlog
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.errors import ConfigurationError
+from roggia_runtime.hosts import hosts_of
 from roggia_runtime.http import HttpServer, application
 from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.producer import Producer
@@ -168,7 +169,9 @@ def _add_query(
     publisher = Publisher(Producer(settings.kafka, "roggia-query"), codec)
     role = QueryRole(catalogue, store, [model_of(options)], publisher, settings.query)
     where = HttpSettings(host=options.query_host, port=options.query_port)
-    http = HttpServer(where, application(service.health, [*more, *role.routes]))
+    hosts = hosts_of(options.query_host, settings.query.hosts)
+    app = application(service.health, [*more, *role.routes], hosts=hosts, hosts_setting="ROGGIA_QUERY__HOSTS")
+    http = HttpServer(where, app)
 
     async def listen() -> None:
         try:

@@ -10,22 +10,33 @@ from contextlib import contextmanager
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
 from roggia_runtime.errors import ConfigurationError
+from roggia_runtime.hosts import EVERY, Hosts, KnownHosts
+from roggia_runtime.http_limits import Limits, TimelyBodies, protocol
 from roggia_runtime.settings import HttpSettings
 
 Health = Callable[[], list[str]]
 _UNAVAILABLE = 503
 
 
-def application(health: Health, routes: Sequence[BaseRoute] = (), notes: Health = list) -> Starlette:
+def application(
+    health: Health,
+    routes: Sequence[BaseRoute] = (),
+    notes: Health = list,
+    *,
+    hosts: Hosts = EVERY,
+    hosts_setting: str = "ROGGIA_HTTP_HOSTS",
+) -> Starlette:
     """`/health/live`, `/health/ready`, `/metrics` and `routes` as one application.
 
     `health` names what is not ready, `notes` what is wrong beside that.
+    Called by another name than `hosts` has, it refuses and names `hosts_setting`, but for `/health`.
     """
 
     async def live(_request: Request) -> Response:
@@ -42,15 +53,23 @@ def application(health: Health, routes: Sequence[BaseRoute] = (), notes: Health 
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     own = [Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", metrics)]
-    return Starlette(routes=[*own, *routes])
+    made = Starlette(routes=[*own, *routes], middleware=[Middleware(KnownHosts, hosts, hosts_setting)])
+    # A redirect would be made of the Host header, which the client chooses.
+    made.router.redirect_slashes = False
+    return made
 
 
 class HttpServer:
     """uvicorn inside the service's own event loop. Signals stay with the service."""
 
-    def __init__(self, settings: HttpSettings, app: ASGIApp) -> None:
+    def __init__(self, settings: HttpSettings, app: ASGIApp, limits: Limits | None = None) -> None:
+        """`limits` are those of the settings unless given."""
         self._settings = settings
-        self._server = _Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        limits = limits or Limits(settings.max_connections)
+        config = uvicorn.Config(
+            TimelyBodies(app, limits), http=protocol(limits), log_config=None, access_log=False, lifespan="off"
+        )
+        self._server = _Server(config)
         self._task: asyncio.Task[None] | None = None
         self.port = settings.port
 

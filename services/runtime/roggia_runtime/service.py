@@ -17,6 +17,7 @@ from roggia_runtime import logs, otlp_metrics, tracing
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import ConfigurationError, UnavailableError
+from roggia_runtime.hosts import hosts_of
 from roggia_runtime.http import HttpServer, application
 from roggia_runtime.settings import ServiceSettings
 
@@ -63,7 +64,8 @@ class Service:
     def __init__(self, name: str, settings: ServiceSettings, *, routes: Sequence[BaseRoute] = ()) -> None:
         self.name = name
         self.settings = settings
-        self.http = HttpServer(settings.http, application(self.health, routes, self.notes))
+        hosts = hosts_of(settings.http.host, settings.http.hosts)
+        self.http = HttpServer(settings.http, application(self.health, routes, self.notes, hosts=hosts))
         self._starts: list[Hook] = []
         self._stops: list[Hook] = []
         self._workers: list[Worker] = []

@@ -149,6 +149,14 @@ class HttpSettings(_Settings):
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: Port = Field(default=0, description="TCP port; 0 takes a free one, which is logged")
+    hosts: str = Field(
+        default="",
+        description="further names by which clients reach it, comma-separated; others are refused (421), except on "
+        "/health. Unset with host 0.0.0.0 or ::, every name is taken",
+    )
+    max_connections: int = Field(
+        default=512, ge=1, le=65_536, description="connections at a time; further ones are closed at once"
+    )
 
 
 class TelemetrySettings(_Settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from roggia_devstack.storage.journal import StateStore
 from roggia_devstack.storage.lock import DirectoryLock
 
 _MAX_VERSION = 2**31 - 1
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _GLOBAL = ""
 
 
@@ -94,7 +96,7 @@ class SchemaBook:
         history = self.versions(subject, deleted=deleted)
         if number in ("latest", "-1"):
             return self._schemas[history[-1].schema_id], history[-1]
-        if not (number.isdecimal() and 1 <= int(number) <= _MAX_VERSION):
+        if not (_NUMBER.fullmatch(number) and int(number) <= _MAX_VERSION):
             raise InvalidVersionError(f"version: {number!r} is not valid; use latest or a whole number from 1")
         for version in history:
             if version.number == int(number):

@@ -23,7 +23,7 @@ LEVELS = (
 
 def check_level(level: object) -> str:
     """Return a level in capitals. Raises `InvalidCompatibilityError`."""
-    name = str(level).upper()
+    name = level.upper() if isinstance(level, str) else ""
     if name not in LEVELS:
         raise InvalidCompatibilityError(f"compatibility: {level!r} is not a level; use one of {', '.join(LEVELS)}")
     return name

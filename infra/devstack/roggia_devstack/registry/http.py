@@ -18,6 +18,7 @@ from roggia_devstack.registry.values import Schema, Version
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 MAX_BODY_BYTES = 4 << 20
+MAX_DIGITS = 19
 
 Body: TypeAlias = dict[str, Any]
 Handle: TypeAlias = Callable[["Call"], Any]
@@ -35,8 +36,9 @@ class Call:
         return str(self._path[name])
 
     def number(self, name: str) -> int:
-        """A part of the path that is a whole number."""
-        return int(self._path[name])
+        """A part of the path that is a whole number; one that no id can be is 0, which none is."""
+        digits = str(self._path[name])
+        return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= MAX_DIGITS else 0
 
     def flag(self, name: str) -> bool:
         """A switch in the query string; off when absent."""
@@ -61,10 +63,10 @@ def application(book: SchemaBook) -> Starlette:
     routes = [
         _route("GET", "/", lambda _: {}),
         _route("GET", "/schemas/types", lambda _: ["AVRO"]),
-        _route("GET", "/schemas/ids/{id:int}", lambda call: _schema(book.schema(call.number("id")))),
-        _route("GET", "/schemas/ids/{id:int}/schema", lambda call: json.loads(book.schema(call.number("id")).text)),
-        _route("GET", "/schemas/ids/{id:int}/subjects", lambda call: [v.subject for v in book.uses(call.number("id"))]),
-        _route("GET", "/schemas/ids/{id:int}/versions", lambda call: _uses(book.uses(call.number("id")))),
+        _route("GET", "/schemas/ids/{id}", lambda call: _schema(book.schema(call.number("id")))),
+        _route("GET", "/schemas/ids/{id}/schema", lambda call: json.loads(book.schema(call.number("id")).text)),
+        _route("GET", "/schemas/ids/{id}/subjects", lambda call: [v.subject for v in book.uses(call.number("id"))]),
+        _route("GET", "/schemas/ids/{id}/versions", lambda call: _uses(book.uses(call.number("id")))),
         _route("GET", "/schemas/guids/{guid}", lambda call: _schema(book.schema_by_guid(call.path("guid")))),
         _route("GET", "/subjects", lambda call: book.subjects(deleted=call.flag("deleted"))),
         _route("GET", f"{subject}/versions", lambda call: _numbers(book, call)),
@@ -85,7 +87,9 @@ def application(book: SchemaBook) -> Starlette:
         _route("GET", "/mode", lambda _: {"mode": "READWRITE"}),
         _route("GET", "/mode/{subject}", lambda _: {"mode": "READWRITE"}),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    made = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    made.router.redirect_slashes = False
+    return made
 
 
 def _route(method: str, path: str, handle: Handle) -> Route:
@@ -121,7 +125,8 @@ def _answer(content: Any, status: int = 200) -> Response:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _answer({"error_code": status, "message": f"HTTP {status}: no such resource or method"}, status)
+    why = error.detail if isinstance(error, HTTPException) and status in (400, 408) else "no such resource or method"
+    return _answer({"error_code": status, "message": f"HTTP {status}: {why}"}, status)
 
 
 def _schema(schema: Schema) -> Body:

@@ -33,7 +33,9 @@ class Version:
 def canonical(text: str) -> str:
     """Return the schema as compact JSON. Raises `InvalidSchemaError` when it is no JSON."""
     try:
-        return json.dumps(_value(text), separators=(",", ":"), ensure_ascii=False)
+        compact = json.dumps(_value(text), separators=(",", ":"), ensure_ascii=False)
+        compact.encode()  # half a surrogate pair cannot be kept
+        return compact
     except (ValueError, RecursionError) as error:
         raise InvalidSchemaError(f"schema: not valid JSON ({error}); send an Avro schema as a JSON string") from None
 

@@ -25,6 +25,8 @@ _Listed: TypeAlias = Callable[[], Awaitable[msgspec.Struct]]
 _Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 _ROOT = "/v1"
+_BODY = {400: "invalid_request", 408: "too_slow"}
+"""Refusals of the server itself, made while a body is read."""
 _log = structlog.get_logger()
 
 
@@ -36,7 +38,9 @@ def routes(service: QueryService, listed: _Listed) -> Sequence[BaseRoute]:
         for path, (name, answer) in answers.items()
     ]
     own.append(Route(api.COLLECTIONS_PATH.removeprefix(_ROOT), _listing(listed), methods=["GET"]))
-    return [Mount(_ROOT, Starlette(routes=own, exception_handlers={HTTPException: _refused, Exception: _failed}))]
+    inner = Starlette(routes=own, exception_handlers={HTTPException: _refused, Exception: _failed})
+    inner.router.redirect_slashes = False
+    return [Mount(_ROOT, inner)]
 
 
 def _endpoint(route: str, answer: _Answer) -> _Endpoint:
@@ -95,14 +99,16 @@ def _error(status: int, code: str, message: str, field: str = "") -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """Routes and methods that do not exist."""
+    """Routes and methods that do not exist; bodies that do not end in time."""
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if isinstance(error, HTTPException) and status in _BODY:
+        return _error(status, _BODY[status], error.detail, "body")
     known = f"POST {api.SEARCH_PATH}, POST {api.ASK_PATH} and GET {api.COLLECTIONS_PATH}"
     code = "method_not_allowed" if status == 405 else "unknown_path"
-    return _error(status, code, f"{request.method} {request.url.path} does not exist here; use {known}")
+    return _error(status, code, f"{request.method} {request.scope['path']} does not exist here; use {known}")
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     """A bug: logged with its trace, told to the client without details."""
-    _log.error("request failed", path=request.url.path, exc_info=error)
+    _log.error("request failed", path=request.scope["path"], exc_info=error)
     return _error(500, "internal", "the server failed to answer; its log says why")

@@ -16,6 +16,11 @@ class QuerySettings(BaseModel):
         le=1,
         description="least cosine of question and best sentence that counts as an answer; belongs to the model",
     )
+    hosts: str = Field(
+        default="",
+        description="further names by which clients reach the query role, comma-separated; others are refused (421), "
+        "except on /health. Unset with query_host 0.0.0.0 or ::, every name is taken",
+    )
     deadline_s: float = Field(default=30.0, gt=0, le=600, description="seconds until a request is given up")
     languages: tuple[str, ...] = Field(
         default=("da", "de", "en", "es", "fi", "fr", "it", "nl", "pt", "sv"),

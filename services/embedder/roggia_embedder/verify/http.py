@@ -8,6 +8,7 @@ from contextlib import aclosing
 import msgspec
 from roggia_runtime.findings import MAX_POINTS_PER_S, MEDIA_TYPE, VERIFY_PATH, Failure, Message, VerifyRequest, line
 from roggia_schemas.errors import InvalidNameError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -28,6 +29,8 @@ def routes(verifier: Verifier) -> list[Route]:
             return _error(400, "invalid_request", str(error), error.field)
         except BusyError as error:
             return _error(409, "busy", str(error))
+        except HTTPException as error:
+            return _error(error.status_code, "invalid_request", error.detail, "body")
         return StreamingResponse(_lines(messages), media_type=MEDIA_TYPE)
 
     return [Route(VERIFY_PATH, endpoint, methods=["POST"])]
@@ -43,18 +46,18 @@ async def _lines(messages: AsyncGenerator[Message]) -> AsyncIterator[bytes]:
 
 
 async def _body(request: Request) -> bytes:
-    body = b""
+    body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > MAX_BODY_BYTES:
             raise BadRequestError("body", f"more than {MAX_BODY_BYTES} bytes; name fewer documents at a time")
-    return body
+    return bytes(body)
 
 
 def _parsed(body: bytes) -> VerifyRequest:
     try:
         request = msgspec.json.decode(body or b"{}", type=VerifyRequest)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRequestError("body", f"{error}") from None
     if not 0 <= request.points_per_s <= MAX_POINTS_PER_S:
         raise BadRequestError("points_per_s", f"{request.points_per_s:g} is not within 0 to {MAX_POINTS_PER_S:,}")

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from roggia_runtime.hosts import LOOPBACK, name_of
+
 COOKIE = "roggia_console"
 SESSION_S = 8 * 3600
 PLAN_S = 600
@@ -21,7 +23,6 @@ PLAN_S = 600
 MAX_FAILURES = 10
 """Wrong tokens within a minute after which every token is refused for the rest of it."""
 _MINUTE_S = 60.0
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,7 @@ class Guard:
 
     def known_host(self, host: str) -> bool:
         """Whether a Host header names us: a page that rebinds its own name to this address does not."""
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        return name.lower() in self.access.hosts
+        return name_of(host) in self.access.hosts
 
     def login(self, token: str) -> str | None:
         """A session for the right token; None for a wrong one, and for any while too many were wrong."""
@@ -78,9 +78,9 @@ class Guard:
     def is_plan(self, kind: str, payload: str, seal: str) -> bool:
         """Whether exactly this plan was shown a short while ago."""
         until, _, signature = seal.partition(".")
-        if not until.isdecimal() or int(until) < self._now():
+        if not hmac.compare_digest(self._sign("plan", f"{until}|{kind}|{payload}").encode(), signature.encode()):
             return False
-        return hmac.compare_digest(self._sign("plan", f"{until}|{kind}|{payload}").encode(), signature.encode())
+        return int(until) >= self._now()
 
     def _sealed(self, use: str, text: str) -> str:
         return f"{text}.{self._sign(use, text)}"

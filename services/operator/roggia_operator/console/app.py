@@ -41,6 +41,7 @@ def application(looking: Looking, actions: Actions, access: Access) -> ASGIApp:
         ],
         exception_handlers={HTTPException: refused, SelectionError: refused},
     )
+    inner.router.redirect_slashes = False
     return Confined(inner, guard)
 
 

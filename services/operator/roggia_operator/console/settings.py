@@ -6,9 +6,10 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from roggia_runtime.hosts import LOOPBACK
 from roggia_runtime.settings import Port
 
-from roggia_operator.console.access import LOOPBACK, Access
+from roggia_operator.console.access import Access
 
 MIN_TOKEN = 16
 
