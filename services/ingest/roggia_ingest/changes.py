@@ -11,6 +11,7 @@ from roggia_schemas.errors import InvalidNameError
 from roggia_schemas.events import ContentRef, DocChanged, Operation
 from roggia_schemas.names import check_revision, check_slug, parse_document_key
 
+from roggia_ingest.catalogue.judge import LAST_MILLISECOND
 from roggia_ingest.catalogue.state import DocKey
 from roggia_ingest.errors import InvalidChangeError, OversizeError
 from roggia_ingest.extract import MEDIA_TYPES
@@ -20,8 +21,6 @@ MAX_GROUP_BYTES = 256
 MAX_LABELS = 32
 MAX_LABEL_BYTES = 1_024
 MAX_SOURCE_BYTES = 4_096
-LAST_MILLISECOND = 253_402_300_799_999
-"""End of the year 9999, the last that headers and most databases can write."""
 
 _LANGUAGE = re.compile(r"[a-z]{2}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")

@@ -153,8 +153,8 @@ class IngestHandler:
         if not state.deleted and change.event is not None:
             event = replace(change.event, event_id=state.event_id)
             return self._encode(change, await self._chunked(change.key, event, state))
-        known = change.record.timestamp_ms if change.event is None else change.event.occurred_at
-        occurred_at = max(0, known) if state.ended_at is None else state.ended_at
+        known = judge.moment(change.record) if change.event is None else change.event.occurred_at
+        occurred_at = known if state.ended_at is None else state.ended_at
         return self._encode(change, events.deletion(change.key, state, occurred_at))
 
     def _nulled(self, ledger: Ledger, change: _Change, settled: DocState | None) -> Verdict:
@@ -163,7 +163,7 @@ class IngestHandler:
             return Drop(state)
         ledger.write(change.key, state)
         metrics.DELETIONS.labels("null").inc()
-        return Done((self._encode(change, events.deletion(change.key, state, max(0, change.record.timestamp_ms))),))
+        return Done((self._encode(change, events.deletion(change.key, state, judge.moment(change.record))),))
 
     async def _output(self, change: _Change, event: DocChanged, state: DocState) -> Output:
         if event.operation is Operation.DELETE:

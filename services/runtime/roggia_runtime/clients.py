@@ -6,7 +6,7 @@ from typing import Any
 
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
-from roggia_runtime import tls
+from roggia_runtime import replay, tls
 from roggia_runtime.records import Record
 from roggia_runtime.settings import KafkaSettings
 
@@ -79,7 +79,10 @@ def reader(settings: KafkaSettings) -> dict[str, Any]:
 
 
 def record(consumed: Any) -> Record:
-    """A record that the client consumed. Kafka allows headers without a value: here they hold no bytes."""
+    """A record that the client consumed. Kafka allows headers without a value: here they hold no bytes.
+
+    What publishers claim about replays is left out: see `replay.believed`.
+    """
     headers = consumed.headers
     if headers and None in [value for _, value in headers]:
         headers = tuple((name, value or b"") for name, value in headers)
@@ -90,7 +93,7 @@ def record(consumed: Any) -> Record:
         consumed.timestamp,
         consumed.key,
         consumed.value,
-        headers,
+        replay.believed(consumed.topic, headers),
     )
 
 

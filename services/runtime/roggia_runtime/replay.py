@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from roggia_schemas import topics
+
 from roggia_runtime.records import Headers
 
 PREFIX: Final = "roggia_replay_"
@@ -24,6 +26,20 @@ RENEW: Final = "renew"
 """Process the record again under a new epoch: every chunk and point is written anew, right or wrong."""
 COLLECTION: Final = "roggia_replay_collection"
 """Suffix of another collection, `kb_<tenant>_<domain>__<suffix>`, into which the index writes instead of its own."""
+
+_OURS = (PREFIX, "roggia_dlq_")
+
+
+def believed(topic: str, headers: Headers) -> Headers:
+    """Headers of a consumed record, without those that its writer had no right to set.
+
+    Publishers write `doc.changed`. What they claim there about replays and redrives is nobody's word: it would hide a
+    document from bills and freshness, write it into another collection, or send a redrive to a wrong place. Every
+    other topic is written by our stages alone.
+    """
+    if topic != topics.DOC_CHANGED:
+        return headers
+    return tuple(header for header in headers if not header[0].startswith(_OURS))
 
 
 def carried(headers: Headers) -> Headers:

@@ -286,3 +286,13 @@ async def test_what_is_still_to_come_live_is_not_taken_from_the_lane() -> None:
     handler.assigned({Partition("doc.changed", 0): 1, Partition("doc.changed.replay", 0): 0})
     assert await handler.handle([placed(record(change(revision=2), 1), 0)]) == [Drop("ahead")]
     assert len(outputs(await handler.handle([placed(record(change(revision=1), 0), 1)]))) == 1
+
+
+@pytest.mark.parametrize("moment", [10**18, 2**63 - 1, 253_402_300_800_000, -1])
+async def test_a_null_of_any_time_ends_its_document(moment: int) -> None:
+    """Publishers choose a record's timestamp: one that no calendar has must not stop ingest for everybody."""
+    handler = ingesting.handler()
+    await handler.handle([record(change(revision=1), 0)])
+    (verdict,) = await handler.handle([dataclasses.replace(record(None, 1), timestamp_ms=moment)])
+    (ended,) = outputs([verdict])
+    assert decoded(ended).deleted

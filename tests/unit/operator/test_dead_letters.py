@@ -14,6 +14,7 @@ from roggia_operator.dlq.looking import DeadLetters
 from roggia_operator.dlq.selection import Selection, dlqs, place
 from roggia_operator.dlq.times import moment
 from roggia_operator.errors import SelectionError
+from roggia_runtime import replay
 from roggia_runtime.records import Partition, Record
 from roggia_schemas import topics
 
@@ -239,3 +240,14 @@ async def test_a_letter_is_shown_beside_its_error_and_remedy() -> None:
         await look.letter(Place(DLQ, 0, 99))
     with pytest.raises(SelectionError, match="FINGERPRINT: no dead letter has 'nix'"):
         await look.example("nix")
+
+
+@pytest.mark.parametrize("number", [b"9" * 5_000, "²".encode(), b"1e3", b" 1"])
+def test_numbers_that_are_none_read_as_unknown(number: bytes) -> None:
+    """No header of a letter, however long or odd, keeps operators from seeing the others."""
+    names = ("__dlq.errors.partition", "__dlq.errors.offset", "roggia_dlq_redrives", replay.PARTITION, replay.OFFSET)
+    headers = (("__dlq.errors.topic", b"doc.changed"), (replay.TOPIC, b"doc.changed"))
+    one = letter(Record(DLQ, 0, 3, 5, b"acme/a", b"", headers + tuple((name, number) for name in names)))
+    assert (one.source, one.origin, one.redrives) == (None, None, 0)
+    with pytest.raises(SelectionError, match="PLACE"):
+        place(DLQ, f"{number.decode()}:1")

@@ -14,6 +14,8 @@ from roggia_schemas.names import Version
 
 from roggia_ingest.catalogue.state import DocState
 
+LAST_MILLISECOND = 253_402_300_799_999
+"""End of the year 9999, the last that headers and most databases can write."""
 AHEAD = "ahead"
 STALE = "stale"
 UNKNOWN = "unknown"
@@ -56,13 +58,18 @@ def nulled(state: DocState | None, record: Record) -> DocState | str:
         return STALE
     if state.deleted:
         return DELETED
-    ended = _ended(state, max(0, record.timestamp_ms))
+    ended = _ended(state, moment(record))
     return replace(ended, by_null=True, origin=None, **_place(record))
 
 
 def expired(state: DocState) -> DocState:
     """The state after the document's expiry: deleted, one epoch later, still owned by the record that made it."""
     return _ended(state, state.expires_at or 0)
+
+
+def moment(record: Record) -> int:
+    """A record's timestamp as a moment that an event can name: whoever wrote the record chose it, in any year."""
+    return min(max(0, record.timestamp_ms), LAST_MILLISECOND)
 
 
 def in_lane(record: Record) -> bool:

@@ -44,15 +44,21 @@ def age(seconds: float | None) -> str:
 
 
 def moment(millis: int | None) -> str:
-    """A moment, UTC, to the second; `–` when unknown."""
+    """A moment, UTC, to the second; `–` when unknown, the number where no calendar has it."""
     if millis is None:
         return "–"
-    return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    try:
+        return datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (OSError, OverflowError, ValueError):  # whoever writes a record chooses its timestamp
+        return f"{millis} ms"
 
 
 def when(millis: int | None) -> str:
     """The same moment for a machine (`datetime` attribute)."""
-    return "" if millis is None else datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="seconds")
+    try:
+        return "" if millis is None else datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="seconds")
+    except (OSError, OverflowError, ValueError):
+        return ""
 
 
 def rate(per_second: float | None) -> str:

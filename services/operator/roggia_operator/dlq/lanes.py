@@ -9,7 +9,7 @@ from roggia_runtime.records import Partition, Record
 from roggia_schemas import topics
 
 from roggia_operator.dlq.entries import Entry
-from roggia_operator.dlq.letters import Place
+from roggia_operator.dlq.letters import Place, whole
 from roggia_operator.dlq.ports import Log
 from roggia_operator.errors import JobError
 
@@ -59,4 +59,4 @@ class Lanes:
 
 def _origin(record: Record) -> Place:
     numbers = (replay.header(record.headers, name) for name in (replay.PARTITION, replay.OFFSET))
-    return Place(replay.header(record.headers, replay.TOPIC), *(int(n) if n.isdigit() else -1 for n in numbers))
+    return Place(replay.header(record.headers, replay.TOPIC), *(whole(text, -1) for text in numbers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -14,6 +15,7 @@ GAP: Final = "gap"
 """Kind of a letter that tells of lost offsets and holds no record."""
 UNKNOWN: Final = "?"
 """What a letter does not say about itself."""
+_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 
 
 class Place(NamedTuple):
@@ -83,7 +85,7 @@ def letter(record: Record) -> Letter:
         group=replay.header(headers, "__dlq.errors.group"),
         source=source,
         origin=_origin(headers, source),
-        redrives=_number(replay.header(headers, REDRIVES)),
+        redrives=whole(replay.header(headers, REDRIVES), 0),
         job=replay.header(headers, replay.JOB),
     )
 
@@ -99,10 +101,11 @@ def _origin(headers: Headers, source: Place | None) -> Place | None:
 def _place(headers: Headers, topic: str, partition: str, offset: str) -> Place | None:
     name = replay.header(headers, topic)
     numbers = [replay.header(headers, partition), replay.header(headers, offset)]
-    if not name or not all(number.isascii() and number.isdigit() for number in numbers):
+    if not name or not all(_NUMBER.match(number) for number in numbers):
         return None
     return Place(name, int(numbers[0]), int(numbers[1]))
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
+def whole(text: str, otherwise: int) -> int:
+    """A number of at most 18 digits that a header or an operator wrote; `otherwise` for any other text."""
+    return int(text) if _NUMBER.match(text) else otherwise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from roggia_schemas import topics
 
-from roggia_operator.dlq.letters import Letter, Place
+from roggia_operator.dlq.letters import Letter, Place, whole
 from roggia_operator.errors import SelectionError
 
 DLQ = ".dlq"
@@ -63,7 +63,7 @@ def dlqs(known: tuple[str, ...], named: str) -> tuple[str, ...]:
 def place(topic: str, text: str) -> Place:
     """`PARTITION:OFFSET` of a DLQ as a place. Raises `SelectionError`."""
     partition, colon, offset = text.partition(":")
-    if not (colon and partition.isdigit() and offset.isdigit()):
+    if not colon or min(whole(partition, -1), whole(offset, -1)) < 0:
         raise SelectionError(f"PLACE: {text!r} is not PARTITION:OFFSET; `roggia dlq list` shows some")
     if not topic.endswith(DLQ):
         raise SelectionError(f"TOPIC: {topic!r} is no DLQ; name it with {DLQ!r} at its end")

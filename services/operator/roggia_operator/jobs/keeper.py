@@ -22,6 +22,8 @@ from roggia_operator.jobs.table import PARTITION, Job, read
 from roggia_operator.metrics import JOBS
 
 ROLE = "roggia.operator.jobs"
+_TRIES = 5
+"""How often a job is run that fails in a way that nobody foresaw."""
 log = structlog.get_logger()
 
 
@@ -101,19 +103,29 @@ class Keeper:
             JOBS.labels(running.wanted.kind.value, running.status.value).inc()
 
     async def _patiently(self, running: Running) -> str:
-        """Run it again and again while Kafka is away."""
+        """Run it again and again while Kafka is away, and a few times after what nobody foresaw."""
         backoff = Backoff(self._settings.retry_first_s, self._settings.retry_max_s)
         runner = self._runners[running.wanted.kind]
         while True:
             done = dict(running.positions)
             try:
-                if running.wish is JobWish.CANCEL:
-                    raise JobCancelledError(running.job_id)
-                return await runner.run(running)
+                return await _once(runner, running)
             except (UnavailableError, AdminError, ProduceError) as error:
                 if isinstance(error, ProduceError) and permanent(error):
                     raise
                 if running.positions != done:
                     backoff = Backoff(self._settings.retry_first_s, self._settings.retry_max_s)
                 log.warning("job_waits", job=running.job_id, error=str(error), tries=backoff.tries + 1)
-                await running.wait(backoff.wait_s())
+            except (RoggiaError, SchemasError):
+                raise
+            except Exception as error:
+                if backoff.tries >= _TRIES:
+                    raise
+                log.warning("job_waits", job=running.job_id, error=repr(error), tries=backoff.tries + 1)
+            await running.wait(backoff.wait_s())
+
+
+async def _once(runner: Runner, running: Running) -> str:
+    if running.wish is JobWish.CANCEL:
+        raise JobCancelledError(running.job_id)
+    return await runner.run(running)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from roggia_runtime.codec import EventCodec
+from roggia_runtime.codec import EventCodec, job_key
 from roggia_runtime.ranges import RangeReader
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
@@ -71,12 +71,17 @@ class JobTable:
         return job
 
     async def take(self, record: Record, codec: EventCodec) -> Job | None:
-        """Take in a record; None for a null or a record that is no job."""
+        """Take in a record; None for a null or a record that is no job.
+
+        One whose key names another job or side is none: compaction would keep it in the place of that one, and no
+        state could be written for an id that is no name.
+        """
         if record.value is None:
             self._jobs.pop((record.key or b"").decode(errors="replace").partition("/")[0], None)
             return None
         try:
-            return self.put(await codec.decode(OpsJob, record))
+            event = await codec.decode(OpsJob, record)
+            return self.put(event) if record.key == job_key(event.job_id, event.side) else None
         except SchemasError:
             return None
 
