@@ -149,7 +149,8 @@ def test_publish_from_a_program(running: StackState) -> None:
     program = "\n".join(
         [producer.replace("127.0.0.1:19092", running.kafka), event, send, "assert not producer.flush(30)"]
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr
     _until(lambda: "travel/expenses.md" in call(f"topics tail {topics.DOC_UPSERTED} --decode --json --no-follow"))
 
 
