@@ -65,10 +65,13 @@ def _round(java: JavaKafka, broker: Broker, row: Row, records: int) -> None:
     for name, value in zip(("produce", "produce MB", "produce p50", "produce p99"), found, strict=True):
         row.setdefault(name, []).append(float(value))
     server = ("--bootstrap-server", broker.bootstrap)
-    said = java.tool(f"{_TOOLS}.ConsumerPerformance", *server, "--topic", topic, "--num-records", str(records))
-    lines = [line.split(", ") for line in said.strip().splitlines()]
-    at = next(number for number, line in enumerate(lines) if "fetch.nMsg.sec" in line)
-    row.setdefault("consume", []).append(float(lines[at + 1][lines[at].index("fetch.nMsg.sec")]))
+    said = java.tool(
+        f"{_TOOLS}.ConsumerPerformance", *server, "--topic", topic, "--num-records", str(records), "--timeout", "60000"
+    )
+    header, *rows = (line.split(", ") for line in said.strip().splitlines() if ", " in line)
+    values = [one for one in rows if len(one) == len(header)]
+    assert values, f"ConsumerPerformance said nothing of use:\n{said}"
+    row.setdefault("consume", []).append(float(values[-1][header.index("fetch.nMsg.sec")]))
 
 
 def _print(figures: dict[str, Row]) -> None:
