@@ -7,11 +7,16 @@ import uuid
 from dataclasses import replace
 
 import pytest
+from roggia.cli import verify_repair
+from roggia.cli.verify_repair import Consent
+from roggia.errors import UsageError
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.ports import Document, Head, Passage
 from roggia_embedder.verify.errors import BadRequestError
+from roggia_embedder.verify.kafka_log import Stages, check_whole
 from roggia_embedder.verify.scope import Scope, scope_of
-from roggia_operator.repair.plan import GONE, planned
+from roggia_operator.repair.plan import FEW, GONE, UNREADABLE, planned
+from roggia_runtime.errors import AdminError
 from roggia_runtime.findings import Finding, Kind, Mark, Repair, VerifyRequest
 from roggia_runtime.records import Record
 from roggia_schemas import topics
@@ -229,3 +234,35 @@ def test_a_plan_has_one_repair_per_document_and_tells_the_rest() -> None:
     left = plan.without(["acme/a"])
     assert (list(left.renewals), left.documents) == (["acme/a"], {"acme": ["a", "c"]})
     assert [(finding.doc_id, finding.remedy) for finding in left.beyond] == [("d", ""), ("b", GONE)]
+
+
+async def test_a_log_that_is_not_whole_makes_a_repair_that_is_to_be_doubted(stream: Stream) -> None:
+    """An emptied or wrong topic makes orphans of everything: so many deletions need more than a yes."""
+    await filled(stream, FEW + 1)
+    stream.chunked.clear()
+    findings, summary = await found(stream)
+    plan = planned(findings)
+    assert len(plan.deletions) == FEW + 1
+    assert plan.drastic(summary.documents)
+    with pytest.raises(UsageError, match=f"--delete {FEW + 1}"):
+        verify_repair.confirm_deletions(plan, summary, Consent(yes=True))
+    verify_repair.confirm_deletions(plan, summary, Consent(yes=True, delete=FEW + 1))
+    assert not plan.drastic(100 * FEW)
+
+
+async def test_nothing_is_deleted_as_unknown_while_the_log_has_records_that_cannot_be_read(stream: Stream) -> None:
+    """The document may be in one of them: an index that shows its last good version is better than none."""
+    await filled(stream, 1)
+    stream.chunked.clear()
+    findings, _ = await found(stream)
+    plan = planned(findings, unreadable=1)
+    assert plan.empty
+    assert {finding.remedy for finding in plan.beyond} == {UNREADABLE}
+
+
+def test_a_log_that_embed_has_read_further_than_it_goes_is_not_whole() -> None:
+    """A topic that was created anew is no ground for findings: the run fails and names it."""
+    stages = Stages("doc.chunked.c1", "doc.embedded.g1", "roggia.embed.g1", "roggia.upsert.g1")
+    check_whole(stages, {0: 7, 1: 0}, {0: 7})
+    with pytest.raises(AdminError, match="created anew"):
+        check_whole(stages, {0: 8}, {0: 7})

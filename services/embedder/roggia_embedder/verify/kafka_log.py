@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.errors import AdminError
 from roggia_runtime.records import Record
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas.errors import SchemasError
@@ -58,9 +59,14 @@ class KafkaChunkLog:
                     yield row
 
     async def settled(self) -> Offsets:
-        """See `ChunkLog`. Nothing is settled while upsert does not get to what embed had done at the call."""
+        """See `ChunkLog`. Nothing is settled while upsert does not get to what embed had done at the call.
+
+        Raises `AdminError` for a log that embed has read further than it goes: it was created anew, or has lost its
+        end, and would make orphans of living documents.
+        """
         stages = self._stages
         embedded = await self._committed(stages.embed_group, stages.chunked)
+        check_whole(stages, embedded, await self._admin.end_offsets(stages.chunked))
         produced = await self._admin.end_offsets(stages.embedded)
         deadline = time.monotonic() + stages.wait_s
         reached = _reached(await self._committed(stages.upsert_group, stages.embedded), produced)
@@ -88,6 +94,16 @@ class KafkaChunkLog:
             self.unreadable += 1
             return None
         return expected(event, record.partition, record.offset)
+
+
+def check_whole(stages: Stages, embedded: Offsets, ends: Offsets) -> None:
+    """Raise `AdminError` when a partition ends before what embed has committed."""
+    for partition, read in embedded.items():
+        if read > ends.get(partition, 0):
+            raise AdminError(
+                f"{stages.chunked} {partition} ends at {ends.get(partition, 0)}, but {stages.embed_group} has read to "
+                f"{read}: the topic was created anew or has lost records; nothing can be verified against it"
+            )
 
 
 def _reached(committed: Offsets, wanted: Offsets) -> bool:

@@ -13,6 +13,11 @@ from roggia_schemas.names import document_key
 from roggia_operator.replay.selection import MAX_DOCUMENTS
 
 GONE = "doc.changed no longer holds it: publish the document again, or delete it"
+UNREADABLE = (
+    "the log has records that cannot be read, and this document may be in one: mend those first (roggia dlq list)"
+)
+FEW, SHARE = 20, 0.1
+"""More deletions than `FEW`, and than this share of what the log knows, look like a log that is not whole."""
 _JOB_DOCUMENTS = MAX_DOCUMENTS // 5
 """Documents of one job: its record stays small."""
 
@@ -49,6 +54,13 @@ class RepairPlan:
             found.setdefault(place.tenant, {})[place.doc_id] = None
         return {tenant: list(ids) for tenant, ids in found.items()}
 
+    def drastic(self, known: int) -> bool:
+        """Whether so much would be deleted, beside the `known` documents of the log, that the log is to be doubted.
+
+        A topic that was created anew, or the wrong one, makes orphans of everything.
+        """
+        return len(self.deletions) > max(FEW, SHARE * known)
+
     def jobs(self) -> list[tuple[str, ...]]:
         """The renewals as the documents of one job after the other."""
         keys = list(self.renewals)
@@ -63,11 +75,16 @@ class RepairPlan:
         return RepairPlan(kept, dict(self.deletions), [*self.beyond, *lost])
 
 
-def planned(findings: Iterable[Finding]) -> RepairPlan:
-    """One renewal per document, one deletion per document and domain, above everything that was found of it."""
+def planned(findings: Iterable[Finding], unreadable: int = 0) -> RepairPlan:
+    """One renewal per document, one deletion per document and domain, above everything that was found of it.
+
+    While the log has `unreadable` records, nothing is deleted for not being known to it.
+    """
     plan = RepairPlan()
     for finding in findings:
-        if finding.repair is Repair.RENEW:
+        if unreadable and finding.repair is Repair.DELETE and finding.expected is None:
+            plan.beyond.append(msgspec.structs.replace(finding, repair=Repair.NONE, remedy=UNREADABLE))
+        elif finding.repair is Repair.RENEW:
             plan.renewals.setdefault(document_key(finding.tenant, finding.doc_id).decode(), []).append(finding)
         elif finding.repair is Repair.DELETE:
             place = Place(finding.tenant, finding.domain, finding.doc_id)

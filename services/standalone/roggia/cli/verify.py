@@ -12,7 +12,7 @@ from roggia_runtime.findings import Finding, Progress, Summary, VerifyRequest
 
 from roggia.cli import options
 from roggia.cli.output import emit_line, out
-from roggia.cli.verify_repair import mend
+from roggia.cli.verify_repair import Consent, mend
 from roggia.cli.verify_views import bar, kinds, plain, show
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import StandaloneError, UsageError
@@ -30,6 +30,9 @@ def verify(
     ] = 0.0,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be, after a plan and a question.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the repair's plan is accepted.")] = False,
+    delete: Annotated[
+        int, typer.Option("--delete", min=0, help="Documents that --repair may delete, when they are very many.")
+    ] = 0,
     patience_s: Annotated[
         float, typer.Option("--patience", min=1, help="Seconds that a repair may take to reach the index.")
     ] = 600.0,
@@ -55,7 +58,7 @@ def verify(
     found, summary = asyncio.run(_run(where, request, json=json))
     show(found, summary, json=json)
     if repair and found:
-        left = asyncio.run(mend(where, found, summary, yes=yes, json=json, timeout_s=patience_s))
+        left = asyncio.run(mend(where, found, summary, consent=Consent(yes, delete), json=json, timeout_s=patience_s))
         _show_left(left, json=json)
         found = left
     if found or summary.pending:

@@ -6,6 +6,7 @@ import getpass
 import socket
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import typer
 from roggia_operator.jobs.table import Job
@@ -26,19 +27,28 @@ _AT_ONCE = 2_000
 """Documents of one verification afterwards."""
 
 
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What was agreed to beforehand. `delete`: documents that may be deleted in a repair that deletes very many."""
+
+    yes: bool = False
+    delete: int = 0
+
+
 async def mend(
-    where: Connection, found: Sequence[Finding], summary: Summary, *, yes: bool, json: bool, timeout_s: float
+    where: Connection, found: Sequence[Finding], summary: Summary, *, consent: Consent, json: bool, timeout_s: float
 ) -> list[Finding]:
     """Repair what can be; what is wrong afterwards. Raises `StandaloneError` when it is not wanted or not done."""
     codec = EventCodec(registry_settings(where), source="roggia/verify")
     repairer = Repairer(kafka_settings(where), codec, Route(summary.chunked, summary.generation))
     try:
         await codec.start()
-        plan = await repairer.possible(planned(found))
+        plan = await repairer.possible(planned(found, summary.unreadable))
         if not json:
             show_plan(plan)
         if not plan.empty:
-            _confirm(yes=yes)
+            confirm_deletions(plan, summary, consent)
+            _confirm(yes=consent.yes)
             await _carry_out(repairer, plan, timeout_s)
         return [*plan.beyond, *(await _left(where, plan))]
     finally:
@@ -80,6 +90,17 @@ async def _left(where: Connection, plan: RepairPlan) -> list[Finding]:
             request = VerifyRequest(tenant=tenant, doc_ids=tuple(doc_ids[at : at + _AT_ONCE]))
             left += [one async for one in told(where.query, request) if one.point_id not in known]
     return left
+
+
+def confirm_deletions(plan: RepairPlan, summary: Summary, consent: Consent) -> None:
+    """A repair that deletes very much needs its number typed: more likely the log is not whole."""
+    number = len(plan.deletions)
+    if not plan.drastic(summary.documents) or consent.delete == number:
+        return
+    raise UsageError(
+        f"--delete: {number:,} documents would be deleted, and {summary.chunked} knows {summary.documents:,}: is that "
+        f"topic whole, and the right one? If so, repeat the command with --delete {number}"
+    )
 
 
 def _confirm(*, yes: bool) -> None:
