@@ -75,6 +75,7 @@ def test_only_the_plan_that_was_shown_is_confirmed() -> None:
     assert not guard.is_plan("redrive", '{"n": 2}', seal)
     assert not guard.is_plan("redrive", '{"n": 1}', "")
     assert not guard.is_plan("redrive", '{"n": 1}', "９.aa")
+    assert not guard.is_plan("redrive", '{"n": 1}', "９.aa.bb")
     clock.now += PLAN_S + 1
     assert not guard.is_plan("redrive", '{"n": 1}', seal)
 
@@ -89,3 +90,15 @@ def test_only_the_plan_that_was_shown_is_confirmed() -> None:
 def test_only_known_hosts(host: str, known: bool) -> None:
     """A name that is not ours is refused: it may have been pointed at this address by a page."""
     assert Guard(Access()).known_host(host) is known
+
+
+def test_a_plan_is_confirmed_once() -> None:
+    """A form that is sent twice starts one job; one that could not be started may be sent again."""
+    clock = Clock()
+    guard = Guard(Access(TOKEN), clock)
+    seal, other = guard.seal_plan("replay", "{}"), guard.seal_plan("replay", "{}")
+    guard.spend(seal)
+    assert not guard.is_plan("replay", "{}", seal)
+    assert guard.is_plan("replay", "{}", other)
+    guard.give_back(seal)
+    assert guard.is_plan("replay", "{}", seal)

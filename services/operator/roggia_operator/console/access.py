@@ -42,6 +42,7 @@ class Guard:
         self._now = now
         self._key = hashlib.sha256(b"roggia console\0" + access.token.encode()).digest()
         self._failures: deque[float] = deque()
+        self._spent: dict[str, int] = {}
 
     def known_host(self, host: str) -> bool:
         """Whether a Host header names us: a page that rebinds its own name to this address does not."""
@@ -73,14 +74,26 @@ class Guard:
     def seal_plan(self, kind: str, payload: str) -> str:
         """Proof that this plan was shown, good for ten minutes."""
         until = int(self._now()) + PLAN_S
-        return f"{until}.{self._sign('plan', f'{until}|{kind}|{payload}')}"
+        once = secrets.token_hex(8)
+        return f"{until}.{once}.{self._sign('plan', f'{until}|{once}|{kind}|{payload}')}"
 
     def is_plan(self, kind: str, payload: str, seal: str) -> bool:
-        """Whether exactly this plan was shown a short while ago."""
-        until, _, signature = seal.partition(".")
-        if not hmac.compare_digest(self._sign("plan", f"{until}|{kind}|{payload}").encode(), signature.encode()):
+        """Whether exactly this plan was shown a short while ago, and nobody has confirmed it yet."""
+        until, _, rest = seal.partition(".")
+        once, _, signature = rest.partition(".")
+        right = self._sign("plan", f"{until}|{once}|{kind}|{payload}")
+        if not hmac.compare_digest(right.encode(), signature.encode()):
             return False
-        return int(until) >= self._now()
+        return int(until) >= self._now() and seal not in self._spent
+
+    def spend(self, seal: str) -> None:
+        """A right seal is used: a form that is sent twice starts one job."""
+        self._spent = {used: until for used, until in self._spent.items() if until >= self._now()}
+        self._spent[seal] = int(seal.partition(".")[0])
+
+    def give_back(self, seal: str) -> None:
+        """What was confirmed could not be started: it may be confirmed again."""
+        self._spent.pop(seal, None)
 
     def _sealed(self, use: str, text: str) -> str:
         return f"{text}.{self._sign(use, text)}"

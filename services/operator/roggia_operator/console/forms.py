@@ -83,12 +83,18 @@ class Forms:
     async def _start(self, request: Request) -> Response:
         kind, form = request.path_params["kind"], request.state.form
         payload = form.get("payload", "")
-        if not self._guard.is_plan(kind, payload, form.get("seal", "")):
-            message = "This plan is older than ten minutes, or not the one that was shown. Make it again."
+        seal = form.get("seal", "")
+        if not self._guard.is_plan(kind, payload, seal):
+            message = (
+                "This plan is older than ten minutes, was confirmed already, or is not the one that was shown. "
+                "Look whether its job is there, or make it again."
+            )
             return self._pages.render(request, "error.html", status=409, title="Not done", message=message)
+        self._guard.spend(seal)
         try:
             place = await self._actions.start(kind, payload, who="console", reason=form.get("reason", "").strip())
         except OperatorError as refused:
+            self._guard.give_back(seal)
             return self._pages.render(request, "error.html", status=409, title="Not done", message=str(refused))
         return RedirectResponse(place, 303)
 
