@@ -10,6 +10,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 from roggia_runtime.errors import UnavailableError
 from roggia_runtime.records import DeadLetter, Done, Drop, Output, Partition, Record, Verdict
+from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import DocChanged, DocChunked, Operation
 
@@ -123,6 +124,8 @@ class IngestHandler:
         settled = ledger.state(change.key, change.record)
         if settled is not None and _shown_again(change, settled):
             return await self._again(ledger, change, settled)
+        if judge.aside(change.record):
+            return Drop(judge.ASIDE)
         if change.event is None:
             return self._nulled(ledger, change, settled)
         state = judge.changed(settled, change.event, change.record)
@@ -186,7 +189,8 @@ class IngestHandler:
         return chunk_set
 
     def _encode(self, change: _Change, event: DocChunked) -> Output:
-        output = self._codec.output(self._topic, event, parent_headers=change.record.headers)
+        topic = topics.replay(self._topic) if judge.aside(change.record) else self._topic
+        output = self._codec.output(topic, event, parent_headers=change.record.headers)
         size = len(output.value or b"")
         metrics.EVENT_BYTES.observe(size)
         self._check_size("chunks", size)

@@ -9,7 +9,9 @@ import pytest
 from roggia_ingest.errors import ContentUnavailableError
 from roggia_ingest.handlers import REFERENCED_AT_ONCE
 from roggia_ingest.prepare import Job, Prepared
+from roggia_runtime import replay
 from roggia_runtime.records import DeadLetter, Done, Drop, Partition, Record
+from roggia_schemas import topics
 from roggia_schemas.events import ContentRef
 
 from tests.support import ingesting
@@ -296,3 +298,20 @@ async def test_a_null_of_any_time_ends_its_document(moment: int) -> None:
     (verdict,) = await handler.handle([dataclasses.replace(record(None, 1), timestamp_ms=moment)])
     (ended,) = outputs([verdict])
     assert decoded(ended).deleted
+
+
+async def test_a_replay_into_another_collection_leaves_the_topic_of_chunk_sets_alone() -> None:
+    """It goes on in the lane; one that is newer than what live has shown is left to live, which must not lose it."""
+    handler = ingesting.handler()
+    (live,) = outputs(await handler.handle([record(change(revision=1), 0)]))
+    lane, headers = topics.replay(topics.DOC_CHANGED), ((replay.COLLECTION, b"trial"), (replay.MODE, b"renew"))
+    one, two = (
+        dataclasses.replace(record(change(revision=number), 5 + number), topic=lane, headers=headers)
+        for number in (1, 2)
+    )
+    shown, newer = await handler.handle([one, two])
+    (output,) = outputs([shown])
+    assert (output.topic, output.value) == (topics.replay(live.topic), live.value)
+    assert newer == Drop("aside")
+    (after,) = outputs(await handler.handle([record(change(revision=2), 1)]))
+    assert (after.topic, decoded(after).revision) == (live.topic, 2)

@@ -20,6 +20,8 @@ AHEAD = "ahead"
 STALE = "stale"
 UNKNOWN = "unknown"
 DELETED = "deleted"
+ASIDE = "aside"
+"""Not the newest revision that is known, and meant for another collection: the live topic comes first."""
 _OFFSET = re.compile(r"\d{1,18}\Z")
 
 
@@ -77,6 +79,15 @@ def in_lane(record: Record) -> bool:
     return topics.base(record.topic) != record.topic
 
 
+def aside(record: Record) -> bool:
+    """Whether a lane's record is to fill another collection than its own.
+
+    It changes no state and stays out of the topic of chunk sets: compaction would keep it there as the document's last
+    record, and whoever builds an index from that topic would fill the other collection again in the place of its own.
+    """
+    return in_lane(record) and bool(replay.header(record.headers, replay.COLLECTION))
+
+
 def origin(record: Record) -> int | None:
     """Where a lane's record lay in the live topic's partition of the same number, by its headers; None if unknown."""
     wanted = (topics.base(record.topic), str(record.partition))
@@ -92,7 +103,7 @@ def again(state: DocState, event: DocChanged | None, record: Record) -> DocState
     the same. Under a new epoch (`renew`) also by another event that says so, under the first one's id: compaction may
     have eaten that one, and nobody must count the revision twice.
     """
-    renew = replay.renewed(record.headers)
+    renew = replay.renewed(record.headers) and not aside(record)
     if state.deleted:
         return _renewed(state, record) if renew else state
     if event is None or event.operation is Operation.DELETE or event.domain != state.domain:
