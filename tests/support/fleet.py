@@ -160,7 +160,7 @@ class Fleet:
 
 
 async def behind(admin: TopicAdmin, group: str, topic: str) -> int:
-    """Records that a group has not consumed yet of a live topic and its lane, whether it ever committed there or not."""
+    """Records that a group has not consumed of a live topic and its lane, whether it ever committed there or not."""
     parts = await admin.group_lag(group)
     fresh = {topic, topics.replay(topic)} - {part.topic for part in parts}
     ends = [sum((await admin.end_offsets(name)).values()) for name in fresh]
