@@ -25,7 +25,13 @@ def on_topics(role: str, operation: Operation) -> set[str]:
 def test_a_stage_reads_its_topic_and_lane_and_writes_its_output_and_dead_letters() -> None:
     """Ingest as the example: what it needs is there, and nothing else of the documents' topics."""
     assert on_topics(roles.INGEST, Operation.READ) == {"doc.changed", "doc.changed.replay", "tenant.config"}
-    written = {"doc.chunked.c1", "doc.changed.dlq", "doc.changed.replay.dlq", "tenant.config.dlq"}
+    written = {
+        "doc.chunked.c1",
+        "doc.chunked.c1.replay",
+        "doc.changed.dlq",
+        "doc.changed.replay.dlq",
+        "tenant.config.dlq",
+    }
     assert on_topics(roles.INGEST, Operation.WRITE) == written
 
 

@@ -45,6 +45,7 @@ class Also:
 
 
 ALSO = (
+    Also(INGEST, Operation.WRITE, "doc.chunked", True, "a replay into another collection stays in lanes"),
     Also(EMBED, Operation.WRITE, "doc.embedded", True, "answers records of a lane on a lane"),
     Also(UPSERT, Operation.READ, "doc.chunked", False, "verification compares the index with the corpus"),
     Also(OPERATOR, Operation.WRITE, "doc.changed", False, "offboarding deletes a tenant's documents"),
