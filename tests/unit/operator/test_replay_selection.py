@@ -22,6 +22,7 @@ from roggia_operator.replay.warnings import overlaps
         ({"topic": "nonsense"}, "has no replay lane"),
         ({"from_ms": 5, "to_ms": 5}, "from, to: 5 is not before 5"),
         ({"from_ms": -1}, "from: -1 lies before 1970"),
+        ({"to_ms": 10**23}, "lies after the year 9999"),
         ({"offsets": (OffsetRange(0, 5, 5),)}, "0:5-5 is no range"),
         ({"offsets": (OffsetRange(0, 1, 2), OffsetRange(0, 3, 4))}, "partition 0 is named twice"),
         ({"tenant": "No"}, "tenant"),

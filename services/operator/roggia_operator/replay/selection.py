@@ -14,6 +14,8 @@ from roggia_operator.errors import SelectionError
 
 MAX_DOCUMENTS = 100_000
 """Documents that one selection may name: they travel in the job's record."""
+LAST_MS = 253_402_300_799_999
+"""End of the year 9999."""
 _MAX_BYTES = 8 << 20
 _SUFFIX = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 _GENERATION = re.compile(r"g\d+\Z")
@@ -111,6 +113,8 @@ def _times(selection: Selection) -> None:
     for name, value in (("from", first), ("to", end)):
         if value is not None and value < 0:
             raise SelectionError(f"{name}: {value} lies before 1970; give a later time")
+        if value is not None and value > LAST_MS:
+            raise SelectionError(f"{name}: {value} lies after the year 9999; give milliseconds since 1970")
     if first is not None and end is not None and first >= end:
         raise SelectionError(f"from, to: {first} is not before {end}; swap them")
 
