@@ -20,7 +20,14 @@ class ConfigurationError(RoggiaError):
 
 
 class ProduceError(RoggiaError):
-    """Kafka did not take a record, and trying again will not help: says which topic and why."""
+    """Kafka did not take a record: says which topic and why."""
+
+
+class MissingTopicError(ProduceError):
+    """A topic to produce to does not exist, or a broker that has just started does not know it yet."""
+
+    def __init__(self, topic: str) -> None:
+        super().__init__(f"topic {topic} does not exist: create it (roggia topics apply)")
 
 
 class ConsumeError(RoggiaError):

@@ -126,6 +126,8 @@ class ConsumerLoop:
             return self._trouble
         if self._handling.unavailable:
             return self._handling.unavailable
+        if self._session is not None and self._session.trouble:
+            return self._session.trouble
         busy = self._handling.busy_s
         if busy * 1000 > self._settings.max_poll_interval_ms:
             return f"the handler has been working on one batch for {busy:.0f} s"

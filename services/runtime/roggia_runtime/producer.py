@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 
 from roggia_runtime import clients, connecting, denials
-from roggia_runtime.errors import ProduceError
+from roggia_runtime.errors import MissingTopicError, ProduceError
 from roggia_runtime.records import Output
 from roggia_runtime.settings import KafkaSettings
 
@@ -27,7 +27,6 @@ _PERMANENT = (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
     TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
 )
 
 
@@ -138,7 +137,7 @@ def _explain(error: KafkaError, output: Output, settings: KafkaSettings | None) 
     if isinstance(error, denials.DENIED):
         return ProduceError(denials.explain(error, settings, f"write to topic {output.topic}"))
     if isinstance(error, UnknownTopicOrPartitionError):
-        return ProduceError(f"topic {output.topic} does not exist: create it (roggia topics apply)")
+        return MissingTopicError(output.topic)
     size = len(output.key or b"") + len(output.value or b"")
     if isinstance(error, MessageSizeTooLargeError | RecordListTooLargeError):
         remedy = "raise ROGGIA_KAFKA_MAX_REQUEST_BYTES or the topic's max.message.bytes"

@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
-from roggia_runtime.errors import DlqLimitError, HandlerContractError, ProduceError, UnavailableError
+from roggia_runtime.errors import ConsumeError, DlqLimitError, HandlerContractError, UnavailableError
 from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.records import DeadLetter, Done, Drop, Handler, Output, Partition, Record, Verdict
 from roggia_runtime.settings import BatchLimits, DlqLimits
@@ -308,12 +308,32 @@ async def test_ticker_runs_per_partition(kafka: Broker, names: Names) -> None:
     assert set(clock.calls) == {Partition(names.source, 0), Partition(names.source, 1)}
 
 
-async def test_no_progress_ends_in_an_error(devstack: Broker, names: Names) -> None:
-    """A missing output topic stops the loop with an error that names it, instead of trying for ever."""
+@pytest.mark.parametrize("delivery", MODES)
+async def test_an_output_topic_that_comes_later_is_written(devstack: Broker, names: Names, delivery: Delivery) -> None:
+    """A missing output topic (a broker may deny it after a restart) is waited for, and the health line names it."""
     await make_topics(devstack.bootstrap, 1, names.source)
     await feed(devstack.bootstrap, names.source, [(b"k", b"1")])
-    loop = names.loop(devstack, Copier("missing.topic"), Delivery.TRANSACTIONAL, settings={"request_timeout_ms": 1_000})
-    with pytest.raises(ProduceError, match=r"missing\.topic does not exist"):
+    loop = names.loop(devstack, Copier(names.target), delivery, settings={"request_timeout_ms": 1_000})
+    wanted = f"t: topic {names.target} does not exist: create it (roggia topics apply)"
+    async with running(loop):
+        await until(lambda: loop.health() == [wanted])
+        await make_topics(devstack.bootstrap, 1, names.target)
+        await until(lambda: not loop.health())
+    assert [record.value for record in await read_all(devstack.bootstrap, names.target)] == [b"1@0:0"]
+
+
+@pytest.mark.parametrize("delivery", MODES)
+@pytest.mark.parametrize("outputs", [(), ("missing.topic",)], ids=["met while producing", "declared"])
+async def test_no_progress_ends_in_an_error(
+    devstack: Broker, names: Names, delivery: Delivery, outputs: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing output topic stops the loop in the end, with an error that names it, instead of trying for ever."""
+    monkeypatch.setattr("roggia_runtime.consumer.session.MAX_RESETS", 2)
+    await make_topics(devstack.bootstrap, 1, names.source, f"{names.source}.dlq")
+    await feed(devstack.bootstrap, names.source, [(b"k", b"1")])
+    quick = {"request_timeout_ms": 1_000}
+    loop = names.loop(devstack, Copier("missing.topic"), delivery, settings=quick, outputs=outputs)
+    with pytest.raises(ConsumeError, match=r"missing\.topic does not exist: create it \(roggia topics apply\)"):
         await asyncio.wait_for(loop.run(), 20)
 
 

@@ -12,13 +12,14 @@ from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
     TransactionalIdAuthorizationFailed,
+    UnknownTopicOrPartitionError,
 )
 from roggia_schemas import topics
 
 from roggia_runtime import clients, denials, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
-from roggia_runtime.errors import ProduceError
+from roggia_runtime.errors import MissingTopicError, ProduceError
 from roggia_runtime.records import Output, Ownership, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
 
@@ -197,7 +198,7 @@ class Transactional:
             await client.send_offsets_to_transaction({TopicPartition(*partition): offset}, self._group)
             await client.commit_transaction()
         except ProduceError as error:
-            if producer.permanent(error):
+            if producer.permanent(error) or isinstance(error, MissingTopicError):
                 raise
             raise FencedError(partition, error.__cause__ or error) from error
         except _REFUSED as error:
@@ -225,9 +226,16 @@ class Transactional:
 
 
 async def _end_what_hangs(client: AIOKafkaProducer, names: Sequence[str]) -> None:
-    """Abort a transaction over every partition of these topics. Raises `KafkaError`."""
-    found = [TopicPartition(name, number) for name in names for number in await client.partitions_for(name)]
+    """Abort a transaction over every partition of these topics. Raises `KafkaError` and `MissingTopicError`."""
+    found = [tp for name in names for tp in await _partitions(client, name)]
     await client.begin_transaction()
     for tp in found:
         client._txn_manager.maybe_add_partition_to_txn(tp)  # noqa: SLF001  # the client adds partitions only with records
     await client.abort_transaction()
+
+
+async def _partitions(client: AIOKafkaProducer, topic: str) -> list[TopicPartition]:
+    try:
+        return [TopicPartition(topic, number) for number in await client.partitions_for(topic)]
+    except UnknownTopicOrPartitionError as error:
+        raise MissingTopicError(topic) from error

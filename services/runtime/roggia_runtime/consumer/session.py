@@ -36,6 +36,7 @@ from roggia_runtime.errors import (
     ConsumeError,
     DlqLimitError,
     LostPartitionError,
+    MissingTopicError,
     ProduceError,
     RoggiaError,
     UnavailableError,
@@ -86,6 +87,8 @@ class Session:
         self.member = Membership(consumer, topics, assigned=self._on_assigned, revoked=self._on_revoked)
         self._collecting = Collecting(self.member, self._positions, parts.lanes, parts.limits, self._gap)
         self._backoff = self._fresh_backoff()
+        self.trouble = ""
+        """Why records were not produced, until some are committed; for the health line."""
 
     async def run(self) -> None:
         """Consume. The group must have been joined."""
@@ -110,6 +113,9 @@ class Session:
         except _REFUSED as error:
             doing = f"read as group {self._parts.group} ({error})"
             raise ConsumeError(denials.explain(error, self._parts.settings, doing)) from error
+        except MissingTopicError as error:
+            self.trouble = str(error)
+            await self._reset(error)
         except (FencedError, KafkaError, LostPartitionError, UnavailableError) as error:
             await self._reset(error)
 
@@ -120,7 +126,7 @@ class Session:
             try:
                 self._raise_failure()
                 await self._work()
-            except (FencedError, KafkaError, LostPartitionError):
+            except (FencedError, KafkaError, LostPartitionError, MissingTopicError):
                 self.member.suspend()
                 raise
 
@@ -131,7 +137,7 @@ class Session:
         wait = self._backoff.wait_s()
         log.warning("reset", group=self._parts.group, error=repr(error), tries=self._backoff.tries)
         if self._backoff.tries > MAX_RESETS:
-            raise ConsumeError(f"group {self._parts.group} makes no progress: {error!r}") from error
+            raise ConsumeError(f"group {self._parts.group} makes no progress: {_why(error)}") from error
         await either(self.member.ready, self._parts.stopping, timeout_s=wait)
         if not self.member.ready.is_set() and not self.member.underway:
             self.member.rejoin()
@@ -236,6 +242,7 @@ class Session:
     def _done(self, batch: Batch, judged: Judged, lane: str, since: float) -> None:
         self._positions.note(batch.positions)
         self._backoff = self._fresh_backoff()
+        self.trouble = ""
         self._counts.add(batch, judged, time.monotonic() - since)
         if not lane:
             observe(self._parts.group, batch.records)
@@ -261,3 +268,7 @@ class Session:
 
     def _fresh_backoff(self) -> Backoff:
         return Backoff(self._parts.settings.retry_first_s, self._parts.settings.retry_max_s)
+
+
+def _why(error: BaseException) -> str:
+    return str(error) if isinstance(error, RoggiaError) else repr(error)
