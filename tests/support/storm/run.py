@@ -73,6 +73,9 @@ async def storm(seed: int, ground: Ground, data: Path, scale: Scale = LONG) -> V
         await settle(crew, _SETTLE_S)
         await _expired(scene)
         found = await _judged(scene, work)
+    except Exception as error:
+        error.add_note(f"{scene.plan}\n  begun: {scene.done}\n  ended by themselves: {scene.died}")
+        raise
     finally:
         await scene.abandon()
         crew.kill_all()
