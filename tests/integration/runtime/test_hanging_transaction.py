@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from roggia_runtime import clients
+from roggia_runtime import clients, open_transactions
+from roggia_runtime.consumer import hanging
 from roggia_runtime.consumer.delivery import Transactional
 from roggia_runtime.records import Partition
 from roggia_runtime.settings import KafkaSettings
@@ -41,6 +42,32 @@ async def test_what_was_never_committed_stays_invisible_after_a_takeover(trustin
     await owner.commit_transaction()
     await finisher.stop()
     assert [record.value for record in await read_all(trusting.bootstrap, "out")] == [b"committed"]
+
+
+async def test_an_abort_whose_marker_is_lost_as_well_is_repeated(
+    trusting: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker dies again while the new owner ends what hangs: the owner asks the broker, and ends it once more."""
+    settings = KafkaSettings(bootstrap=trusting.bootstrap)
+    lost: list[set[TopicPartition]] = []
+    for topic in ("in.dlq", "out"):
+        make_topic(trusting.bootstrap, topic)
+    await _hang(settings, "g-in-0")
+    abort = hanging._abort_over
+
+    async def abort_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:
+        if lost:
+            await abort(client, found)
+        else:
+            lost.append(await open_transactions.still_open(client, found))
+
+    monkeypatch.setattr(hanging, "_abort_over", abort_over)
+    monkeypatch.setattr(hanging, "_MARKED_S", 0.5)
+    finisher = Transactional(settings, "g", ["out"])
+    await finisher.assigned([SOURCE])
+    left = await open_transactions.still_open(finisher._producers[SOURCE], [TopicPartition("out", 0)])
+    await finisher.stop()
+    assert (lost, left) == ([{TopicPartition("out", 0)}], set())
 
 
 async def _hang(settings: KafkaSettings, transactional_id: str) -> None:

@@ -12,13 +12,13 @@ from aiokafka.errors import (
     GroupAuthorizationFailedError,
     KafkaError,
     TransactionalIdAuthorizationFailed,
-    UnknownTopicOrPartitionError,
 )
 from roggia_schemas import topics
 
 from roggia_runtime import clients, denials, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
+from roggia_runtime.consumer.hanging import end_what_hangs
 from roggia_runtime.errors import MissingTopicError, ProduceError
 from roggia_runtime.records import Output, Ownership, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
@@ -129,7 +129,7 @@ class Transactional:
     A broker that is starting may believe that it has ended a transaction although a partition never got the marker
     (Apache Kafka skips partitions that its metadata does not know yet). What was aborted then hangs there, and the next
     commit of the same producer id would make it visible. So every start ends whatever may hang in `outputs` (topics)
-    and in the source's dead-letter topic: an aborted transaction over all of their partitions.
+    and in the source's dead-letter topic, before anything is committed: see `hanging`.
     """
 
     def __init__(self, settings: KafkaSettings, group: str, outputs: Sequence[str] = ()) -> None:
@@ -215,7 +215,7 @@ class Transactional:
         try:
             await client.start()
             if self._outputs:
-                await _end_what_hangs(client, (*self._outputs, topics.dlq(partition.topic)))
+                await end_what_hangs(client, (*self._outputs, topics.dlq(partition.topic)))
             started = True
         except denials.DENIED as error:
             raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error
@@ -223,19 +223,3 @@ class Transactional:
             if not started:
                 await producer.close(client, _CLOSE_S)
         self._producers[partition] = client
-
-
-async def _end_what_hangs(client: AIOKafkaProducer, names: Sequence[str]) -> None:
-    """Abort a transaction over every partition of these topics. Raises `KafkaError` and `MissingTopicError`."""
-    found = [tp for name in names for tp in await _partitions(client, name)]
-    await client.begin_transaction()
-    for tp in found:
-        client._txn_manager.maybe_add_partition_to_txn(tp)  # noqa: SLF001  # the client adds partitions only with records
-    await client.abort_transaction()
-
-
-async def _partitions(client: AIOKafkaProducer, topic: str) -> list[TopicPartition]:
-    try:
-        return [TopicPartition(topic, number) for number in await client.partitions_for(topic)]
-    except UnknownTopicOrPartitionError as error:
-        raise MissingTopicError(topic) from error
