@@ -18,7 +18,10 @@ MAX_DOC_ID_BYTES = 1024
 _FIRST_MILLISECOND, _LAST_MILLISECOND = -62_135_596_800_000, 253_402_300_799_999
 """Years 1 to 9999."""
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
+SLUG = "[a-z0-9][a-z0-9-]{0,62}"
+"""The pattern of a tenant or domain name, for schemas."""
+
+_SLUG = re.compile(SLUG + r"\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
