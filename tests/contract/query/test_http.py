@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,13 @@ class Served:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served() -> AsyncIterator[Served]:
+    """A server that soon gives a request up."""
+    async with serving(deadline_s=0.2) as made:
+        yield made
+
+
+@asynccontextmanager
+async def serving(deadline_s: float) -> AsyncIterator[Served]:
     """The query role over three passages in memory, on a free port."""
     store, catalogue = SlowStore(), MemoryCatalogue()
     events: asyncio.Queue[tuple[RetrievalServed, Headers]] = asyncio.Queue()
@@ -68,7 +76,7 @@ async def served() -> AsyncIterator[Served]:
             raise ProduceError("Kafka is away")
         events.put_nowait((event, parent))
 
-    settings = QuerySettings(deadline_s=0.2, threshold=0.3)
+    settings = QuerySettings(deadline_s=deadline_s, threshold=0.3)
     role = QueryRole(catalogue, store, [MODEL], publish, settings)
     server = HttpServer(HttpSettings(port=0), application(list, role.routes))
     await role.start()
@@ -241,17 +249,18 @@ async def test_answer_does_not_need_kafka(served: Served) -> None:
     assert (status, found["results"][0]["chunk_id"]) == (200, "c1")
 
 
-async def test_concurrent_requests_get_their_own_answers(served: Served) -> None:
+async def test_concurrent_requests_get_their_own_answers() -> None:
     """Thirty requests at once, in three modes, each get the answer to their own query."""
     queries = [("signing keys rotated", "c1"), ("bread flour water", "c2")]
 
-    async def ask(i: int) -> bool:
+    async def ask(served: Served, i: int) -> bool:
         query, expected = queries[i % 2]
         mode = ("hybrid", "dense", "lexical")[i % 3]
         _, found = await served.post(api.SEARCH_PATH, {**GOOD, "query": query, "mode": mode})
         return found["results"][0]["chunk_id"] == expected
 
-    assert all(await asyncio.gather(*(ask(i) for i in range(30))))
+    async with serving(deadline_s=60) as patient:
+        assert all(await asyncio.gather(*(ask(patient, i) for i in range(30))))
 
 
 async def test_collections_are_listed_for_operators(served: Served) -> None:

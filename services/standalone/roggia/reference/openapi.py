@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -120,7 +120,7 @@ def _answer(kind: type[msgspec.Struct]) -> dict[str, Any]:
     return {"description": _doc(kind.__doc__), "content": {_JSON: {"schema": _ref(kind)}}}
 
 
-def _refusals(codes: dict[int, tuple[str, ...]]) -> dict[str, Any]:
+def _refusals(codes: Mapping[int, tuple[str, ...]]) -> dict[str, Any]:
     return {str(status): _refusal(status, codes[status]) for status in sorted(codes)}
 
 
