@@ -28,6 +28,8 @@ from roggia_runtime.topic_apply import refuse
 from roggia_runtime.topic_changes import Change, Existing, changes
 
 _POLL_MS = 500
+_BOUNDED_POLL_MS = 50
+"""Of a read that ends. Markers of transactions are no records: a poll that meets nothing else lasts its whole time."""
 _COORDINATOR_ABSENT = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
 _COORDINATOR_TRIES = 20
 _COORDINATOR_WAIT_S = 0.25
@@ -138,14 +140,14 @@ class TopicAdmin:
 
         Ends before offset `end`, by default at the end of the log as it is now; with `follow` it never ends.
         """
-        tp = TopicPartition(topic, partition)
+        tp, poll_ms = TopicPartition(topic, partition), _POLL_MS if follow else _BOUNDED_POLL_MS
         async with self._reader() as reader:
             first, last = (await reader.beginning_offsets([tp]))[tp], (await reader.end_offsets([tp]))[tp]
             until = None if follow else min(last, last if end is None else end)
             reader.assign([tp])
             reader.seek(tp, max(start, first))
             while until is None or await reader.position(tp) < until:
-                for r in (await reader.getmany(tp, timeout_ms=_POLL_MS)).get(tp, ()):
+                for r in (await reader.getmany(tp, timeout_ms=poll_ms)).get(tp, ()):
                     if until is not None and r.offset >= until:
                         return
                     yield clients.record(r)

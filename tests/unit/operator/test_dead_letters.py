@@ -238,7 +238,7 @@ async def test_a_letter_is_shown_beside_its_error_and_remedy() -> None:
     assert shown["error"]
     with pytest.raises(SelectionError, match="holds no record at 0:99"):
         await look.letter(Place(DLQ, 0, 99))
-    with pytest.raises(SelectionError, match="FINGERPRINT: no dead letter has 'nix'"):
+    with pytest.raises(SelectionError, match="CAUSE: no dead letter has 'nix'"):
         await look.example("nix")
 
 

@@ -59,7 +59,14 @@ def test_a_plan_without_a_flaw_warns_of_nothing() -> None:
             replace(FOUND, keys=frozenset()),
             KNOWN,
             1,
-            "tenant 'nobody' is unknown",
+            "tenant 'nobody' was found, and tenant.config does not have it",
+        ),
+        (
+            Selection(topic="doc.changed", tenant="a", domain="dcos"),
+            replace(FOUND, keys=frozenset()),
+            KNOWN,
+            1,
+            "no record of tenant 'a' in domain 'dcos' was found",
         ),
         (
             Selection(topic="doc.changed", documents=("a/1", "a/2")),

@@ -38,13 +38,13 @@ class Verifier:
         `BusyError` while another goes on. Close it to end the run early."""
         scope = scope_of(request, self._generation)
         if self._busy:
-            raise BusyError("verify: another run goes on in this process; wait for its end")
+            raise BusyError("verify: another run goes on in the service that was asked; wait for its end")
         rate = request.points_per_s or self._pace.points_per_s
         return self._run(scope, replace(self._pace, points_per_s=rate))
 
     async def _run(self, scope: Scope, pace: Pace) -> AsyncGenerator[Message]:
         if self._busy:
-            raise BusyError("verify: another run goes on in this process; wait for its end")
+            raise BusyError("verify: another run goes on in the service that was asked; wait for its end")
         self._busy = True
         try:
             async with aclosing(verify(self._store, self._log(), scope, pace)) as messages:

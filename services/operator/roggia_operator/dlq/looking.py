@@ -39,7 +39,7 @@ class DeadLetters:
         """The group of a fingerprint and its example in full. Raises `SelectionError` when no letter has it."""
         found = await self.groups(Selection(fingerprint=fingerprint), every=True)
         if not found:
-            raise SelectionError(f"FINGERPRINT: no dead letter has {fingerprint!r}; `roggia dlq list --all` shows them")
+            raise SelectionError(f"CAUSE: no dead letter has {fingerprint!r}; `roggia dlq list --all` shows them")
         return found[0], await self.letter(found[0].example.place)
 
     async def jobs(self) -> list[Job]:

@@ -64,7 +64,7 @@ class ReplayRunner:
             async for piece in reader.read(_left(job)):
                 await work.piece(piece)
         job.count(seconds=round(time.monotonic() - began))
-        done = f"sent {job.counts.get('sent', 0):,} of {job.counts.get('scanned', 0):,} records through {lane}"
+        done = f"looked at {job.counts.get('scanned', 0):,} records, sent {job.counts.get('sent', 0):,} through {lane}"
         return f"{done}; {job.note}" if job.note else done
 
     @asynccontextmanager

@@ -97,8 +97,10 @@ def _range(lost: Sequence[str], found: Found) -> Iterator[str]:
 
 
 def _owners(selection: Selection, found: Found, known: Facts) -> Iterator[str]:
-    if selection.tenant and not found.keys and selection.tenant not in known.tenants:
-        yield f"tenant {selection.tenant!r} is unknown: tenant.config does not have it, and no record was found"
+    if selection.tenant and not found.keys and selection.domain:
+        yield f"no record of tenant {selection.tenant!r} in domain {selection.domain!r} was found: check both names"
+    elif selection.tenant and not found.keys and selection.tenant not in known.tenants:
+        yield f"no record of tenant {selection.tenant!r} was found, and tenant.config does not have it: check the name"
     if selection.documents and found.records.exact:
         absent = len(selection.documents) - len(found.keys)
         if absent:

@@ -58,7 +58,9 @@ def list_(
 
 @app.command("show")
 def show(
-    which: Annotated[str, typer.Argument(metavar="FINGERPRINT|DLQ", help="A cause, or the DLQ of one letter.")],
+    which: Annotated[
+        str, typer.Argument(metavar="CAUSE|DLQ", help="A cause by its fingerprint, or the DLQ of one letter.")
+    ],
     at: Annotated[str, typer.Argument(metavar="PLACE", help="PARTITION:OFFSET of the letter in that DLQ.")] = "",
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",

@@ -21,7 +21,9 @@ Look: TypeAlias = Callable[[KafkaLog, EventCodec], Awaitable[T]]
 
 Topic: TypeAlias = Annotated[str, typer.Argument(help="Only this DLQ; a live topic means its DLQ and its lane's.")]
 Stage: TypeAlias = Annotated[str, typer.Option("--stage", help="Only letters of this stage.")]
-Kind: TypeAlias = Annotated[str, typer.Option("--kind", help="Only letters of this kind: schema, invalid, oversize, …")]
+Kind: TypeAlias = Annotated[
+    str, typer.Option("--kind", help="Only letters of this kind: schema, invalid, oversize, policy, content, gap.")
+]
 TenantOf: TypeAlias = Annotated[str, typer.Option("--tenant", help="Only this tenant's letters, by the key.")]
 Since: TypeAlias = Annotated[
     str, typer.Option("--since", help="Only letters that came since: 30m, 2h, 7d ago, or an ISO time.")

@@ -6,15 +6,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 from roggia_operator.dlq.planning import Plan
 
-from roggia.cli.output import counted, out
+from roggia.cli.output import counted, folding, out
 
 
 def show_groups(found: list[dict[str, Any]]) -> None:
     """Causes as a table, then the reasons of each."""
-    table = Table("cause", "stage", "kind", "field", "open", "ended", "first seen", "last seen", "example", box=None)
+    table = folding("cause", "stage", "kind", "field", "open", "ended", "first seen", "last seen", "example")
     for one in found:
         ended = one["letters"] - one["open"]
         example = f"{one['example']['topic']} {one['example']['place']}"
@@ -106,7 +105,7 @@ def show_plan(plan: Plan) -> None:
 
 def show_jobs(found: list[dict[str, Any]]) -> None:
     """Redrives and drops, the newest last."""
-    table = Table("job", "status", "began", "by", "reason", "what came of it", box=None)
+    table = folding("job", "status", "began", "by", "reason", "what came of it")
     for one in found:
         said = one["message"] or ", ".join(f"{number:,} {name}" for name, number in one["counts"].items())
         row = (one["job"], one["status"], time(one["began_ms"]), one["requested_by"], one["reason"], said)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
-out = Console(highlight=False)
+PIPED = 200
+"""Columns of a table that goes to a file or a pipe, where rich would take 80 and cut names short."""
+out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
 err = Console(stderr=True, highlight=False)
 
 
@@ -27,6 +31,11 @@ def emit_line(value: Any) -> None:
 def say(text: str) -> None:
     """A line about what goes on, to standard error, without markup: the text may hold anybody's words."""
     err.print(text, markup=False, soft_wrap=not err.is_terminal)
+
+
+def folding(*columns: str) -> Table:
+    """A table that breaks what does not fit, and cuts nothing: names and ids are there to be copied."""
+    return Table(*(Column(name, overflow="fold") for name in columns), box=None)
 
 
 def counted(number: int, noun: str) -> str:

@@ -223,9 +223,12 @@ def rate_(
     emit({"job": job, "rates": now}) if json else out.print(f"{job}: {spelled(now)}", markup=False)
 
 
+_ASKED = {JobWish.PAUSE: "asked to pause", JobWish.RUN: "asked to go on", JobWish.CANCEL: "asked to end"}
+
+
 def _wish(named: Named, job: str, wish: JobWish, *, json: bool) -> None:
     asyncio.run(_with(resolve(named), lambda client: client.wish(job, wish)))
-    emit({"job": job, "wish": wish.value}) if json else out.print(f"{job}: {wish.value.lower()}", markup=False)
+    emit({"job": job, "wish": wish.value}) if json else out.print(f"{job}: {_ASKED[wish]}", markup=False)
 
 
 def _found(named: Named, *, missing: bool) -> Connection:

@@ -17,7 +17,7 @@ from roggia_operator.jobs.table import Job
 from roggia_operator.replay.estimate import Figure
 from roggia_operator.replay.plan import Plan, embedding
 
-from roggia.cli.output import emit_line, out, progress
+from roggia.cli.output import emit_line, folding, out, progress
 
 LOOK_S = 0.5
 _WINDOW_S = 5.0
@@ -86,7 +86,7 @@ def show_jobs(jobs: Iterable[Job]) -> None:
     if not rows:
         out.print("No jobs.")
         return
-    table = Table("job", "status", "done", "sent", "message", box=None)
+    table = folding("job", "status", "done", "sent", "message")
     for row in rows:
         table.add_row(*map(escape, row))
     out.print(table)

@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from roggia.cli.output import folding
+
 _STYLES = {"OK": "green", "WARN": "yellow"}
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -47,7 +49,7 @@ def seconds(value: float | None) -> str:
 
 
 def _processes(processes: list[dict[str, Any]]) -> Table:
-    table = Table("process", "status", "pid", "restarts", "not ready", box=None)
+    table = folding("process", "status", "pid", "restarts", "not ready")
     for one in processes:
         row = (one["name"], one["status"], str(one["pid"]), str(one["restarts"]), ", ".join(one["not_ready"]))
         table.add_row(*map(escape, row))
@@ -55,7 +57,7 @@ def _processes(processes: list[dict[str, Any]]) -> Table:
 
 
 def _groups(groups: list[dict[str, Any]]) -> Table:
-    table = Table("group", "members", "topic", "status", "lag", "oldest", "in/s", "out/s", "left", box=None)
+    table = folding("group", "members", "topic", "status", "lag", "oldest", "in/s", "out/s", "left")
     for group in groups:
         for topic in group["topics"]:
             table.add_row(escape(group["group"]), str(group["members"]), escape(topic["topic"]), *_numbers(topic))
@@ -63,7 +65,7 @@ def _groups(groups: list[dict[str, Any]]) -> Table:
 
 
 def _partitions(groups: list[dict[str, Any]]) -> Table:
-    table = Table("group", "partition", "status", "lag", "oldest", "in/s", "out/s", "left", "owner", "why", box=None)
+    table = folding("group", "partition", "status", "lag", "oldest", "in/s", "out/s", "left", "owner", "why")
     for group in groups:
         for topic in group["topics"]:
             for part in topic["partitions"]:

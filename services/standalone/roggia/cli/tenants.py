@@ -28,7 +28,7 @@ from roggia_runtime.codec import EventCodec
 from roggia_schemas.events import JobKind, JobStatus, TenantConfig
 
 from roggia.cli import options
-from roggia.cli.output import counted, emit, out, say
+from roggia.cli.output import counted, emit, folding, out, say
 from roggia.cli.replay_views import watch
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import StandaloneError, UsageError
@@ -78,7 +78,7 @@ def list_(
         emit(rows)
         return
     names = ("tenant", "status", "time zone", "retention", "limits", "documents", "chunks", "domains")
-    table = Table(*names, box=None)
+    table = folding(*names)
     for row in rows:
         table.add_row(*(escape(_cell(row[name.replace(" ", "_")])) for name in names))
     out.print(table if rows else "No tenants.")
@@ -224,7 +224,7 @@ def _show_plan(
         table.add_row(name.replace("_", " "), escape(_cell(value)))
     out.print(table)
     out.print("What remains for a while")
-    rest = Table("where", "what", "until", "why", box=None)
+    rest = folding("where", "what", "until", "why")
     for one in left:
         rest.add_row(*(escape(one[name]) for name in ("where", "what", "until", "why")))
     out.print(rest)

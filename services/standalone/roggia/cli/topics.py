@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 from roggia_operator.reading.records import decoded, plain
 from roggia_operator.reading.tail import tail as records_of
 from roggia_runtime.codec import EventCodec
 
 from roggia.cli import options
-from roggia.cli.output import emit, emit_line, out
+from roggia.cli.output import emit, emit_line, folding, out
 from roggia.cli.topic_acls import acls
 from roggia.cli.topic_plan import apply, plan
 from roggia.connection import Connection, Named, resolve
@@ -36,7 +35,7 @@ def list_(data: options.Data = None, bootstrap: options.Bootstrap = "", json: op
     if json:
         emit(found)
         return
-    table = Table("topic", "partitions", "offsets", "owner", box=None)
+    table = folding("topic", "partitions", "offsets", "owner")
     for topic in found:
         table.add_row(topic["topic"], str(topic["partitions"]), f"{topic['offsets']:,}", topic["owner"])
     out.print(table)

@@ -9,11 +9,10 @@ from typing import Any, Protocol
 
 import msgspec
 from rich.markup import escape
-from rich.table import Table
 from roggia_operator.repair.plan import RepairPlan
 from roggia_runtime.findings import Finding, Mark, Progress, Summary
 
-from roggia.cli.output import counted, emit_line, out, progress
+from roggia.cli.output import counted, emit_line, folding, out, progress
 
 SHOWN = 50
 _UNITS = {"log": "records", "index": "points", "compare": "slices", "recheck": "documents"}
@@ -60,7 +59,7 @@ def show(findings: Sequence[Finding], summary: Summary, *, json: bool) -> None:
 
 
 def _show_findings(findings: Sequence[Finding]) -> None:
-    table = Table("finding", "collection", "document", "point", "log", "index", "detail", "repair", box=None)
+    table = folding("finding", "collection", "document", "point", "log", "index", "detail", "repair")
     for one in findings[:SHOWN]:
         what = f"{'head' if one.head else 'passage'} {one.point_id}"
         row = (one.kind.value, one.collection, one.doc_id, what, _version(one.expected), _version(one.found),
