@@ -10,7 +10,7 @@ from roggia_runtime.records import Drop
 from roggia_runtime.tenancy import EVERYBODY_STAYS, OFFBOARDED, Tenants
 from roggia_schemas.events import DocChanged, Operation, TenantConfig
 
-from roggia_ingest.changes import LAST_MILLISECOND
+from roggia_ingest.catalogue.judge import LAST_MILLISECOND
 from roggia_ingest.errors import PolicyError
 
 _DAY_MS = 86_400_000
