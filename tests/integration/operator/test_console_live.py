@@ -99,7 +99,7 @@ async def test_a_replay_is_planned_in_the_form_and_run(broker: Broker, console: 
         job = await _confirm(console, "replay", plan)
         await reached(client, job.rpartition("/")[2], JobStatus.DONE)
         assert len(await records(kafka, LANE)) == 7
-    assert "sent 7 of 10 records" in await _page(console, job)
+    assert "looked at 10 records, sent 7 through doc.changed.replay" in await _page(console, job)
 
 
 def _source(doc_id: str) -> Record:
