@@ -12,8 +12,8 @@ from roggia_operator.dlq.ledger import Closing, Fate, Ledger, pack, unpack
 from roggia_operator.dlq.letters import Letter, Place, letter
 from roggia_operator.dlq.looking import DeadLetters
 from roggia_operator.dlq.selection import Selection, dlqs, place
-from roggia_operator.dlq.times import moment
 from roggia_operator.errors import SelectionError
+from roggia_operator.times import moment
 from roggia_runtime import replay
 from roggia_runtime.records import Partition, Record
 from roggia_schemas import topics

@@ -9,12 +9,13 @@ import typer
 from msgspec import structs
 from roggia_operator.dlq.kafka_log import KafkaLog
 from roggia_operator.dlq.selection import Selection, dlqs
-from roggia_operator.dlq.times import moment
+from roggia_operator.times import moment
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
 
+from roggia.cli.connected import codec_of
 from roggia.connection import Connection
-from roggia.publishing.publisher import kafka_settings, registry_settings
+from roggia.publishing.publisher import kafka_settings
 
 T = TypeVar("T")
 Look: TypeAlias = Callable[[KafkaLog, EventCodec], Awaitable[T]]
@@ -33,12 +34,8 @@ Until: TypeAlias = Annotated[str, typer.Option("--until", help="Only letters tha
 
 async def looking(where: Connection, look: Look[T]) -> T:
     """Connect, look, disconnect."""
-    codec = EventCodec(registry_settings(where), source="roggia/dlq")
-    try:
-        async with KafkaLog(kafka_settings(where)) as log:
-            return await look(log, codec)
-    finally:
-        await codec.stop()
+    async with codec_of(where, "dlq") as codec, KafkaLog(kafka_settings(where)) as log:
+        return await look(log, codec)
 
 
 async def within(log: KafkaLog, topic: str, meant: Selection) -> Selection:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
@@ -24,16 +20,19 @@ from roggia_runtime.codec import EventCodec
 from roggia_schemas.events import JobStatus
 
 from roggia.cli import options
+from roggia.cli.asking import agreed, somebody
+from roggia.cli.connected import job_client
 from roggia.cli.dlq_common import Kind, Since, Stage, TenantOf, Until, looking, moment_of, within
 from roggia.cli.dlq_views import plan_row, show_jobs, show_plan
 from roggia.cli.output import counted, emit, out, say
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import NotRunningError, StandaloneError, UsageError
-from roggia.publishing.publisher import kafka_settings, registry_settings
 
 TAKEN_S = 20.0
 """Seconds after which a job that nobody took is given up to whoever starts an operator."""
 LOOK_S = 0.3
+UNASKED = "needed without a terminal, where nobody can confirm the plan"
+REFUSED = "not confirmed: nothing was done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ def redrive(
         emit(plan_row(found)) if json else None
         return
     if not yes:
-        _ask("--yes", lambda: typer.confirm(f"Redrive {counted(found.send, 'letter')}?", err=True))
+        agreed(f"Redrive {counted(found.send, 'letter')}?", otherwise=f"--yes: {UNASKED}", refused=REFUSED)
     _carry_out(where, found, Asked(reason, {"records": rate} if rate else {}, detach, json))
 
 
@@ -141,7 +140,11 @@ def drop(
     if confirm and confirm != wanted:
         raise UsageError(f"--confirm: {confirm!r} is not {wanted!r}, which the plan asks for; nothing was dropped")
     if not confirm:
-        _ask("--confirm", lambda: typer.prompt(f"Type {wanted!r} to go on", err=True, default="") == wanted)
+        agreed(
+            lambda: typer.prompt(f"Type {wanted!r} to go on", err=True, default="") == wanted,
+            otherwise=f"--confirm: {UNASKED}",
+            refused=REFUSED,
+        )
     _carry_out(where, found, Asked(reason, {}, detach, json))
 
 
@@ -187,26 +190,15 @@ def _planned(where: Connection, task: Task, which: str) -> Plan:
     return asyncio.run(looking(where, look))
 
 
-def _ask(option: str, question: Callable[[], bool]) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError(f"{option}: needed without a terminal, where nobody can confirm the plan")
-    if not question():
-        raise StandaloneError("not confirmed: nothing was done")
-
-
 def _carry_out(where: Connection, found: Plan, asked: Asked) -> None:
     """Ask the operator service for the job; wait for its end unless told otherwise."""
-    wanted, new_id = request(found.task, who=_somebody(), reason=asked.reason, rates=asked.rates)
+    wanted, new_id = request(found.task, who=somebody(), reason=asked.reason, rates=asked.rates)
 
     async def submit() -> Job | None:
-        codec = EventCodec(registry_settings(where), source="roggia/dlq")
-        try:
-            async with JobClient(kafka_settings(where), codec) as client:
-                await client.submit(wanted, new_id)
-                say(f"job {new_id}: it runs in the operator service, and goes on there if this command is interrupted")
-                return None if asked.detach else await _ended(client, new_id)
-        finally:
-            await codec.stop()
+        async with job_client(where, "dlq") as client:
+            await client.submit(wanted, new_id)
+            say(f"job {new_id}: it runs in the operator service, and goes on there if this command is interrupted")
+            return None if asked.detach else await _ended(client, new_id)
 
     job = asyncio.run(submit())
     row = {"job": new_id} if job is None else job_row(job)
@@ -240,7 +232,3 @@ def _line(job_id: str, job: Job | None) -> str:
     if job is None:
         return f"{job_id}\nWatch it: roggia dlq jobs {job_id}"
     return f"{job_id}: {job.state.message if job.state else ''}"
-
-
-def _somebody() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"

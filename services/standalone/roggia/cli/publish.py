@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -17,6 +16,7 @@ import typer
 from roggia_schemas.names import check_doc_id, check_slug
 
 from roggia.cli import options
+from roggia.cli.asking import at_terminal
 from roggia.cli.bars import bars
 from roggia.cli.output import counted, emit, say
 from roggia.connection import KAFKA_VARIABLE, Connection, Named, data_directory, resolve
@@ -80,8 +80,8 @@ def delete(
     target = target_of(tenant, domain, ["*"])
     ids = [check_doc_id(one) for one in doc_id]
     where = resolve(Named(data, bootstrap, registry))
-    if not yes and not sys.stdin.isatty():
-        raise UsageError("--yes: needed to delete without a terminal to ask at")
+    if not yes:
+        at_terminal("--yes: needed to delete without a terminal to ask at")
     if check:
         asyncio.run(_check_domains(where, target, ids))
     if not yes:

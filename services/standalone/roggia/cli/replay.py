@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
@@ -18,19 +14,21 @@ from roggia_operator.jobs.table import Job
 from roggia_operator.replay.plan import Plan, checked_rates, plan
 from roggia_operator.replay.selection import Selection
 from roggia_operator.replay.survey import EXACT_BELOW, Effort
-from roggia_runtime.codec import EventCodec
 from roggia_schemas.events import JobKind, JobStatus, JobWish
 
 from roggia.cli import options
+from roggia.cli.asking import agreed, somebody
+from roggia.cli.connected import codec_of, job_client
 from roggia.cli.output import emit, out, say
 from roggia.cli.replay_options import Asked, asked, rates_of
 from roggia.cli.replay_views import job_row, show_jobs, show_plan, spelled, watch
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import StandaloneError, UsageError
-from roggia.publishing.publisher import kafka_settings, registry_settings
+from roggia.publishing.publisher import kafka_settings
 
 app = typer.Typer(no_args_is_help=True, help="Replay and backfill: process records again, after everything live.")
 T = TypeVar("T")
+UNASKED = "--yes: nobody is there to confirm the plan; give --yes to accept it"
 
 Topic: TypeAlias = Annotated[str, typer.Argument(help="Live topic: doc.changed, doc.chunked.c1, doc.embedded.g1.")]
 From: TypeAlias = Annotated[str, typer.Option("--from", help="From then on: 2026-01-31T12:00:00Z, or 90m, 2h, 7d ago.")]
@@ -122,8 +120,8 @@ def run(
     if not json:
         show_plan(found)
     if not yes:
-        _confirm()
-    request = Request(JobKind.REPLAY, found.selection.as_json(), rates, _somebody(), reason)
+        agreed("Run it?", otherwise=UNASKED, refused="not run")
+    request = Request(JobKind.REPLAY, found.selection.as_json(), rates, somebody(), reason)
     job_id = asyncio.run(_with(where, lambda client: client.submit(request)))
     if json:
         emit({"job": job_id, "plan": found.as_json()})
@@ -170,40 +168,28 @@ def list_(
     _show(asyncio.run(_with(resolve(Named(data, bootstrap, registry)), _replays)), json=json)
 
 
-@app.command("pause")
-def pause(
-    job: JobId,
-    data: options.Data = None,
-    bootstrap: options.Bootstrap = "",
-    registry: options.Registry = "",
-    json: options.Json = False,
-) -> None:
-    """Pause a job. It stops within a second or two, and stays paused over restarts."""
-    _wish(Named(data, bootstrap, registry), job, JobWish.PAUSE, json=json)
+def _wishing(wish: JobWish) -> Callable[..., None]:
+    """The command that asks for one wish."""
+
+    def command(
+        job: JobId,
+        data: options.Data = None,
+        bootstrap: options.Bootstrap = "",
+        registry: options.Registry = "",
+        json: options.Json = False,
+    ) -> None:
+        asyncio.run(_with(resolve(Named(data, bootstrap, registry)), lambda client: client.wish(job, wish)))
+        emit({"job": job, "wish": wish.value}) if json else out.print(f"{job}: {_ASKED[wish]}", markup=False)
+
+    return command
 
 
-@app.command("resume")
-def resume(
-    job: JobId,
-    data: options.Data = None,
-    bootstrap: options.Bootstrap = "",
-    registry: options.Registry = "",
-    json: options.Json = False,
-) -> None:
-    """Let a paused job go on."""
-    _wish(Named(data, bootstrap, registry), job, JobWish.RUN, json=json)
-
-
-@app.command("cancel")
-def cancel(
-    job: JobId,
-    data: options.Data = None,
-    bootstrap: options.Bootstrap = "",
-    registry: options.Registry = "",
-    json: options.Json = False,
-) -> None:
-    """End a job. What it has sent is processed; the rest never is."""
-    _wish(Named(data, bootstrap, registry), job, JobWish.CANCEL, json=json)
+for name, wish, text in (
+    ("pause", JobWish.PAUSE, "Pause a job. It stops within a second or two, and stays paused over restarts."),
+    ("resume", JobWish.RUN, "Let a paused job go on."),
+    ("cancel", JobWish.CANCEL, "End a job. What it has sent is processed; the rest never is."),
+):
+    app.command(name, help=text)(_wishing(wish))
 
 
 @app.command("rate")
@@ -226,31 +212,15 @@ def rate_(
 _ASKED = {JobWish.PAUSE: "asked to pause", JobWish.RUN: "asked to go on", JobWish.CANCEL: "asked to end"}
 
 
-def _wish(named: Named, job: str, wish: JobWish, *, json: bool) -> None:
-    asyncio.run(_with(resolve(named), lambda client: client.wish(job, wish)))
-    emit({"job": job, "wish": wish.value}) if json else out.print(f"{job}: {_ASKED[wish]}", markup=False)
-
-
 def _found(named: Named, *, missing: bool) -> Connection:
     """Where Kafka is and, where the index is asked, its query service."""
     where = resolve(named)
     return replace(where, query=resolve(named, need="query").query) if missing else where
 
 
-def _somebody() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"
-
-
-def _confirm() -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("--yes: nobody is there to confirm the plan; give --yes to accept it")
-    if not typer.confirm("Run it?", err=True):
-        raise StandaloneError("not run")
-
-
 async def _planned(where: Connection, said: Asked, rates: Mapping[str, float], exact_below: int) -> Plan:
     chosen: Selection = await asked(said, where)
-    async with _codec(where) as codec:
+    async with codec_of(where, "replay") as codec:
         return await plan(kafka_settings(where), codec, chosen, rates, Effort(exact_below=exact_below))
 
 
@@ -266,15 +236,6 @@ def _show(jobs: list[Job], *, json: bool) -> None:
     emit([job_row(job) for job in jobs]) if json else show_jobs(jobs)
 
 
-@asynccontextmanager
-async def _codec(where: Connection) -> AsyncIterator[EventCodec]:
-    codec = EventCodec(registry_settings(where), source="roggia/replay")
-    try:
-        yield codec
-    finally:
-        await codec.stop()
-
-
 async def _with(where: Connection, work: Callable[[JobClient], Awaitable[T]]) -> T:
-    async with _codec(where) as codec, JobClient(kafka_settings(where), codec) as client:
+    async with job_client(where, "replay") as client:
         return await work(client)

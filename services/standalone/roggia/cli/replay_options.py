@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, cast
 
 from roggia_operator.replay.plan import checked_rates
 from roggia_operator.replay.selection import OffsetRange, Selection, documents, selected
+from roggia_operator.times import millis
 from roggia_runtime.clock import now_ms
 from roggia_schemas import topics
 
@@ -18,8 +18,6 @@ from roggia.cli.replay_missing import missing
 from roggia.connection import Connection
 from roggia.errors import UsageError
 
-_AGO = re.compile(r"(\d+)([smhd])\Z")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _RANGE = re.compile(r"(\d+):(\d+)-(\d+)\Z")
 
 
@@ -75,14 +73,10 @@ def moment(option: str, text: str) -> int | None:
     """Milliseconds since the epoch of an ISO 8601 time (UTC where it names no offset) or a time ago; None for ''."""
     if not text:
         return None
-    ago = _AGO.match(text)
-    if ago:
-        return now_ms() - int(timedelta(**{_UNITS[ago[2]]: int(ago[1])}).total_seconds() * 1000)
     try:
-        at = datetime.fromisoformat(text)
+        return millis(text, now_ms())
     except ValueError:
         raise UsageError(f"{option}: {text!r} is no time; write 2026-01-31T12:00:00Z, or 90m, 2h, 7d ago") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def offset_range(text: str) -> OffsetRange:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +15,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 from roggia_operator.errors import SelectionError
-from roggia_operator.jobs.client import JobClient, Request
+from roggia_operator.jobs.client import Request
 from roggia_operator.jobs.table import Job
 from roggia_operator.tenants.changes import Change, changes, record
 from roggia_operator.tenants.registry import TenantRegistry
@@ -28,11 +26,13 @@ from roggia_runtime.codec import EventCodec
 from roggia_schemas.events import JobKind, JobStatus, TenantConfig
 
 from roggia.cli import options
+from roggia.cli.asking import agreed, at_terminal, somebody
+from roggia.cli.connected import codec_of, job_client
 from roggia.cli.output import counted, emit, folding, out, say
 from roggia.cli.replay_views import watch
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import StandaloneError, UsageError
-from roggia.publishing.publisher import kafka_settings, registry_settings
+from roggia.publishing.publisher import kafka_settings
 
 app = typer.Typer(no_args_is_help=True, help="Tenants: what holds for each, and how one leaves.")
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -58,7 +58,11 @@ def apply(
     if not json:
         _show_changes(to_do)
     if to_do and not yes:
-        _confirm(f"Change {counted(len(to_do), 'tenant')}?")
+        agreed(
+            f"Change {counted(len(to_do), 'tenant')}?",
+            otherwise="--yes: nobody is there to confirm; give --yes to accept the difference",
+            refused="nothing was changed",
+        )
     asyncio.run(_write(where, to_do))
     if json:
         emit([{"tenant": one.tenant_id, "new": one.new, "differences": one.differences} for one in found])
@@ -112,7 +116,7 @@ def offboard(
     if plan:
         return
     _typed(tenant, confirm)
-    request = Request(JobKind.OFFBOARD, msgspec.json.encode({"tenant": tenant}).decode(), {}, _somebody(), reason)
+    request = Request(JobKind.OFFBOARD, msgspec.json.encode({"tenant": tenant}).decode(), {}, somebody(), reason)
     job = asyncio.run(_submit(where, request, follow=follow, json=json))
     if job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
         raise StandaloneError(f"{job.job_id}: {job.status.value}: {job.state.message if job.state else ''}")
@@ -126,7 +130,7 @@ async def _changes(where: Connection, wanted: Mapping[str, Wanted], reactivate: 
 async def _write(where: Connection, to_do: list[Change]) -> None:
     if to_do:
         async with _registry(where) as (tenants, _):
-            await tenants.write([record(change, _somebody()) for change in to_do])
+            await tenants.write([record(change, somebody()) for change in to_do])
 
 
 async def _rows(where: Connection, *, count: bool) -> list[dict[str, Any]]:
@@ -148,14 +152,10 @@ async def _remains(where: Connection) -> list[dict[str, Any]]:
 
 
 async def _submit(where: Connection, request: Request, *, follow: bool, json: bool) -> Job:
-    codec = EventCodec(registry_settings(where), source="roggia/tenants")
-    try:
-        async with JobClient(kafka_settings(where), codec) as client:
-            job_id = await client.submit(request)
-            say(f"{job_id}: the operator service does it; Ctrl-C leaves it running")
-            job = await watch(client, job_id, json=json) if follow else await client.get(job_id)
-    finally:
-        await codec.stop()
+    async with job_client(where, "tenants") as client:
+        job_id = await client.submit(request)
+        say(f"{job_id}: the operator service does it; Ctrl-C leaves it running")
+        job = await watch(client, job_id, json=json) if follow else await client.get(job_id)
     if not json:
         out.print(job.state.message if job.state and job.state.message else job_id, markup=False)
     return job
@@ -163,12 +163,8 @@ async def _submit(where: Connection, request: Request, *, follow: bool, json: bo
 
 @asynccontextmanager
 async def _registry(where: Connection) -> AsyncIterator[tuple[TenantRegistry, EventCodec]]:
-    codec = EventCodec(registry_settings(where), source="roggia/tenants")
-    try:
-        async with TenantRegistry(kafka_settings(where), codec) as tenants:
-            yield tenants, codec
-    finally:
-        await codec.stop()
+    async with codec_of(where, "tenants") as codec, TenantRegistry(kafka_settings(where), codec) as tenants:
+        yield tenants, codec
 
 
 def _row(name: str, held: TenantConfig | None, found: Holdings | None, *, count: bool) -> dict[str, Any]:
@@ -232,19 +228,8 @@ def _show_plan(
 
 def _typed(tenant: str, confirm: str) -> None:
     """Raises `UsageError` unless the tenant's name was typed."""
-    if not confirm and not sys.stdin.isatty():
-        raise UsageError(f"--confirm: nobody is there to type the name; give --confirm {tenant}")
+    if not confirm:
+        at_terminal(f"--confirm: nobody is there to type the name; give --confirm {tenant}")
     typed = confirm or typer.prompt("There is no way back. Type the tenant's name", err=True)
     if typed.strip() != tenant:
         raise UsageError(f"--confirm: {typed!r} is not {tenant!r}; nothing was done")
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("--yes: nobody is there to confirm; give --yes to accept the difference")
-    if not typer.confirm(question, err=True):
-        raise StandaloneError("nothing was changed")
-
-
-def _somebody() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()}"

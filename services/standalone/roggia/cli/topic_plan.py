@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from roggia_runtime.topic_changes import settings
 from roggia.access import principals
 from roggia.access.plan import AclPlan, apply_acls, plan_acls
 from roggia.cli import options
+from roggia.cli.asking import at_terminal
 from roggia.cli.output import emit, out
 from roggia.connection import Named, resolve
 from roggia.errors import StandaloneError, UsageError
@@ -200,8 +200,7 @@ def _rules(plan: AclPlan | None) -> list[tuple[str, tuple[Acl, ...], str]]:
 def _agree(yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise UsageError("--yes: needed to apply without a terminal; `roggia topics plan` shows what would be done")
+    at_terminal("--yes: needed to apply without a terminal; `roggia topics plan` shows what would be done")
     typer.confirm("Do it?", abort=True, err=True)
 
 

@@ -9,15 +9,15 @@ import typer
 from rich.markup import escape
 from roggia_operator.reading.records import decoded, plain
 from roggia_operator.reading.tail import tail as records_of
-from roggia_runtime.codec import EventCodec
 
 from roggia.cli import options
+from roggia.cli.connected import codec_of
 from roggia.cli.output import emit, emit_line, folding, out
 from roggia.cli.topic_acls import acls
 from roggia.cli.topic_plan import apply, plan
 from roggia.connection import Connection, Named, resolve
 from roggia.inspect.topics import list_topics
-from roggia.publishing.publisher import kafka_settings, registry_settings
+from roggia.publishing.publisher import kafka_settings
 
 app = typer.Typer(no_args_is_help=True, help="Kafka topics: make them, list them, look into them.")
 
@@ -59,13 +59,10 @@ def tail(
 
 
 async def _tail(where: Connection, topic: str, *, decode: bool, last: int, follow: bool, json: bool) -> None:
-    codec = EventCodec(registry_settings(where), source="roggia/tail")
-    try:
+    async with codec_of(where, "tail") as codec:
         async for record in records_of(kafka_settings(where), topic, last=last, follow=follow):
             shown = await decoded(record, codec) if decode else plain(record)
             emit_line(shown) if json else _show(shown)
-    finally:
-        await codec.stop()
 
 
 def _show(record: dict[str, Any]) -> None:

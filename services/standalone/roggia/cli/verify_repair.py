@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import typer
 from roggia_operator.jobs.table import Job
 from roggia_operator.repair.plan import RepairPlan, planned
 from roggia_operator.repair.running import Repairer, Route
 from roggia_operator.verify_client import findings as told
-from roggia_runtime.codec import EventCodec
 from roggia_runtime.findings import Finding, Summary, VerifyRequest
 
+from roggia.cli.asking import agreed, somebody
+from roggia.cli.connected import codec_of
 from roggia.cli.output import say
 from roggia.cli.verify_views import show_plan
 from roggia.connection import Connection
 from roggia.errors import StandaloneError, UsageError
-from roggia.publishing.publisher import kafka_settings, registry_settings
+from roggia.publishing.publisher import kafka_settings
 
 REASON = "roggia verify --repair"
+UNASKED = "--yes: nobody is there to confirm the repair; give --yes to accept it"
 _AT_ONCE = 2_000
 """Documents of one verification afterwards."""
 
@@ -39,24 +37,22 @@ async def mend(
     where: Connection, found: Sequence[Finding], summary: Summary, *, consent: Consent, json: bool, timeout_s: float
 ) -> list[Finding]:
     """Repair what can be; what is wrong afterwards. Raises `StandaloneError` when it is not wanted or not done."""
-    codec = EventCodec(registry_settings(where), source="roggia/verify")
-    repairer = Repairer(kafka_settings(where), codec, Route(summary.chunked, summary.generation))
-    try:
+    async with codec_of(where, "verify") as codec:
+        repairer = Repairer(kafka_settings(where), codec, Route(summary.chunked, summary.generation))
         await codec.start()
         plan = await repairer.possible(planned(found, summary.unreadable))
         if not json:
             show_plan(plan)
         if not plan.empty:
             confirm_deletions(plan, summary, consent)
-            _confirm(yes=consent.yes)
+            if not consent.yes:
+                agreed("Repair?", otherwise=UNASKED, refused="not repaired")
             await _carry_out(repairer, plan, timeout_s)
         return [*plan.beyond, *(await _left(where, plan))]
-    finally:
-        await codec.stop()
 
 
 async def _carry_out(repairer: Repairer, plan: RepairPlan, timeout_s: float) -> None:
-    jobs = await repairer.submit(plan, f"{getpass.getuser()}@{socket.gethostname()}", REASON)
+    jobs = await repairer.submit(plan, somebody(), REASON)
     if plan.deletions:
         say(f"deletions sent: {await repairer.delete(plan):,}")
     for job in jobs:
@@ -101,12 +97,3 @@ def confirm_deletions(plan: RepairPlan, summary: Summary, consent: Consent) -> N
         f"--delete: {number:,} documents would be deleted, and {summary.chunked} knows {summary.documents:,}: is that "
         f"topic whole, and the right one? If so, repeat the command with --delete {number}"
     )
-
-
-def _confirm(*, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("--yes: nobody is there to confirm the repair; give --yes to accept it")
-    if not typer.confirm("Repair?", err=True):
-        raise StandaloneError("not repaired")
