@@ -9,7 +9,7 @@ from dataclasses import replace
 import msgspec
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.consumer.dead_letters import dead_letter
-from roggia_runtime.offsets import Bounds
+from roggia_runtime.ranges import Span
 from roggia_runtime.records import DeadLetter, Output, Partition, Record
 from roggia_runtime.settings import RegistrySettings
 from roggia_schemas import topics
@@ -69,9 +69,9 @@ class MemoryLog:
             for name in self._topics
         }
 
-    async def bounds(self, partitions: Iterable[Partition]) -> Mapping[Partition, Bounds]:
+    async def bounds(self, partitions: Iterable[Partition]) -> Mapping[Partition, Span]:
         """Beginning and end."""
-        return {part: Bounds(self._first[part], len(self._kept[part])) for part in partitions}
+        return {part: Span(self._first[part], len(self._kept[part])) for part in partitions}
 
     async def committed(self, groups: Iterable[str]) -> Mapping[str, Mapping[Partition, int]]:
         """Commits by group; before that, whoever reads the lanes has its turn."""

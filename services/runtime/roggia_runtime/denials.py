@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
 
 from roggia_runtime.connecting import principal
+from roggia_runtime.errors import AdminError, UnavailableError
 from roggia_runtime.settings import KafkaSettings
 
 DENIED = (
@@ -28,6 +34,20 @@ def explain(error: BaseException, settings: KafkaSettings | None, doing: str = "
         return f"{where}: {error!r}"
     who = principal(settings) if settings else "this client"
     return f"{where} does not let {who} {doing or _named(error)}: {_REMEDY}"
+
+
+@asynccontextmanager
+async def translated(settings: KafkaSettings) -> AsyncIterator[None]:
+    """What a client with these settings raises within, as ours: `UnavailableError` when no broker answers (nobody is
+    asked why: whoever watches meets it again and again), `AdminError` when Kafka refuses or does not answer in time."""
+    try:
+        yield
+    except KafkaConnectionError as error:
+        raise UnavailableError(
+            f"Kafka at {settings.bootstrap} does not answer; start it, or name another address"
+        ) from error
+    except (KafkaError, TimeoutError) as error:
+        raise AdminError(explain(error, settings)) from error
 
 
 def _named(error: BaseException) -> str:

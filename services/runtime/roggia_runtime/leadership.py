@@ -97,11 +97,6 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
         """What keeps it from leading or from standing by."""
         return [f"{self._role}: {self._trouble}"] if self._trouble else []
 
-    @property
-    def leading(self) -> bool:
-        """Whether this instance does the work now."""
-        return self._task is not None and not self._task.done()
-
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:  # noqa: ARG002
         """Called by the client before the partition may go to another instance."""
         await self._let_go()

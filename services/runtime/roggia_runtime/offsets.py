@@ -6,8 +6,7 @@ For those who watch: lag, throttling, offboarding. One `Offsets` keeps its two c
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -18,13 +17,13 @@ from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
     GroupLoadInProgressError,
     KafkaConnectionError,
-    KafkaError,
     NotCoordinatorForGroupError,
 )
 
 from roggia_runtime import clients
 from roggia_runtime.consumer.scanning import Scan, Seen
-from roggia_runtime.errors import AdminError, UnavailableError
+from roggia_runtime.denials import translated
+from roggia_runtime.ranges import Span, held
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
 
@@ -54,14 +53,6 @@ class GroupInfo:
     members: tuple[Member, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Oldest offset kept, and the next offset that a read-committed reader will see."""
-
-    first: int
-    end: int
-
-
 class Offsets:
     """Use it as a context manager, from one task at a time.
 
@@ -81,7 +72,7 @@ class Offsets:
 
     async def __aenter__(self) -> Self:
         try:
-            async with self._errors():
+            async with translated(self._settings):
                 await self._admin.start()
                 await self._reader.start()
         except BaseException:
@@ -99,12 +90,12 @@ class Offsets:
 
     async def groups(self) -> tuple[str, ...]:
         """Names of every consumer group."""
-        async with self._errors():
+        async with translated(self._settings):
             return tuple(sorted(str(group[0]) for group in await self._admin.list_consumer_groups()))
 
     async def partitions(self) -> dict[str, tuple[Partition, ...]]:
         """Every topic that is not the broker's own, with its partitions."""
-        async with self._errors():
+        async with translated(self._settings):
             described = [topic for topic in await self._admin.describe_topics() if not topic.get("is_internal")]
         return {
             topic["topic"]: tuple(sorted(Partition(topic["topic"], part["partition"]) for part in topic["partitions"]))
@@ -114,36 +105,34 @@ class Offsets:
     async def committed(self, groups: Iterable[str]) -> dict[str, dict[Partition, int]]:
         """What each group has committed: the next offset that it will read, by partition."""
         names = list(groups)
-        async with self._errors():
+        async with translated(self._settings):
             found = await asyncio.gather(*(self._of_group(name, self._committed) for name in names))
         return dict(zip(names, found, strict=True))
 
     async def describe(self, groups: Iterable[str]) -> dict[str, GroupInfo]:
         """State and members of each group."""
         names = list(groups)
-        async with self._errors():
+        async with translated(self._settings):
             found = await asyncio.gather(*(self._of_group(name, self._described) for name in names))
         return dict(zip(names, found, strict=True))
 
-    async def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Bounds]:
+    async def bounds(self, partitions: Iterable[Partition]) -> dict[Partition, Span]:
         """Beginning and end of each partition, in two requests per broker."""
         tps = [TopicPartition(*partition) for partition in partitions]
         if not tps:
             return {}
-        async with self._errors():
-            ends = await self._reader.end_offsets(tps)
-            firsts = await self._reader.beginning_offsets(tps)
-        return {Partition(tp.topic, tp.partition): Bounds(int(firsts[tp]), int(ends[tp])) for tp in tps}
+        async with translated(self._settings):
+            return await held(self._reader, tps)
 
     async def scan(
-        self, ranges: Mapping[Partition, Bounds], wanted: Callable[[Record], bool], *, limit: int, timeout_s: float
+        self, ranges: Mapping[Partition, Span], wanted: Callable[[Record], bool], *, limit: int, timeout_s: float
     ) -> dict[Partition, Seen]:
         """Read each range until its first record that is `wanted`, at most `limit` records of each partition.
 
         After `timeout_s` seconds what is known by then is returned; `Seen.scanned_to` says how far that is.
         """
         scan = Scan(self._reader, ranges, wanted, limit)
-        async with self._errors():
+        async with translated(self._settings):
             return await scan.run(timeout_s)
 
     async def _of_group(self, group: str, ask: Callable[[str, int], Awaitable[T]]) -> T:
@@ -168,17 +157,6 @@ class Offsets:
         (response,) = await self._admin.describe_consumer_groups([group], coordinator)
         described = response.groups[0]
         return GroupInfo(str(described[2]), tuple(_member(member) for member in described[5]))
-
-    @asynccontextmanager
-    async def _errors(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except KafkaConnectionError as error:
-            raise UnavailableError(
-                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
-            ) from error
-        except (KafkaError, TimeoutError) as error:
-            raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error
 
 
 def _member(described: Any) -> Member:

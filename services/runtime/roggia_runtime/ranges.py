@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaConnectionError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import OffsetOutOfRangeError
 
 from roggia_runtime import clients
-from roggia_runtime.errors import AdminError, UnavailableError
+from roggia_runtime.denials import translated
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
 
@@ -45,6 +44,13 @@ class Piece:
     lost: int = 0
 
 
+async def held(client: AIOKafkaConsumer, tps: list[TopicPartition]) -> dict[Partition, Span]:
+    """What partitions hold now, in two requests per broker. For the owner of `client`. Raises `KafkaError`."""
+    ends = await client.end_offsets(tps)
+    firsts = await client.beginning_offsets(tps)
+    return {Partition(tp.topic, tp.partition): Span(int(firsts[tp]), int(ends[tp])) for tp in tps}
+
+
 class RangeReader:
     """Use it as a context manager, from one task at a time.
 
@@ -57,11 +63,10 @@ class RangeReader:
 
     async def __aenter__(self) -> Self:
         try:
-            async with self._errors():
+            async with translated(self._settings):
                 await self._client.start()
-            await asyncio.sleep(
-                0
-            )  # the client's tasks must have begun, or stopping it at once raises their cancellation
+            # The client's tasks must have begun, or stopping it at once raises their cancellation.
+            await asyncio.sleep(0)
         except BaseException:
             await self._client.stop()
             raise
@@ -75,16 +80,15 @@ class RangeReader:
         tps = [TopicPartition(*partition) for partition in partitions]
         if not tps:
             return {}
-        async with self._errors():
-            firsts, ends = await self._client.beginning_offsets(tps), await self._client.end_offsets(tps)
-        return {Partition(tp.topic, tp.partition): Span(int(firsts[tp]), int(ends[tp])) for tp in tps}
+        async with translated(self._settings):
+            return await held(self._client, tps)
 
     async def at(self, partitions: Iterable[Partition], timestamp_ms: int) -> dict[Partition, int | None]:
         """First offset of each partition whose record is of that time or later; None where there is none."""
         asked = {TopicPartition(*partition): timestamp_ms for partition in partitions}
         if not asked:
             return {}
-        async with self._errors():
+        async with translated(self._settings):
             found = await self._client.offsets_for_times(asked)
         return {Partition(tp.topic, tp.partition): None if at is None else int(at.offset) for tp, at in found.items()}
 
@@ -93,7 +97,7 @@ class RangeReader:
         ends = {TopicPartition(*partition): span.end for partition, span in spans.items() if span.offsets}
         if not ends:
             return
-        async with self._errors():
+        async with translated(self._settings):
             self._client.assign(list(ends))
             for tp in ends:
                 self._client.seek(tp, spans[Partition(tp.topic, tp.partition)].first)
@@ -125,14 +129,3 @@ class RangeReader:
     def _close(self, tp: TopicPartition, ends: dict[TopicPartition, int]) -> None:
         ends.pop(tp)
         self._client.pause(tp)
-
-    @asynccontextmanager
-    async def _errors(self) -> AsyncIterator[None]:
-        try:
-            yield
-        except KafkaConnectionError as error:
-            raise UnavailableError(
-                f"Kafka at {self._settings.bootstrap} does not answer; start it, or name another address"
-            ) from error
-        except (KafkaError, TimeoutError) as error:
-            raise AdminError(f"Kafka at {self._settings.bootstrap}: {error!r}") from error

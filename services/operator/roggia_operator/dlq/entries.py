@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from roggia_runtime.codec import EventCodec
-from roggia_runtime.offsets import Bounds
+from roggia_runtime.ranges import Span
 from roggia_runtime.records import Partition, Record
 from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
@@ -87,12 +87,12 @@ async def choose(log: Log, codec: EventCodec, task: Task, ledger: Ledger, done: 
     return chosen
 
 
-async def within(log: Log, task: Task) -> Mapping[Partition, Bounds]:
+async def within(log: Log, task: Task) -> Mapping[Partition, Span]:
     """The offsets of each DLQ partition that belong to a task and are still kept."""
     named = [Partition(name.rpartition("/")[0], int(name.rpartition("/")[2])) for name in task.ends]
     known = await log.partitions()
     held = await log.bounds([part for part in named if part in known.get(part.topic, ())])
-    return {part: Bounds(bounds.first, min(bounds.end, task.within(part))) for part, bounds in held.items()}
+    return {part: Span(bounds.first, min(bounds.end, task.within(part))) for part, bounds in held.items()}
 
 
 async def _take(chosen: Chosen, newest: dict[Place, Entry], one: Letter, record: Record, codec: EventCodec) -> None:

@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from roggia_runtime.admin import TopicAdmin
-from roggia_runtime.offsets import Bounds, Offsets
+from roggia_runtime.offsets import Offsets
+from roggia_runtime.ranges import Span
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
 
@@ -31,7 +32,7 @@ class KafkaLog:
         """Every topic with its partitions."""
         return await self._offsets.partitions()
 
-    async def bounds(self, partitions: Iterable[Partition]) -> Mapping[Partition, Bounds]:
+    async def bounds(self, partitions: Iterable[Partition]) -> Mapping[Partition, Span]:
         """Oldest offset kept and next offset to come, of each partition."""
         return await self._offsets.bounds(partitions)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from roggia_runtime.offsets import Bounds
+from roggia_runtime.ranges import Span
 from roggia_runtime.records import Output, Partition, Record
 
 
@@ -16,7 +16,7 @@ class Log(Protocol):
         """Every topic with its partitions."""
         ...
 
-    async def bounds(self, partitions: Iterable[Partition]) -> Mapping[Partition, Bounds]:
+    async def bounds(self, partitions: Iterable[Partition]) -> Mapping[Partition, Span]:
         """Oldest offset kept and next offset to come, of each partition."""
         ...
 

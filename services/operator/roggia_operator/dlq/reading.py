@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 
-from roggia_runtime.offsets import Bounds
+from roggia_runtime.ranges import Span
 from roggia_runtime.records import Partition, Record
 
 from roggia_operator.dlq.letters import Letter, Place, letter
@@ -16,7 +16,7 @@ from roggia_operator.errors import SelectionError
 NOTHING = Selection()
 
 
-async def spans(log: Log, selection: Selection = NOTHING) -> dict[Partition, Bounds]:
+async def spans(log: Log, selection: Selection = NOTHING) -> dict[Partition, Span]:
     """The partitions of the DLQs that a selection reads, with their beginnings and ends as they are now."""
     known = await log.partitions()
     wanted = [part for name, parts in known.items() if name.endswith(DLQ) and selection.reads(name) for part in parts]
@@ -41,7 +41,7 @@ async def letters(log: Log, selection: Selection = NOTHING, *, newest: int = 0) 
                 yield found
 
 
-async def ranges(log: Log, selection: Selection, within: Mapping[Partition, Bounds]) -> AsyncIterator[Record]:
+async def ranges(log: Log, selection: Selection, within: Mapping[Partition, Span]) -> AsyncIterator[Record]:
     """Records that a selection may mean, partition by partition in offset order: all, or those at its places."""
     for partition, bounds in sorted(within.items()):
         for start, end in _parts(selection, partition, bounds):
@@ -60,14 +60,14 @@ async def record_at(log: Log, place: Place) -> Record:
     raise SelectionError(f"PLACE: {place.topic} holds no record at {place.partition}:{place.offset}")
 
 
-def _parts(selection: Selection, partition: Partition, bounds: Bounds) -> list[tuple[int, int]]:
+def _parts(selection: Selection, partition: Partition, bounds: Span) -> list[tuple[int, int]]:
     if not selection.places:
         return [(bounds.first, bounds.end)] if bounds.first < bounds.end else []
     here = sorted({place.offset for place in selection.places if place[:2] == partition})
     return [(offset, offset + 1) for offset in here if bounds.first <= offset < bounds.end]
 
 
-async def _newest(log: Log, partition: Partition, bounds: Bounds, count: int) -> list[Letter]:
+async def _newest(log: Log, partition: Partition, bounds: Span, count: int) -> list[Letter]:
     """Markers of transactions leave offsets without a record, so it looks further back until it has enough, or all."""
     span = count
     while bounds.first < bounds.end:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from roggia_runtime import replay
 from roggia_runtime.consumer.scanning import Seen
-from roggia_runtime.offsets import Bounds, Offsets
+from roggia_runtime.offsets import Offsets
+from roggia_runtime.ranges import Span
 from roggia_runtime.records import Partition, Record
 from roggia_schemas import topics
 
@@ -29,7 +30,7 @@ class Place:
     group: str
     where: Partition
     committed: int | None
-    bounds: Bounds
+    bounds: Span
 
     @property
     def begin(self) -> int:
@@ -133,7 +134,7 @@ class Heads:
 
     async def _read_first(self, places: Iterable[Place]) -> None:
         for some in _apart(places):
-            ranges = {p.where: Bounds(max(p.begin, self._of(p).empty_to), p.bounds.end) for p in some}
+            ranges = {p.where: Span(max(p.begin, self._of(p).empty_to), p.bounds.end) for p in some}
             seen = await self._offsets.scan(ranges, lambda _: True, limit=1, timeout_s=TIMEOUT_S)
             for place in some:
                 self._note_first(self._of(place), place, seen[place.where])
@@ -148,7 +149,7 @@ class Heads:
 
     async def _search_live(self, places: Iterable[Place]) -> None:
         for some in _apart(places):
-            ranges = {p.where: Bounds(max(self._of(p).offset, self._of(p).searched_to), p.bounds.end) for p in some}
+            ranges = {p.where: Span(max(self._of(p).offset, self._of(p).searched_to), p.bounds.end) for p in some}
             seen = await self._offsets.scan(ranges, _live, limit=SEARCHED, timeout_s=TIMEOUT_S)
             for place in some:
                 self._note_live(self._of(place), seen[place.where])

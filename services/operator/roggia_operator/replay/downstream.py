@@ -1,4 +1,4 @@
-"""How far behind live is and what waits after a lane: asked of Kafka, or set by hand for tests."""
+"""How far behind live is and what waits after a lane: asked of Kafka."""
 
 from __future__ import annotations
 
@@ -14,23 +14,6 @@ from roggia_operator.lag import LagObserver, Measurement, freshness
 from roggia_operator.replay.throttle import Reading
 
 _STAGES = (topics.DOC_CHANGED, "doc.chunked.", "doc.embedded.")
-
-
-class Still:
-    """A `Probe` that says what it was told, to whoever opens it."""
-
-    def __init__(self, reading: Reading | None = None) -> None:
-        self.told = reading or Reading()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    async def reading(self, topic: str) -> Reading:  # noqa: ARG002
-        """See `Probe`."""
-        return self.told
 
 
 class LagProbe:

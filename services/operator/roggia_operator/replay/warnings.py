@@ -9,7 +9,6 @@ from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.settings import KafkaSettings
-from roggia_runtime.topic_configs import topic_configs
 from roggia_schemas import topics
 
 from roggia_operator.errors import SelectionError
@@ -39,11 +38,11 @@ async def facts(kafka: KafkaSettings, codec: EventCodec, selection: Selection) -
     """Ask for it. Raises `UnavailableError`, `AdminError`."""
     async with TopicAdmin(kafka) as admin:
         known = await admin.topics()
-    asked = [name for name in (selection.topic, topics.replay(selection.topic)) if name in known]
+        found = await admin.existing((selection.topic, topics.replay(selection.topic)))
     table, _ = await read(kafka, codec) if topics.OPS_JOB in known else ((), 0)
     running = [job.job_id for job in table if job.wanted and not job.ended and overlaps(selection, job.wanted.spec)]
     tenants = await _tenants(kafka) if topics.TENANT_CONFIG in known else frozenset[str]()
-    return Facts(await topic_configs(kafka, asked), tenants, running, now_ms())
+    return Facts({name: one.config for name, one in found.items()}, tenants, running, now_ms())
 
 
 async def _tenants(kafka: KafkaSettings) -> frozenset[str]:

@@ -5,30 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from roggia_runtime import clients
+from roggia_runtime.ranges import Span
 from roggia_runtime.records import Partition, Record
 
 _POLL_MS = 100
 _POLL_RECORDS = 2_000
-
-
-class Range(Protocol):
-    """Offsets to read: from `first` up to, not including, `end`."""
-
-    @property
-    def first(self) -> int:
-        """Offset to begin at."""
-        ...
-
-    @property
-    def end(self) -> int:
-        """Offset to end before."""
-        ...
 
 
 @dataclass(slots=True)
@@ -53,7 +39,7 @@ class Scan:
     def __init__(
         self,
         reader: AIOKafkaConsumer,
-        ranges: Mapping[Partition, Range],
+        ranges: Mapping[Partition, Span],
         wanted: Callable[[Record], bool],
         limit: int,
     ) -> None:
