@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from roggia_runtime.admin import TopicAdmin
@@ -37,7 +37,6 @@ from roggia_operator.lag.monitor import Monitor
 from roggia_operator.reading.records import decoded
 from roggia_operator.reading.tail import tail
 
-T = TypeVar("T")
 LETTERS_S = 10.0
 """Seconds for which grouped dead letters are shown again: grouping reads every DLQ."""
 NEWEST_LETTERS = 20_000
@@ -132,10 +131,6 @@ class Kept:
                 self._until = time.monotonic() + self._for_s
             return self._value
 
-    def forget(self) -> None:
-        """Make it anew next time."""
-        self._until = 0.0
-
 
 def record_row(shown: dict[str, Any]) -> RecordRow:
     """A record as `decoded` shows it."""
@@ -166,7 +161,7 @@ def job_row(job: Job) -> JobRow:
     wanted, state = job.wanted, job.state
     if wanted is None:
         raise ValueError(f"job {job.job_id} has no WANTED side")
-    done, total = _progress(state.positions, state.ends, state.counts) if state else (0, 0)
+    done, total = job.reach
     return JobRow(
         job_id=job.job_id,
         kind=wanted.kind.value,
@@ -184,12 +179,6 @@ def job_row(job: Job) -> JobRow:
         spec=_spec(wanted.spec),
         wish=wanted.wish.value,
     )
-
-
-def _progress(positions: dict[str, int], ends: dict[str, int], counts: dict[str, int]) -> tuple[int, int]:
-    left = sum(max(0, end - positions.get(name, end)) for name, end in ends.items())
-    total = counts.get("offsets", counts.get("scanned", 0) + left)
-    return max(0, total - left), total
 
 
 def _spec(text: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -15,12 +15,13 @@ from roggia_runtime.codec import EventCodec
 from roggia_runtime.errors import UnavailableError
 from roggia_runtime.ids import uuid7
 from roggia_runtime.producer import Producer
+from roggia_runtime.ranges import RangeReader
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 from roggia_schemas.events import JobKind, JobSide, JobStatus, JobWish, OpsJob
 
 from roggia_operator.errors import JobError
-from roggia_operator.jobs.table import Job, JobTable, read
+from roggia_operator.jobs.table import Job, JobTable, catch_up, read
 
 _SEND_S = 15.0
 
@@ -62,10 +63,22 @@ class JobClient:
 
     async def get(self, wanted_id: str) -> Job:
         """One job. Raises `JobError` when there is none."""
-        job = (await self.table()).get(wanted_id)
-        if job is None:
-            raise JobError(f"JOB: there is no job {wanted_id!r}; `roggia replay list` shows them")
-        return job
+        return _of(await self.table(), wanted_id)
+
+    async def follow(self, wanted_id: str, look_s: float) -> AsyncGenerator[Job]:
+        """One job as it stands now, and every `look_s` seconds again until it has ended. Raises as `get` does.
+
+        Close it (`contextlib.aclosing`) when you stop listening earlier.
+        """
+        table, offset = JobTable(), 0
+        async with RangeReader(self._kafka) as reader:
+            while True:
+                offset = await catch_up(table, reader, self._codec, offset)
+                job = _of(table, wanted_id)
+                yield job
+                if job.ended:
+                    return
+                await asyncio.sleep(look_s)
 
     async def submit(self, request: Request, new_id: str = "") -> str:
         """Ask for a job; its id. The runner takes it as soon as it sees it."""
@@ -112,3 +125,10 @@ class JobClient:
                 await self._producer.send(self._codec.output(topics.OPS_JOB, event))
         except TimeoutError:
             raise UnavailableError(f"Kafka at {self._kafka.bootstrap} took no record within {_SEND_S:g} s") from None
+
+
+def _of(table: JobTable, wanted_id: str) -> Job:
+    job = table.get(wanted_id)
+    if job is None:
+        raise JobError(f"JOB: there is no job {wanted_id!r}; `roggia replay list` shows them")
+    return job

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from roggia_runtime.codec import EventCodec, job_key
-from roggia_runtime.ranges import RangeReader
+from roggia_runtime.ranges import RangeReader, Span
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
@@ -90,8 +90,13 @@ async def read(settings: KafkaSettings, codec: EventCodec) -> tuple[JobTable, in
     """The jobs as the topic tells them now, and the offset to go on at. Raises `UnavailableError`, `AdminError`."""
     table = JobTable()
     async with RangeReader(settings) as reader:
-        spans = await reader.spans([PARTITION])
-        async for piece in reader.read(spans):
-            for record in piece.records:
-                await table.take(record, codec)
-    return table, spans[PARTITION].end
+        return table, await catch_up(table, reader, codec, 0)
+
+
+async def catch_up(table: JobTable, reader: RangeReader, codec: EventCodec, offset: int) -> int:
+    """Take in what the topic holds from `offset` on; the offset to go on at. Raises as `read` does."""
+    span = (await reader.spans([PARTITION]))[PARTITION]
+    async for piece in reader.read({PARTITION: Span(max(offset, span.first), span.end)}):
+        for record in piece.records:
+            await table.take(record, codec)
+    return span.end

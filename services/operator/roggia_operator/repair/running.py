@@ -99,15 +99,11 @@ class Repairer:
         return True
 
     async def _ended(self, client: JobClient, one: str, told: Callable[[Job], None]) -> None:
-        while True:
-            job = await client.get(one)
+        async for job in client.follow(one, _LOOK_S):
             told(job)
-            if job.status is JobStatus.DONE:
-                return
-            if job.ended:
-                message = job.state.message if job.state else ""
-                raise JobError(f"repair: job {one} {job.status.value.lower()}: {message}")
-            await asyncio.sleep(_LOOK_S)
+        if job.status is not JobStatus.DONE:
+            message = job.state.message if job.state else ""
+            raise JobError(f"repair: job {one} {job.status.value.lower()}: {message}")
 
     async def _held(self, keys: Iterable[str]) -> set[str]:
         wanted, found = {key.encode() for key in keys}, set[bytes]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
@@ -212,20 +213,18 @@ def _carry_out(where: Connection, found: Plan, asked: Asked) -> None:
 async def _ended(client: JobClient, job_id: str) -> Job:
     """Wait; say how it stands whenever that changes. Raises `NotRunningError` when nobody takes the job."""
     told, since = "", time.monotonic()
-    while True:
-        job = await client.get(job_id)
-        if job.ended:
-            return job
-        if job.state is None and time.monotonic() - since > TAKEN_S:
-            raise NotRunningError(
-                f"no operator service took {job_id} within {TAKEN_S:g} s: start one (roggia service operator), "
-                "it will run the job then"
-            )
-        line = f"{job.status.value.lower()}: {job.state.message}" if job.state and job.state.message else ""
-        if line and line != told:
-            say(line)
-        told = line
-        await asyncio.sleep(LOOK_S)
+    async with aclosing(client.follow(job_id, LOOK_S)) as looks:
+        async for job in looks:
+            if job.state is None and time.monotonic() - since > TAKEN_S:
+                raise NotRunningError(
+                    f"no operator service took {job_id} within {TAKEN_S:g} s: start one (roggia service operator), "
+                    "it will run the job then"
+                )
+            line = f"{job.status.value.lower()}: {job.state.message}" if job.state and job.state.message else ""
+            if line and line != told and not job.ended:
+                say(line)
+            told = line
+    return job
 
 
 def _line(job_id: str, job: Job | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
@@ -103,8 +102,7 @@ async def watch(client: JobClient, job_id: str, *, json: bool) -> Job:
     bar, rate, last = progress("offsets"), _Rate(), ""
     task = bar.add_task(job_id, total=None, rate="")
     with nullcontext() if json else bar:
-        while True:
-            job = await client.get(job_id)
+        async for job in client.follow(job_id, LOOK_S):
             done, whole = job.reach
             how = f"{job.status.value} {job.state.message if job.state else ''}".strip()
             line = f"{rate.of(_sent(job)):,.0f} records/s · {how}"
@@ -112,9 +110,7 @@ async def watch(client: JobClient, job_id: str, *, json: bool) -> Job:
             if json and (row := str(job_row(job))) != last:
                 emit_line(job_row(job))
                 last = row
-            if job.ended:
-                return job
-            await asyncio.sleep(LOOK_S)
+    return job
 
 
 class _Rate:
