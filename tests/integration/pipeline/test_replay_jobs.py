@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roggia_embedder import app as embedder
 from roggia_embedder.adapters.edge import EdgeStore
 from roggia_operator.verify_client import messages
 from roggia_runtime.findings import Summary, VerifyRequest
 from roggia_schemas.events import JobStatus
 
-from tests.support.kafka import DEVSTACK_ENV, Broker, devstack_broker
-from tests.support.pipeline import Pipeline, running
-from tests.support.replaying import Operator, reached, ready
+from tests.support.kafka import Broker
+from tests.support.operated import operated
+from tests.support.pipeline import Pipeline
+from tests.support.replaying import reached, ready
 from tests.support.spoiling import EdgeSpoiler
 from tests.support.verifying import COLLECTION, documents
 
@@ -67,25 +67,8 @@ class Stack:
 @pytest.fixture
 async def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stack]:
     """All services and an operator on a broker of their own."""
-    made: list[EdgeStore] = []
-
-    def remembered(options: Any) -> Any:
-        pair = original(options)
-        made.append(pair[0])
-        return pair
-
-    original = embedder.store_of
-    monkeypatch.setattr(embedder, "store_of", remembered)
-    broker = devstack_broker(tmp_path / "broker", **DEVSTACK_ENV)
-    broker.start()
-    operator = Operator(broker, tmp_path / "operator.log")
-    try:
-        async with running(broker.bootstrap, tmp_path) as pipeline:
-            await asyncio.to_thread(operator.start)
-            yield Stack(broker, pipeline, made[0])
-    finally:
-        operator.kill()
-        broker.kill()
+    async with operated(tmp_path, monkeypatch) as all_of_it:
+        yield Stack(all_of_it.broker, all_of_it.pipeline, all_of_it.store)
 
 
 async def _publish(pipeline: Pipeline) -> None:

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roggia_embedder import app as embedder
 from roggia_embedder.adapters.edge import EdgeStore
 from roggia_runtime.findings import Kind
 
-from tests.support.kafka import DEVSTACK_ENV, devstack_broker
-from tests.support.pipeline import Pipeline, running
-from tests.support.replaying import Operator
+from tests.support.operated import operated
+from tests.support.pipeline import Pipeline
 from tests.support.spoiling import EdgeSpoiler, Vandal
 from tests.support.verifying import COLLECTION, documents
 
@@ -28,25 +26,8 @@ DAMAGES = ("missing passage", "missing head", "orphan of the document", "orphan 
 @pytest.fixture
 async def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Pipeline, EdgeStore]]:
     """All services and an operator on a broker of their own; and the store that the index service opened."""
-    made: list[EdgeStore] = []
-
-    def remembered(options: Any) -> Any:
-        pair = original(options)
-        made.append(pair[0])
-        return pair
-
-    original = embedder.store_of
-    monkeypatch.setattr(embedder, "store_of", remembered)
-    broker = devstack_broker(tmp_path / "broker", **DEVSTACK_ENV)
-    broker.start()
-    operator = Operator(broker, tmp_path / "operator.log")
-    try:
-        async with running(broker.bootstrap, tmp_path) as pipeline:
-            await asyncio.to_thread(operator.start)
-            yield pipeline, made[0]
-    finally:
-        operator.kill()
-        broker.kill()
+    async with operated(tmp_path, monkeypatch) as all_of_it:
+        yield all_of_it.pipeline, all_of_it.store
 
 
 async def roggia(pipeline: Pipeline, broker: str, *arguments: str) -> tuple[int, list[dict[str, Any]], str]:
