@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
@@ -60,7 +59,6 @@ class Forms:
     def _guarded(self, page: Page) -> Page:
         """Only for a session, from a form of this console."""
 
-        @functools.wraps(page)
         async def guarded(request: Request) -> Response:
             session = session_of(request, self._guard)
             form = await fields(request)

@@ -18,20 +18,25 @@ class LiveActions:
     """Implements `Actions`."""
 
     def __init__(self, jobs: JobActions, letters: LetterActions) -> None:
-        wishes = {kind: partial(jobs.plan_wish, kind) for kind in WISHES}
-        self._planners: dict[str, Planner] = {"replay": jobs.plan_replay, "rate": jobs.plan_rate, **wishes}
-        self._starters: dict[str, Starter] = dict.fromkeys(self._planners, jobs.start)
-        self._planners |= {"redrive": letters.plan_redrive, "drop": letters.plan_drop}
-        self._starters |= {"redrive": letters.start, "drop": letters.start}
+        self._kinds: dict[str, tuple[Planner, Starter]] = {
+            "replay": (jobs.plan_replay, jobs.start),
+            "rate": (jobs.plan_rate, jobs.start),
+            "redrive": (letters.plan_redrive, letters.start),
+            "drop": (letters.plan_drop, letters.start),
+            **{kind: (partial(jobs.plan_wish, kind), jobs.start) for kind in WISHES},
+        }
 
     async def plan(self, kind: str, form: Mapping[str, str]) -> Plan:
         """See `Actions`."""
-        if kind not in self._planners:
-            raise SelectionError(f"action: {kind!r} is none of {', '.join(sorted(self._planners))}")
-        return await self._planners[kind](form)
+        planner, _ = self._known(kind)
+        return await planner(form)
 
     async def start(self, kind: str, payload: str, *, who: str, reason: str) -> str:
         """See `Actions`."""
-        if kind not in self._starters:
-            raise SelectionError(f"action: {kind!r} is none of {', '.join(sorted(self._starters))}")
-        return await self._starters[kind](kind, payload, who=who, reason=reason)
+        _, starter = self._known(kind)
+        return await starter(kind, payload, who=who, reason=reason)
+
+    def _known(self, kind: str) -> tuple[Planner, Starter]:
+        if kind not in self._kinds:
+            raise SelectionError(f"action: {kind!r} is none of {', '.join(sorted(self._kinds))}")
+        return self._kinds[kind]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import jinja2
 import structlog
 from roggia_runtime.clock import now_ms
-from roggia_runtime.errors import RoggiaError, UnavailableError
+from roggia_runtime.errors import RoggiaError
 from roggia_schemas.errors import SchemasError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -74,7 +74,7 @@ class Pages:
                 return await page(request)
             except (SelectionError, SchemasError, JobError) as wrong:
                 return self.render(request, "error.html", status=404, title="Not found", message=str(wrong))
-            except (UnavailableError, RoggiaError) as down:
+            except RoggiaError as down:
                 log.warning("console", path=request.url.path, error=str(down))
                 return self.render(request, "error.html", status=503, title="Not available", message=str(down))
 
