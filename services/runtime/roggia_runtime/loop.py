@@ -11,12 +11,14 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
 
 from roggia_runtime import clients, connecting, denials
+from roggia_runtime.consumer import measures
 from roggia_runtime.consumer.dead_letters import DlqLimiter
 from roggia_runtime.consumer.delivery import AtLeastOnce, Delivery, Finisher, Transactional
 from roggia_runtime.consumer.handling import Handling
 from roggia_runtime.consumer.judging import Judge
 from roggia_runtime.consumer.lane_topics import unreadable
 from roggia_runtime.consumer.lanes import Lanes
+from roggia_runtime.consumer.membership import ClientGaveUpError
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.session import OnAssigned, OnOwned, Parts, Session
 from roggia_runtime.consumer.ticking import Ticking
@@ -136,14 +138,25 @@ class ConsumerLoop:
         return ""
 
     async def _join_and_consume(self) -> None:
-        session = await self._join()
-        if session is not None:
+        """Until stopping is asked for, or a failure: with another membership where the client gave one up."""
+        while (session := await self._join()) is not None:
             self._trouble = ""
-            watch = asyncio.create_task(self._watch_lanes(session))
             try:
-                await session.run()
-            finally:
-                watch.cancel()
+                return await self._consume(session)
+            except ClientGaveUpError as error:
+                self._trouble = f"the Kafka client left group {self._parts.group}: {error}"
+                measures.REJOINS.labels(self._parts.group).inc()
+                log.warning("client_gave_up", group=self._parts.group, error=str(error))
+                await self._leave()
+                await either(self._stopping, timeout_s=self._settings.retry_first_s)
+        return None
+
+    async def _consume(self, session: Session) -> None:
+        watch = asyncio.create_task(self._watch_lanes(session))
+        try:
+            await session.run()
+        finally:
+            watch.cancel()
 
     async def _join(self) -> Session | None:
         """Join the group, as long as it takes; None when asked to stop meanwhile."""

@@ -8,11 +8,27 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from roggia_runtime.consumer.membership import Membership
+from roggia_runtime.consumer.membership import ClientGaveUpError, Membership
 from roggia_runtime.errors import UnreadableRecordError
 from roggia_runtime.records import Partition
 
 TP = TopicPartition("t", 0)
+
+
+class FakeCoordinator:
+    """What the membership asks of the client's coordinator."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self._journal = journal
+        self._coordination_task = asyncio.get_running_loop().create_future()
+
+    def request_rejoin(self) -> None:
+        """Note it."""
+        self._journal.append("request")
+
+    def die(self) -> None:
+        """End as the client's task does."""
+        self._coordination_task.set_exception(AssertionError("inactive"))
 
 
 class FakeConsumer:
@@ -21,15 +37,21 @@ class FakeConsumer:
     def __init__(self) -> None:
         self.records: dict[TopicPartition, list[Any]] = {}
         self.assigned = asyncio.Event()
-        self.subscriptions = 0
+        self.journal: list[str] = []
         self.stopped = False
 
+    @property
+    def subscriptions(self) -> int:
+        """How often it has subscribed."""
+        return self.journal.count("subscribe")
+
     def subscribe(self, topics: object, listener: object) -> None:
-        """Count."""
-        self.subscriptions += 1
+        """Note it."""
+        self.journal.append("subscribe")
 
     async def start(self) -> None:
         """Nothing to connect to."""
+        self._coordinator = FakeCoordinator(self.journal)
 
     async def stop(self) -> None:
         """Remember."""
@@ -132,11 +154,25 @@ async def test_rejoin_subscribes_again_and_leaving_ignores_assignments() -> None
     member = _membership(consumer)
     await member.join()
     member.rejoin()
-    assert consumer.subscriptions == 2
+    assert consumer.journal == ["subscribe", "request", "subscribe"]
     await member.leave()
     await member.on_partitions_assigned([TP])
     assert consumer.stopped
     assert not member.ready.is_set()
+
+
+async def test_a_client_that_gives_up_is_told_from_one_that_rebalances() -> None:
+    """Where the client's own task has died, nobody may wait for its assignments any longer."""
+    consumer = FakeConsumer()
+    member = _membership(consumer)
+    await member.join()
+    await member.on_partitions_assigned([TP])
+    member.raise_over()
+    consumer._coordinator.die()
+    await asyncio.wait_for(member.over.wait(), 1)
+    assert not member.ready.is_set()
+    with pytest.raises(ClientGaveUpError, match="inactive"):
+        member.raise_over()
 
 
 class UnreadableConsumer(FakeConsumer):

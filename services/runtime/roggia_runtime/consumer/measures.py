@@ -16,6 +16,7 @@ GAPS = counter("roggia_consumer_gaps_total", "Times that reading had to go on el
 GAP_OFFSETS = counter("roggia_consumer_gap_offsets_total", _GAP, _WHO)
 UNAVAILABLE = counter("roggia_consumer_unavailable_total", "Tries that met something unavailable.", ("group",))
 RESETS = counter("roggia_consumer_resets_total", "Assignments given up as doubtful (fenced, lost).", ("group",))
+REJOINS = counter("roggia_consumer_rejoins_total", "Memberships that the Kafka client gave up by itself.", ("group",))
 REBALANCES = counter("roggia_consumer_rebalances_total", "Assignments received.", ("group",))
 ASSIGNED = gauge("roggia_consumer_assigned_partitions", "Partitions that this member owns.", ("group",))
 LAG = gauge("roggia_consumer_lag_offsets", "From position to the end of what may be read.", (*_WHO, "partition"))

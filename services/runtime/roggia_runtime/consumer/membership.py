@@ -15,11 +15,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
+from roggia_runtime.consumer import coordination
 from roggia_runtime.consumer.waiting import cancelled_from_outside
 from roggia_runtime.errors import UnreadableRecordError
 from roggia_runtime.records import Partition
 
 Callback = Callable[[set[Partition]], Awaitable[None]]
+
+
+class ClientGaveUpError(Exception):
+    """The client ended its membership by itself: only a new one can go on. Internal to the loop."""
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -28,6 +33,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     `lock` is held around poll, process and commit, and by both callbacks. `ready` is set while the assignment is
     complete and every position has been set; `rebalancing` is its opposite, to wait for. `underway` says that the
     client is between the two callbacks. `failure` holds what a callback raised: the lock's holder must look at it.
+    `over` is set when the client has given up, and `raise_over` says why: no assignment will come.
     """
 
     def __init__(
@@ -40,6 +46,8 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.joined = False
         self.underway = True
         self.failure: BaseException | None = None
+        self.over = asyncio.Event()
+        self._why_over = ""
         self._topics = tuple(topics)
         self._assigned = assigned
         self._revoked = revoked
@@ -51,7 +59,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Connect and join the group. Raises `KafkaError`."""
         self.consumer.subscribe(self._topics, listener=self)
         await self.consumer.start()
+        coordination.on_end(self.consumer, self._ended)
         self.joined = True
+
+    def raise_over(self) -> None:
+        """Raises `ClientGaveUpError` when no assignment will come any more."""
+        if self.over.is_set():
+            raise ClientGaveUpError(self._why_over)
 
     def suspend(self) -> None:
         """Poll no more until the next assignment: a rebalance has begun or must come."""
@@ -64,6 +78,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Ask for a new assignment: what this member owns is in doubt."""
         self.failure = None
         self.suspend()
+        coordination.request_join(self.consumer)
         self.consumer.subscribe(self._topics, listener=self)
 
     async def leave(self) -> None:
@@ -140,6 +155,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
                 self.underway = False
                 self.rebalancing.clear()
                 self.ready.set()
+
+    def _ended(self, why: str) -> None:
+        if not self._leaving:
+            self._why_over = why
+            self.suspend()
+            self.over.set()
 
     async def _call(self, callback: Callback, partitions: Iterable[TopicPartition]) -> None:
         try:

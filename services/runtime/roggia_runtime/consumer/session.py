@@ -74,7 +74,10 @@ class Parts:
 
 
 class Session:
-    """Used by `ConsumerLoop` alone. `run` returns when stopping was asked for, and raises what ended it otherwise."""
+    """Used by `ConsumerLoop` alone. `run` returns when stopping was asked for, and raises what ended it otherwise.
+
+    `ClientGaveUpError` is among that: another session can go on.
+    """
 
     def __init__(self, parts: Parts, consumer: AIOKafkaConsumer, finisher: Finisher) -> None:
         self._parts = parts
@@ -93,7 +96,8 @@ class Session:
     async def run(self) -> None:
         """Consume. The group must have been joined."""
         while not self._parts.stopping.is_set():
-            await either(self.member.ready, self._parts.stopping)
+            await either(self.member.ready, self.member.over, self._parts.stopping)
+            self.member.raise_over()
             if not self._parts.stopping.is_set():
                 await self._cycle()
 
@@ -138,8 +142,8 @@ class Session:
         log.warning("reset", group=self._parts.group, error=repr(error), tries=self._backoff.tries)
         if self._backoff.tries > MAX_RESETS:
             raise ConsumeError(f"group {self._parts.group} makes no progress: {_why(error)}") from error
-        await either(self.member.ready, self._parts.stopping, timeout_s=wait)
-        if not self.member.ready.is_set() and not self.member.underway:
+        await either(self.member.ready, self.member.over, self._parts.stopping, timeout_s=wait)
+        if not self.member.ready.is_set() and not self.member.underway and not self.member.over.is_set():
             self.member.rejoin()
 
     def _raise_failure(self) -> None:
