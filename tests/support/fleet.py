@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.offsets import Offsets
 from roggia_runtime.producer import Producer
 from roggia_runtime.records import Output, Record
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 
 from tests.support.kafka import Broker
+from tests.support.lags import live_lags
 from tests.support.processes import ServerProcess, free_port
 
 GROUPS = {
@@ -130,11 +132,8 @@ class Fleet:
             await producer.stop()
 
     async def _lags(self) -> dict[str, int]:
-        lags: dict[str, int] = {}
-        async with TopicAdmin(self.kafka) as admin:
-            for group, topic in GROUPS.items():
-                lags[group] = await behind(admin, group, topic)
-        return lags
+        async with Offsets(self.kafka) as offsets:
+            return {group: await behind(offsets, group, topic) for group, topic in GROUPS.items()}
 
     def _process(self, name: str) -> ServerProcess:
         port = free_port()
@@ -159,12 +158,9 @@ class Fleet:
         return f"--- {name}\n" + "\n".join(self.processes[name].log.read_text().splitlines()[-lines:])
 
 
-async def behind(admin: TopicAdmin, group: str, topic: str) -> int:
-    """Records that a group has not consumed of a live topic and its lane, whether it ever committed there or not."""
-    parts = await admin.group_lag(group)
-    fresh = {topic, topics.replay(topic)} - {part.topic for part in parts}
-    ends = [sum((await admin.end_offsets(name)).values()) for name in fresh]
-    return sum(part.lag for part in parts.values()) + sum(ends)
+async def behind(offsets: Offsets, group: str, topic: str) -> int:
+    """Records that a group has not consumed of a live topic and its lane."""
+    return sum((await live_lags(offsets, group, topic)).values())
 
 
 async def until(true: Callable[[], bool], every_s: float) -> None:

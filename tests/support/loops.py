@@ -18,9 +18,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.loop import ConsumerLoop
+from roggia_runtime.offsets import Offsets
 from roggia_runtime.producer import Producer
 from roggia_runtime.records import Done, Output, Record, Verdict
 from roggia_runtime.settings import BatchLimits, KafkaSettings
+
+from tests.support.lags import lags
 
 QUICK: dict[str, Any] = {
     "session_timeout_ms": 6_000,
@@ -88,8 +91,9 @@ async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 
 async def lag(bootstrap: str, group: str) -> int | None:
     """A group's lag over all its partitions, or None while it has committed nothing."""
-    lags = await TopicAdmin(settings(bootstrap)).group_lag(group)
-    return sum(part.lag for part in lags.values()) if lags else None
+    async with Offsets(settings(bootstrap)) as offsets:
+        found = await lags(offsets, group)
+    return sum(found.values()) if found else None
 
 
 @dataclass

@@ -18,6 +18,7 @@ from roggia_ingest import app as ingest
 from roggia_ingest.settings import IngestOptions, IngestSettings
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.offsets import Offsets
 from roggia_runtime.producer import Producer
 from roggia_runtime.ranges import RangeReader
 from roggia_runtime.records import Partition
@@ -82,9 +83,9 @@ class Pipeline:
     async def settle(self, timeout_s: float = 60) -> None:
         """Until every stage has consumed its topic, twice in a row."""
         quiet = 0
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s), Offsets(self._kafka) as offsets:
             while quiet < 2:
-                lags = [await self._lag(group, topic) for group, topic in GROUPS.items()]
+                lags = [await behind(offsets, group, topic) for group, topic in GROUPS.items()]
                 quiet = 0 if any(lags) else quiet + 1
                 await asyncio.sleep(0.1)
 
@@ -122,9 +123,6 @@ class Pipeline:
         request = api.SearchRequest(tenant=TENANT, domain="docs", query=question)
         async with self._client.post(api.ASK_PATH, data=api.encode(request)) as response:
             return api.decode(await response.read(), api.AskResponse)
-
-    async def _lag(self, group: str, topic: str) -> int:
-        return await behind(self._admin, group, topic)
 
     async def _all(self, cls: type[_E], topic: str) -> list[_E]:
         ends = await self._admin.end_offsets(topic)

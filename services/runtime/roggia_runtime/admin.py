@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
-    GroupCoordinatorNotAvailableError,
-    GroupLoadInProgressError,
     KafkaConnectionError,
     KafkaError,
-    NotCoordinatorForGroupError,
     for_code,
 )
 from roggia_schemas.topics.spec import TopicSpec
@@ -30,9 +26,6 @@ from roggia_runtime.topic_changes import Change, Existing, changes
 _POLL_MS = 500
 _BOUNDED_POLL_MS = 50
 """Of a read that ends. Markers of transactions are no records: a poll that meets nothing else lasts its whole time."""
-_COORDINATOR_ABSENT = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
-_COORDINATOR_TRIES = 20
-_COORDINATOR_WAIT_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +34,6 @@ class TopicInfo:
 
     name: str
     partitions: int
-
-
-@dataclass(frozen=True, slots=True)
-class GroupLag:
-    """Where a group is in one partition. `committed` is None where it never committed; then all of the log is lag."""
-
-    committed: int | None
-    end: int
-    lag: int
 
 
 class TopicAdmin:
@@ -109,21 +93,6 @@ class TopicAdmin:
         """Names of every consumer group."""
         async with self._client() as client:
             return tuple(sorted(str(group[0]) for group in await client.list_consumer_groups()))
-
-    async def group_lag(self, group: str) -> dict[Partition, GroupLag]:
-        """Where a group is in every partition of every topic that it committed to."""
-        async with self._client() as client:
-            committed = await _committed(client, group)
-        topics = sorted({tp.topic for tp in committed})
-        lags: dict[Partition, GroupLag] = {}
-        for topic in topics:
-            first, end = await self.beginning_offsets(topic), await self.end_offsets(topic)
-            for number in sorted(end):
-                place = committed.get(TopicPartition(topic, number))
-                offset = None if place is None or place.offset < 0 else int(place.offset)
-                behind = max(0, end[number] - (first[number] if offset is None else offset))
-                lags[Partition(topic, number)] = GroupLag(offset, end[number], behind)
-        return lags
 
     async def end_offsets(self, topic: str) -> dict[int, int]:
         """Next offset that a read-committed reader will see, by partition."""
@@ -199,12 +168,3 @@ class TopicAdmin:
             raise AdminError(denials.explain(error, self._settings)) from error
         finally:
             await reader.stop()
-
-
-async def _committed(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, Any]:
-    for _ in range(_COORDINATOR_TRIES):
-        try:
-            return dict(await client.list_consumer_group_offsets(group))
-        except _COORDINATOR_ABSENT:  # a broker that has just started makes its offsets topic first
-            await asyncio.sleep(_COORDINATOR_WAIT_S)
-    return dict(await client.list_consumer_group_offsets(group))

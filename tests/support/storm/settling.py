@@ -9,6 +9,7 @@ from roggia_runtime.offsets import Offsets
 from roggia_runtime.records import Partition
 
 from tests.support.fleet import GROUPS
+from tests.support.lags import live_lags
 from tests.support.storm.crew import Crew
 
 _LOOK_S = 0.2
@@ -28,14 +29,5 @@ async def settle(crew: Crew, timeout_s: float) -> None:
 
 async def _behind(offsets: Offsets) -> dict[Partition, int]:
     """Partitions whose group has not committed the end, and by how much."""
-    there = await offsets.partitions()
-    committed = await offsets.committed(GROUPS)
-    behind = {}
-    for group, live in GROUPS.items():
-        lanes = {place.topic for place in committed[group]}
-        wanted = [place for topic in {live, *lanes} for place in there[topic]]
-        for place, bounds in (await offsets.bounds(wanted)).items():
-            lag = bounds.end - committed[group].get(place, bounds.first)
-            if lag > 0:
-                behind[place] = lag
-    return behind
+    found = [await live_lags(offsets, group, live) for group, live in GROUPS.items()]
+    return {place: lag for lags in found for place, lag in lags.items() if lag}

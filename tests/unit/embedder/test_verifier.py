@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Self
 
 import pytest
 from prometheus_client import REGISTRY
@@ -16,7 +17,6 @@ from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
 from roggia_embedder.verify.limits import Throttle
 from roggia_embedder.verify.sweep import Sweep
 from roggia_embedder.verify.verifier import Verifier
-from roggia_runtime.admin import GroupLag
 from roggia_runtime.findings import Failure, Summary, VerifyRequest, message
 from roggia_runtime.records import Partition
 from roggia_runtime.settings import KafkaSettings
@@ -117,18 +117,24 @@ async def test_http_answers_in_lines_and_refuses_in_words() -> None:
 
 
 class Groups:
-    """How far two groups are: what `TopicAdmin` answers. Upsert moves on by `steps`, one each time it is asked."""
+    """How far two groups are: what `Offsets` and `TopicAdmin` answer. Upsert moves on by `steps`, one at each look."""
 
     def __init__(self, embed: int | None, produced: int, steps: list[int]) -> None:
         self._embed, self._produced, self._steps = embed, produced, steps
 
-    async def group_lag(self, group: str) -> dict[Partition, GroupLag]:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def committed(self, groups: list[str]) -> dict[str, dict[Partition, int]]:
         """Commits of embed (its lane's as well), or upsert's next step."""
+        (group,) = groups
         if group == "embed":
-            lane = Partition(topics.replay(topics.doc_chunked(1)), 0)
-            return {Partition(topics.doc_chunked(1), 0): GroupLag(self._embed, 9, 0), lane: GroupLag(99, 99, 0)}
+            live = {} if self._embed is None else {Partition(topics.doc_chunked(1), 0): self._embed}
+            return {group: live | {Partition(topics.replay(topics.doc_chunked(1)), 0): 99}}
         step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
-        return {Partition(topics.doc_embedded(1), 0): GroupLag(step, self._produced, 0)}
+        return {group: {Partition(topics.doc_embedded(1), 0): step}}
 
     async def end_offsets(self, topic: str) -> dict[int, int]:
         """What embed has produced, and how far the chunk sets go."""
@@ -137,7 +143,7 @@ class Groups:
 
 @pytest.mark.parametrize(
     ("embed", "produced", "steps", "said"),
-    [(7, 5, [5], {0: 7}), (7, 5, [3, 4, 5], {0: 7}), (7, 5, [4], {}), (None, 0, [0], {0: 0})],
+    [(7, 5, [5], {0: 7}), (7, 5, [3, 4, 5], {0: 7}), (7, 5, [4], {}), (None, 0, [0], {})],
     ids=["done", "upsert catches up", "upsert stands still", "embed never committed"],
 )
 async def test_settled_is_what_embed_had_done_once_upsert_is_past_it(
@@ -146,7 +152,8 @@ async def test_settled_is_what_embed_had_done_once_upsert_is_past_it(
     """Embed's commits on the live topic count once upsert has committed what embed had produced by then; not before."""
     stages = Stages(topics.doc_chunked(1), topics.doc_embedded(1), "embed", "upsert", wait_s=0.5)
     log = KafkaChunkLog(KafkaSettings(bootstrap="none:1"), codec(), stages)
-    log._admin = Groups(embed, produced, steps)  # type: ignore[assignment]
+    log._admin = groups = Groups(embed, produced, steps)  # type: ignore[assignment]
+    log._groups = lambda: groups  # type: ignore[assignment,misc]
     assert await log.settled() == said
 
 

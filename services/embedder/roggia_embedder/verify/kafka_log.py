@@ -6,7 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 
+from roggia_runtime import offsets
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.errors import AdminError
 from roggia_runtime.records import Record
@@ -38,6 +40,7 @@ class KafkaChunkLog:
 
     def __init__(self, settings: KafkaSettings, codec: EventCodec, stages: Stages) -> None:
         self._admin = TopicAdmin(settings)
+        self._groups = partial(offsets.Offsets, settings)
         self._codec = codec
         self._stages = stages
         self.topic = stages.chunked
@@ -65,19 +68,16 @@ class KafkaChunkLog:
         end, and would make orphans of living documents.
         """
         stages = self._stages
-        embedded = await self._committed(stages.embed_group, stages.chunked)
-        check_whole(stages, embedded, await self._admin.end_offsets(stages.chunked))
-        produced = await self._admin.end_offsets(stages.embedded)
-        deadline = time.monotonic() + stages.wait_s
-        reached = _reached(await self._committed(stages.upsert_group, stages.embedded), produced)
-        while not reached and time.monotonic() < deadline:
-            await asyncio.sleep(_POLL_S)
-            reached = _reached(await self._committed(stages.upsert_group, stages.embedded), produced)
-        return embedded if reached else {}
-
-    async def _committed(self, group: str, topic: str) -> Offsets:
-        lags = await self._admin.group_lag(group)
-        return {place.number: lag.committed or 0 for place, lag in lags.items() if place.topic == topic}
+        async with self._groups() as groups:
+            embedded = await _committed(groups, stages.embed_group, stages.chunked)
+            check_whole(stages, embedded, await self._admin.end_offsets(stages.chunked))
+            produced = await self._admin.end_offsets(stages.embedded)
+            deadline = time.monotonic() + stages.wait_s
+            while not _reached(await _committed(groups, stages.upsert_group, stages.embedded), produced):
+                if time.monotonic() >= deadline:
+                    return {}
+                await asyncio.sleep(_POLL_S)
+        return embedded
 
     async def _row(self, record: Record, wants: Wants) -> Expected | None:
         try:
@@ -104,6 +104,11 @@ def check_whole(stages: Stages, embedded: Offsets, ends: Offsets) -> None:
                 f"{stages.chunked} {partition} ends at {ends.get(partition, 0)}, but {stages.embed_group} has read to "
                 f"{read}: the topic was created anew or has lost records; nothing can be verified against it"
             )
+
+
+async def _committed(groups: offsets.Offsets, group: str, topic: str) -> Offsets:
+    found = (await groups.committed([group]))[group]
+    return {place.number: offset for place, offset in found.items() if place.topic == topic}
 
 
 def _reached(committed: Offsets, wanted: Offsets) -> bool:

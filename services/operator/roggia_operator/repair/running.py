@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.offsets import Offsets
 from roggia_runtime.producer import Producer
 from roggia_runtime.ranges import RangeReader
 from roggia_runtime.records import Partition
@@ -89,10 +90,10 @@ class Repairer:
     async def passed(self, timeout_s: float) -> bool:
         """Wait until every hop has done what its topics hold now, one after the other; False: not within the time."""
         deadline = time.monotonic() + timeout_s
-        async with TopicAdmin(self._kafka) as admin:
+        async with TopicAdmin(self._kafka) as admin, Offsets(self._kafka) as offsets:
             for group, topic in self._route.hops:
                 ends = await admin.end_offsets(topic)
-                while not await _reached(admin, group, topic, ends):
+                while not await _reached(offsets, group, topic, ends):
                     if time.monotonic() >= deadline:
                         return False
                     await asyncio.sleep(_LOOK_S)
@@ -121,7 +122,6 @@ def _selection(documents: tuple[str, ...]) -> str:
     return Selection(topic=DOC_CHANGED, documents=documents, mode="renew").as_json()
 
 
-async def _reached(admin: TopicAdmin, group: str, topic: str, ends: dict[int, int]) -> bool:
-    lags = await admin.group_lag(group)
-    done = {place.number: lag.committed or 0 for place, lag in lags.items() if place.topic == topic}
-    return all(done.get(partition, 0) >= end for partition, end in ends.items())
+async def _reached(offsets: Offsets, group: str, topic: str, ends: dict[int, int]) -> bool:
+    done = (await offsets.committed([group]))[group]
+    return all(done.get(Partition(topic, number), 0) >= end for number, end in ends.items())
