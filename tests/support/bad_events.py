@@ -1,7 +1,7 @@
 """Records of doc.changed that can never be processed, each with what must become of it.
 
 Used at the handler and end to end: both expect the same verdicts. Every record is under a document of its own, but for
-the stale ones, which follow `anchor`.
+those of a revision that is known, which follow `anchor`.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class _Maker:
             self.key_without_slash,
             self.key_not_utf8,
             self.stale,
+            self.twice,
             self.unknown_null,
             *(self._invalid(field, fields) for field, fields in _INVALID),
             *(self._content(name, media, body) for name, media, body in _contents()),
@@ -116,8 +117,12 @@ class _Maker:
         return BadEvent("key not UTF-8", b"acme/\xff" + doc.encode(), _good(doc), "invalid", "key")
 
     def stale(self, doc: str) -> BadEvent:
-        event = change("anchor", self.chance.randrange(ANCHOR_REVISION + 1))
+        event = change("anchor", self.chance.randrange(ANCHOR_REVISION))
         return BadEvent("revision going back", _key("anchor"), _encode(event), drop="stale")
+
+    def twice(self, doc: str) -> BadEvent:
+        event = change("anchor", ANCHOR_REVISION, content=f"As {doc} has it.".encode())
+        return BadEvent("other content under a known revision", _key("anchor"), _encode(event), "invalid", "revision")
 
     def unknown_null(self, doc: str) -> BadEvent:
         return BadEvent("null of an unknown document", _key(doc), None, drop="unknown")

@@ -16,10 +16,10 @@ from roggia_schemas.events import DocChanged, DocChunked, Operation
 
 from roggia_ingest import changes, events, metrics
 from roggia_ingest.admission import Admission
-from roggia_ingest.catalogue import DocKey, DocState, Ledger, judge
+from roggia_ingest.catalogue import DocKey, DocState, Ledger, judge, statement
 from roggia_ingest.catalogue.progress import Progress
 from roggia_ingest.chunk import Chunker
-from roggia_ingest.errors import OversizeError, RefusedError
+from roggia_ingest.errors import InvalidChangeError, OversizeError, RefusedError
 from roggia_ingest.ports import Catalogue, ContentSource, EventCodec, Preparer
 from roggia_ingest.prepare import Job
 
@@ -38,11 +38,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """A record that passed every rule. `event` None is a Kafka null."""
+    """A record that passed every rule. `event` None is a Kafka null; `digest` is what the event says as published."""
 
     record: Record
     key: DocKey
     event: DocChanged | None
+    digest: str = ""
 
 
 class IngestHandler:
@@ -113,7 +114,7 @@ class IngestHandler:
             return DeadLetter("schema", str(error), getattr(error, "field", ""))
         except RefusedError as error:
             return DeadLetter(error.kind, str(error), error.field)
-        return admitted if isinstance(admitted, Drop) else _Change(record, key, admitted)
+        return admitted if isinstance(admitted, Drop) else _Change(record, key, admitted, statement.digest(event))
 
     async def _document(self, ledger: Ledger, work: Sequence[tuple[int, _Change]]) -> dict[int, Verdict]:
         return {position: await self._verdict(ledger, change) for position, change in work}
@@ -122,15 +123,17 @@ class IngestHandler:
         if judge.in_lane(change.record) and ledger.is_ahead(change.record):
             return Drop(judge.AHEAD)
         settled = ledger.state(change.key, change.record)
+        if settled is not None and _contradicts(change, settled):
+            return _contradiction(settled)
         if settled is not None and _shown_again(change, settled):
             return await self._again(ledger, change, settled)
         if judge.aside(change.record):
             return Drop(judge.ASIDE)
         if change.event is None:
             return self._nulled(ledger, change, settled)
-        state = judge.changed(settled, change.event, change.record)
+        state = judge.changed(settled, change.event, change.record, change.digest)
         if state is None:
-            return Drop(judge.STALE)
+            return Drop(judge.unneeded(settled, change.event, change.digest))
         try:
             output = await self._output(change, change.event, state)
         except RefusedError as error:
@@ -140,9 +143,9 @@ class IngestHandler:
 
     async def _again(self, ledger: Ledger, change: _Change, settled: DocState) -> Verdict:
         """A lane's record of the newest revision: the same bytes again, or a new epoch."""
-        state = judge.again(settled, change.event, change.record)
-        if state is None:
-            return Drop(judge.STALE)
+        state = judge.again(settled, change.event, change.record, change.digest)
+        if isinstance(state, str):
+            return Drop(state)
         try:
             output = await self._shown(change, state)
         except RefusedError as error:
@@ -207,6 +210,19 @@ def _shown_again(change: _Change, settled: DocState) -> bool:
     if not judge.in_lane(change.record):
         return False
     return change.event.revision == settled.revision if change.event is not None else settled.deleted
+
+
+def _contradicts(change: _Change, settled: DocState) -> bool:
+    return change.event is not None and judge.contradicts(settled, change.event, change.digest)
+
+
+def _contradiction(settled: DocState) -> DeadLetter:
+    error = InvalidChangeError(
+        "revision",
+        f"{settled.revision} was published before and said something else (event {settled.event_id}), which holds; "
+        "publish this under a higher revision",
+    )
+    return DeadLetter(error.kind, str(error), error.field)
 
 
 async def _all(work: Sequence[Awaitable[T]]) -> list[T]:

@@ -32,12 +32,12 @@ async def test_an_upsert_becomes_one_chunk_set_under_the_same_key() -> None:
     assert got.title == "a"
 
 
-async def test_an_older_or_equal_revision_is_dropped_as_stale() -> None:
-    """Revision 2 after 3, and a second revision 3, change nothing and are counted under `stale`."""
+async def test_an_older_or_equal_revision_changes_nothing() -> None:
+    """Revision 2 after 3 is counted under `stale`, revision 3 once more under `duplicate`."""
     handler = ingesting.handler()
     await handler.handle([record(change(revision=3), 0)])
     verdicts = await handler.handle([record(change(revision=2), 1), record(change(revision=3), 2)])
-    assert verdicts == [Drop("stale"), Drop("stale")]
+    assert verdicts == [Drop("stale"), Drop("duplicate")]
 
 
 async def test_a_redelivery_of_the_same_offset_emits_the_same_bytes() -> None:
@@ -241,18 +241,18 @@ async def test_renew_ends_what_is_deleted_again() -> None:
 
 
 async def test_another_event_under_the_newest_revision_is_taken_by_renew_alone() -> None:
-    """The first event of a revision won; compaction may leave only the second, so a repair takes that one."""
+    """The first event won; compaction may leave only a second that says the same, so a repair takes that one."""
     handler = ingesting.handler()
     await handler.handle([record(change(revision=2), 0)])
     other = record(change(revision=2, event_id=ingesting.ID.format(77)), 1)
-    assert await handler.handle([laned(other, 0)]) == [Drop("stale")]
+    assert await handler.handle([laned(other, 0)]) == [Drop("duplicate")]
     (output,) = outputs(await handler.handle([laned(other, 1, "renew")]))
     assert (decoded(output).revision, decoded(output).epoch) == (2, 1)
     assert decoded(output).parent_event_id == change(revision=2).event_id
 
 
 async def test_a_live_state_that_was_never_committed_is_no_lane_records_past() -> None:
-    """A crash left revision 2 in the catalogue alone: the lane's record of it is new, and the live one then stale."""
+    """A crash left revision 2 in the catalogue alone: the lane's record of it is new, the live one then nothing new."""
     catalogue = ingesting.MemoryCatalogue()
     await ingesting.handler(catalogue).handle([record(change(revision=1), 0)])
     sent = record(change(revision=2), 1)
@@ -261,7 +261,7 @@ async def test_a_live_state_that_was_never_committed_is_no_lane_records_past() -
     handler.assigned({Partition("doc.changed", 0): 1, Partition("doc.changed.replay", 0): 0})
     (output,) = outputs(await handler.handle([laned(sent, 0, "renew")]))
     assert (decoded(output).revision, decoded(output).epoch) == (2, 0)
-    assert await handler.handle([sent]) == [Drop("stale")]
+    assert await handler.handle([sent]) == [Drop("duplicate")]
 
 
 def placed(sent: Record, offset: int) -> Record:

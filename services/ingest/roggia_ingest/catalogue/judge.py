@@ -18,6 +18,8 @@ LAST_MILLISECOND = 253_402_300_799_999
 """End of the year 9999, the last that headers and most databases can write."""
 AHEAD = "ahead"
 STALE = "stale"
+DUPLICATE = "duplicate"
+"""The newest revision once more, saying the same."""
 UNKNOWN = "unknown"
 DELETED = "deleted"
 ASIDE = "aside"
@@ -25,8 +27,24 @@ ASIDE = "aside"
 _OFFSET = re.compile(r"\d{1,18}\Z")
 
 
-def changed(state: DocState | None, event: DocChanged, record: Record) -> DocState | None:
-    """The state after `event`, or None when it is not newer than what is known (stale)."""
+def contradicts(state: DocState, event: DocChanged, digest: str) -> bool:
+    """Whether `event`, which says `digest`, says something else under the revision that `state` comes from.
+
+    A revision names one content: whichever of the two were taken, the other would be lost and nobody told. What an old
+    row was made of is not known: then nothing contradicts it.
+    """
+    return event.revision == state.revision and state.digest not in (None, digest)
+
+
+def unneeded(state: DocState | None, event: DocChanged, digest: str) -> str:
+    """Why an event that is not newer than `state` changes nothing."""
+    same = state is not None and (state.revision, state.digest) == (event.revision, digest)
+    ended = state is not None and state.deleted and event.operation is not Operation.DELETE
+    return DUPLICATE if same and not ended else STALE
+
+
+def changed(state: DocState | None, event: DocChanged, record: Record, digest: str) -> DocState | None:
+    """The state after `event`, or None when it is not newer than what is known (see `unneeded`)."""
     if state is not None and (Version(event.revision) <= state.version or _before_the_null(state, record)):
         return None
     deleted = event.operation is Operation.DELETE
@@ -37,6 +55,7 @@ def changed(state: DocState | None, event: DocChanged, record: Record) -> DocSta
         domain=event.domain,
         left_domains=_left(state, event.domain),
         event_id=event.event_id,
+        digest=digest,
         expires_at=None if deleted else event.expires_at,
         origin=origin(record) if in_lane(record) else None,
         ended_at=event.occurred_at if deleted else None,
@@ -95,22 +114,22 @@ def origin(record: Record) -> int | None:
     return int(told[2]) if told[:2] == wanted and _OFFSET.match(told[2]) else None
 
 
-def again(state: DocState, event: DocChanged | None, record: Record) -> DocState | None:
-    """The state that a lane's record shows again, or None when there is another under its revision (stale).
+def again(state: DocState, event: DocChanged | None, record: Record, digest: str) -> DocState | str:
+    """The state that a lane's record shows again, or why it shows none.
 
-    `event` has the revision of `state`, or is None for a Kafka null. A deletion is shown again whatever ended the
-    document. Content is shown again under its old version only by the very event that it came from: the bytes must be
-    the same. Under a new epoch (`renew`) also by another event that says so, under the first one's id: compaction may
-    have eaten that one, and nobody must count the revision twice.
+    `event` has the revision of `state` and does not contradict it, or is None for a Kafka null. A deletion is shown
+    again whatever ended the document. Content is shown again under its old version only by the very event that it came
+    from: the bytes must be the same. Under a new epoch (`renew`) also by another event that says the same, under the
+    first one's id: compaction may have eaten that one, and nobody must count the revision twice.
     """
     renew = replay.renewed(record.headers) and not aside(record)
     if state.deleted:
         return _renewed(state, record) if renew else state
     if event is None or event.operation is Operation.DELETE or event.domain != state.domain:
-        return None
+        return STALE
     if renew:
-        return replace(_renewed(state, record), expires_at=event.expires_at)
-    return state if event.event_id == state.event_id else None
+        return replace(_renewed(state, record), expires_at=event.expires_at, digest=digest)
+    return state if event.event_id == state.event_id else unneeded(state, event, digest)
 
 
 def _before_the_null(state: DocState, record: Record) -> bool:

@@ -11,6 +11,8 @@ from roggia_schemas import topics
 from roggia_ingest.catalogue import judge
 from roggia_ingest.catalogue.state import DocKey, DocState, Entry
 
+_NO_ENTRY = Entry(None)
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -83,6 +85,15 @@ class Ledger:
         """`state` holds from now on."""
         self._written[key] = state
 
+    def lives(self, key: DocKey) -> bool:
+        """Whether the row that is to be saved of `key` is a living document's."""
+        return _alive(self._written.get(key) or next(iter(self._settled.get(key, ())), None))
+
+    def grown(self, tenant_id: str) -> int:
+        """How many more living documents the tenant's rows that are to be saved hold than those that were loaded."""
+        keys = [key for key in self._entries.keys() | self._written.keys() if key.tenant_id == tenant_id]
+        return sum(self.lives(key) - _alive(self._entries.get(key, _NO_ENTRY).current) for key in keys)
+
     def changes(self) -> dict[DocKey, Entry]:
         """Rows to save; an entry without a current state is to be removed."""
         rows = {key: _entry(states) for key, states in self._settled.items() if _entry(states) != self._entries[key]}
@@ -112,6 +123,10 @@ class Ledger:
 
 def _entry(states: Sequence[DocState | None]) -> Entry:
     return Entry(states[0], tuple(states[1:]))
+
+
+def _alive(state: DocState | None) -> bool:
+    return state is not None and not state.deleted
 
 
 def _made_by(state: DocState, record: Record) -> bool:

@@ -28,6 +28,8 @@ class DocState(msgspec.Struct, frozen=True, kw_only=True):
     """Every other domain that ever held the document, sorted. Cumulative: compaction may eat the record that moved."""
     event_id: str
     """The `doc.changed` that this state comes from."""
+    digest: str | None = None
+    """What that event says of the document (`statement.digest`), kept through every epoch. None in old rows."""
     expires_at: int | None = None
     """Milliseconds since the epoch."""
     ended_epoch: int | None = None
