@@ -120,8 +120,9 @@ class ConsumerLoop:
         return [f"{self._parts.stage}: {problem}"] if problem else []
 
     def notes(self) -> list[str]:
-        """What is wrong but keeps no live record waiting: lanes that are missing or set aside."""
-        return [f"{self._parts.stage}: {note}" for note in self._parts.lanes.notes()]
+        """What is wrong but keeps no live record waiting: lanes that are missing or set aside, questions denied."""
+        own = [] if self._session is None else self._session.notes()
+        return [f"{self._parts.stage}: {note}" for note in (*self._parts.lanes.notes(), *own)]
 
     def _problem(self) -> str:
         if self._trouble:

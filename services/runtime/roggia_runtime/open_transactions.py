@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -70,10 +71,19 @@ class _Describe(Request[DescribeProducersRequest_v0]):  # type: ignore[misc]
         return request_struct_class([(name, numbers, {}) for name, numbers in self._numbers.items()], {})
 
 
-async def still_open(client: AIOKafkaProducer, partitions: Collection[TopicPartition]) -> set[TopicPartition]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the brokers say: in which partitions a transaction is open, and of which topics they do not tell."""
+
+    open: frozenset[TopicPartition] = frozenset()
+    denied: frozenset[str] = frozenset()
+    """Topics that this client may not read: Kafka wants READ for this question."""
+
+
+async def still_open(client: AIOKafkaProducer, partitions: Collection[TopicPartition]) -> Told:
     """Those of `partitions` in which a transaction of this started, transactional producer has not ended.
 
-    Empty where nobody may know: a broker that lacks the request, or does not let this client read the topic.
+    Nothing where a broker lacks the request (before Kafka 2.8).
     Raises `KafkaError`, also when a broker does not lead a partition or does not know it now: ask again.
     """
     by_leader: dict[int, list[TopicPartition]] = defaultdict(list)
@@ -83,22 +93,25 @@ async def still_open(client: AIOKafkaProducer, partitions: Collection[TopicParti
             raise NotLeaderForPartitionError(f"{tp.topic}/{tp.partition} has no leader")
         by_leader[leader].append(tp)
     producer_id = client._txn_manager.producer_id  # noqa: SLF001  # the client shows it nowhere else
-    found: set[TopicPartition] = set()
+    told = Told()
     for leader, led in by_leader.items():
         try:
             answer = await client.client.send(leader, _Describe(led))
         except IncompatibleBrokerVersion:
-            return set()
-        found |= _open(answer, producer_id)
-    return found
+            return Told()
+        one = _told(answer, producer_id)
+        told = Told(told.open | one.open, told.denied | one.denied)
+    return told
 
 
-def _open(answer: Any, producer_id: int) -> set[TopicPartition]:
-    found = set()
+def _told(answer: Any, producer_id: int) -> Told:
+    found, denied = set(), set()
     for topic, partitions, _ in answer.topics:
         for number, code, _, producers, _ in partitions:
-            if code and code != TopicAuthorizationFailedError.errno:
+            if code == TopicAuthorizationFailedError.errno:
+                denied.add(topic)
+            elif code:
                 raise for_code(code)(f"{topic}/{number}")
             if any(who == producer_id and start >= 0 for who, *_, start, _ in producers):
                 found.add(TopicPartition(topic, number))
-    return found
+    return Told(frozenset(found), frozenset(denied))

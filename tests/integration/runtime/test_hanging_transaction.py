@@ -49,7 +49,7 @@ async def test_an_abort_whose_marker_is_lost_as_well_is_repeated(
 ) -> None:
     """The broker dies again while the new owner ends what hangs: the owner asks the broker, and ends it once more."""
     settings = KafkaSettings(bootstrap=trusting.bootstrap)
-    lost: list[set[TopicPartition]] = []
+    lost: list[frozenset[TopicPartition]] = []
     for topic in ("in.dlq", "out"):
         make_topic(trusting.bootstrap, topic)
     await _hang(settings, "g-in-0")
@@ -59,13 +59,13 @@ async def test_an_abort_whose_marker_is_lost_as_well_is_repeated(
         if lost:
             await abort(client, found)
         else:
-            lost.append(await open_transactions.still_open(client, found))
+            lost.append((await open_transactions.still_open(client, found)).open)
 
     monkeypatch.setattr(hanging, "_abort_over", abort_over)
     monkeypatch.setattr(hanging, "_MARKED_S", 0.5)
     finisher = Transactional(settings, "g", ["out"])
     await finisher.assigned([SOURCE])
-    left = await open_transactions.still_open(finisher._producers[SOURCE], [TopicPartition("out", 0)])
+    left = (await open_transactions.still_open(finisher._producers[SOURCE], [TopicPartition("out", 0)])).open
     await finisher.stop()
     assert (lost, left) == ([{TopicPartition("out", 0)}], set())
 

@@ -158,12 +158,14 @@ class Denied:
     rights: tuple[Acl, ...]
     delivery: Delivery
     said: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
 
 
 NOBODY = "User:nobody"
 READ = Acl(NOBODY, Resource.TOPIC, topics.DOC_CHANGED, Operation.READ)
 GROUP = Acl(NOBODY, Resource.GROUP, "test.", Operation.READ, Pattern.PREFIXED)
 WRITE = Acl(NOBODY, Resource.TOPIC, topics.doc_chunked(1), Operation.WRITE)
+OUTPUTS = (topics.doc_chunked(1),)
 TRANSACT = Acl(NOBODY, Resource.TRANSACTIONAL_ID, "test.", Operation.WRITE, Pattern.PREFIXED)
 
 
@@ -175,8 +177,9 @@ TRANSACT = Acl(NOBODY, Resource.TRANSACTIONAL_ID, "test.", Operation.WRITE, Patt
         Denied((READ, GROUP), Delivery.AT_LEAST_ONCE, ("write to any topic",)),
         Denied((READ, GROUP, TRANSACT), Delivery.TRANSACTIONAL, ("write to topic doc.chunked.c1",)),
         Denied((READ, GROUP, WRITE), Delivery.TRANSACTIONAL, ("transactional id test.denied",)),
+        Denied((READ, GROUP, WRITE, TRANSACT), Delivery.TRANSACTIONAL, ("use topic doc.changed.dlq",), OUTPUTS),
     ],
-    ids=["topic", "group", "output", "output in a transaction", "transactional id"],
+    ids=["topic", "group", "output", "output in a transaction", "transactional id", "dead letters"],
 )
 async def test_a_stage_without_a_right_stops_and_says_which(applied: str, secured_kafka: Secured, case: Denied) -> None:
     """A missing ACL is one line: who, what, on which topic, and the command that shows it; nobody waits for ever."""
@@ -191,6 +194,7 @@ async def test_a_stage_without_a_right_stops_and_says_which(applied: str, secure
         handler=Copier(topics.doc_chunked(1)),
         stage="test",
         delivery=case.delivery,
+        outputs=case.outputs,
     )
     with pytest.raises((ConsumeError, ProduceError)) as denied:
         async with asyncio.timeout(40):

@@ -14,6 +14,8 @@ from roggia_schemas import topics
 
 SPECS = topics.catalogue()
 WHO = "User:x"
+ASKED = {"doc.chunked.c1", "doc.changed.dlq", "doc.changed.replay.dlq"}
+"""Where ingest writes in transactions, and asks whether one hangs open."""
 
 
 def on_topics(role: str, operation: Operation) -> set[str]:
@@ -24,7 +26,8 @@ def on_topics(role: str, operation: Operation) -> set[str]:
 
 def test_a_stage_reads_its_topic_and_lane_and_writes_its_output_and_dead_letters() -> None:
     """Ingest as the example: what it needs is there, and nothing else of the documents' topics."""
-    assert on_topics(roles.INGEST, Operation.READ) == {"doc.changed", "doc.changed.replay", "tenant.config"}
+    sources = {"doc.changed", "doc.changed.replay", "tenant.config"}
+    assert on_topics(roles.INGEST, Operation.READ) - ASKED == sources
     written = {
         "doc.chunked.c1",
         "doc.chunked.c1.replay",
@@ -33,6 +36,14 @@ def test_a_stage_reads_its_topic_and_lane_and_writes_its_output_and_dead_letters
         "tenant.config.dlq",
     }
     assert on_topics(roles.INGEST, Operation.WRITE) == written
+
+
+def test_whoever_writes_in_transactions_may_ask_what_hangs_open_there() -> None:
+    """Kafka answers DescribeProducers to those who may read the topic: ingest, of its output and dead letters alone."""
+    own = on_topics(roles.INGEST, Operation.WRITE)
+    assert own & on_topics(roles.INGEST, Operation.READ) == ASKED
+    others = {role: on_topics(role, Operation.READ) & ASKED for role in (roles.EMBED, roles.UPSERT, roles.QUERY)}
+    assert others == {roles.EMBED: {"doc.chunked.c1"}, roles.UPSERT: {"doc.chunked.c1"}, roles.QUERY: set()}
 
 
 def test_only_ingest_writes_the_corpus() -> None:

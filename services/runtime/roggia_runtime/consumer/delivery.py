@@ -18,7 +18,7 @@ from roggia_schemas import topics
 from roggia_runtime import clients, denials, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
-from roggia_runtime.consumer.hanging import end_what_hangs
+from roggia_runtime.consumer.hanging import Unasked, end_what_hangs
 from roggia_runtime.errors import MissingTopicError, ProduceError
 from roggia_runtime.records import Output, Ownership, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
@@ -54,6 +54,10 @@ class Finisher(Protocol):
 
     def owned(self) -> Mapping[Partition, Ownership]:
         """What proves that partitions are this member's; empty where nothing does."""
+        ...
+
+    def notes(self) -> list[str]:
+        """What is wrong although everything is produced, in words."""
         ...
 
     async def revoked(self) -> None:
@@ -98,6 +102,10 @@ class AtLeastOnce:
         """Nothing proves it."""
         return {}
 
+    def notes(self) -> list[str]:
+        """Nothing can be."""
+        return []
+
     async def revoked(self) -> None:
         """Nothing is bound to a partition."""
 
@@ -138,12 +146,16 @@ class Transactional:
         self._outputs = tuple(outputs)
         self._producers: dict[Partition, AIOKafkaProducer] = {}
         self._running: dict[Partition, asyncio.Task[None]] = {}
+        self._unasked = Unasked(settings)
 
     async def assigned(self, partitions: Collection[Partition]) -> None:
         """Start every partition's producer."""
-        started = await asyncio.gather(*map(self._start, partitions), return_exceptions=True)
-        for failure in filter(None, started):
-            raise failure
+        unasked: set[str] = set()
+        for started in await asyncio.gather(*map(self._start, partitions), return_exceptions=True):
+            if isinstance(started, BaseException):
+                raise started
+            unasked |= started
+        self._unasked.are(unasked)
 
     def owned(self) -> Mapping[Partition, Ownership]:
         """Id and epoch of every partition's producer."""
@@ -151,6 +163,10 @@ class Transactional:
             partition: Ownership(client._txn_manager.producer_id, client._txn_manager.producer_epoch)  # noqa: SLF001  # the client shows them nowhere else
             for partition, client in self._producers.items()
         }
+
+    def notes(self) -> list[str]:
+        """That the broker does not tell what hangs in some topics, and how to change that."""
+        return self._unasked.notes()
 
     async def revoked(self) -> None:
         """Stop every producer."""
@@ -208,18 +224,23 @@ class Transactional:
             raise FencedError(partition, error) from error
         done()
 
-    async def _start(self, partition: Partition) -> None:
+    async def _start(self, partition: Partition) -> frozenset[str]:
+        """Returns the topics of which the broker does not tell this client what hangs there."""
         name = f"{self._group}-{partition.topic}-{partition.number}"
         client = AIOKafkaProducer(**clients.transactional_producer(self._settings, name))
+        unasked: frozenset[str] = frozenset()
         started = False
         try:
             await client.start()
             if self._outputs:
-                await end_what_hangs(client, (*self._outputs, topics.dlq(partition.topic)))
+                unasked = await end_what_hangs(client, (*self._outputs, topics.dlq(partition.topic)))
             started = True
-        except denials.DENIED as error:
+        except TransactionalIdAuthorizationFailed as error:
             raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error
+        except denials.DENIED as error:
+            raise ProduceError(denials.explain(error, self._settings)) from error
         finally:
             if not started:
                 await producer.close(client, _CLOSE_S)
         self._producers[partition] = client
+        return unasked

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
+from roggia_runtime import denials
 from roggia_runtime.errors import MissingTopicError
-from roggia_runtime.open_transactions import still_open
+from roggia_runtime.open_transactions import Told, still_open
+from roggia_runtime.settings import KafkaSettings
 
 log = structlog.get_logger()
 _TRIES = 5
@@ -19,29 +21,63 @@ _MARKED_S = 2.0
 _LOOK_S = 0.05
 
 
-async def end_what_hangs(client: AIOKafkaProducer, names: Sequence[str]) -> None:
+class Unasked:
+    """Topics in which the owners of a group's partitions cannot see what hangs, because Kafka does not tell them.
+
+    They work all the same: what this can cost is rare. So it is said once in the log, and in `notes` while it lasts.
+    """
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._topics: frozenset[str] = frozenset()
+        self._warned = False
+
+    def are(self, topics: Collection[str]) -> None:
+        """These, as of the newest assignment."""
+        self._topics = frozenset(topics)
+        if topics and not self._warned:
+            self._warned = True
+            log.warning("open_transactions_unknown", topics=sorted(topics), error=self._why())
+
+    def notes(self) -> list[str]:
+        """Which topics, and what to do; empty when there are none."""
+        return [self._why()] if self._topics else []
+
+    def _why(self) -> str:
+        names = ", ".join(sorted(self._topics))
+        doing = f"read {names}, so it cannot see whether a transaction of its own hangs there"
+        return denials.explain(TopicAuthorizationFailedError(), self._settings, doing)
+
+
+async def end_what_hangs(client: AIOKafkaProducer, names: Sequence[str]) -> frozenset[str]:
     """Abort a transaction over every partition of these topics, until no partition holds an open one of this client.
 
     The marker of such an abort can be lost as well when the broker dies again: so the broker is asked, and what is
-    still open is aborted anew. Raises `KafkaError` when that does not help either, and `MissingTopicError`.
+    still open is aborted anew. Returns the topics of which the broker does not tell, because this client may not read
+    them: they got their one abort. Raises `KafkaError` when all of that does not help, and `MissingTopicError`.
     """
     found = [tp for name in names for tp in await _partitions(client, name)]
     await _abort_over(client, found)
     for _ in range(_TRIES):
-        if not (left := await _left_open(client, found)):
-            return
-        log.warning("transaction_hangs", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in left))
+        if not (told := await _after_markers(client, found)).open:
+            return told.denied
+        log.warning("transaction_hangs", partitions=_named(told))
         await _abort_over(client, found)
-    if left := await _left_open(client, found):
-        raise KafkaError(f"a transaction hangs in {sorted(f'{tp.topic}/{tp.partition}' for tp in left)}")
+    if (told := await _after_markers(client, found)).open:
+        raise KafkaError(f"a transaction hangs in {_named(told)}")
+    return told.denied
 
 
-async def _left_open(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> set[TopicPartition]:
+async def _after_markers(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> Told:
     """What is open still after a while: markers are written after the abort is acknowledged."""
     until = time.monotonic() + _MARKED_S
-    while (left := await still_open(client, found)) and time.monotonic() < until:  # noqa: ASYNC110  # the broker is asked
+    while (told := await still_open(client, found)).open and time.monotonic() < until:  # noqa: ASYNC110  # the broker is asked
         await asyncio.sleep(_LOOK_S)
-    return left
+    return told
+
+
+def _named(told: Told) -> list[str]:
+    return sorted(f"{tp.topic}/{tp.partition}" for tp in told.open)
 
 
 async def _abort_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:

@@ -101,6 +101,10 @@ class Session:
             if not self._parts.stopping.is_set():
                 await self._cycle()
 
+    def notes(self) -> list[str]:
+        """What is wrong with the way batches are made final, although they are."""
+        return self._finisher.notes()
+
     async def close(self) -> None:
         """Stop producers and leave the group. No cycle may be under way."""
         async with self.member.lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from roggia_runtime.acls import Acl, Operation, Pattern, Resource
 from roggia_schemas import topics
@@ -33,24 +34,37 @@ _PREFIXES = {INGEST: "roggia.ingest", EMBED: "roggia.embed.", UPSERT: "roggia.up
 _EVERY_GROUP = "roggia."
 
 
+class Kind(Enum):
+    """Which of the topics that belong together."""
+
+    LIVE = auto()
+    LANE = auto()
+    """The replay lane of a live topic."""
+    DEAD = auto()
+    """Dead letters, of a live topic and of its lane."""
+
+
 @dataclass(frozen=True, slots=True)
 class Also:
-    """What a role does beyond the catalogue's lists: an operation on a topic and its generations, or their lanes."""
+    """What a role does beyond the catalogue's lists: an operation on topics of one kind, of all generations."""
 
     role: str
     operation: Operation
     topic: str
-    lane: bool
+    kind: Kind
     why: str
 
 
+_ASKS = "Kafka wants READ from an owner that asks whether a transaction of its own hangs open there"
 ALSO = (
-    Also(INGEST, Operation.WRITE, "doc.chunked", True, "a replay into another collection stays in lanes"),
-    Also(EMBED, Operation.WRITE, "doc.embedded", True, "answers records of a lane on a lane"),
-    Also(UPSERT, Operation.READ, "doc.chunked", False, "verification compares the index with the corpus"),
-    Also(OPERATOR, Operation.WRITE, "doc.changed", False, "offboarding deletes a tenant's documents"),
-    Also(OPERATOR, Operation.WRITE, "tenant.config", False, "offboarding says when a tenant is gone"),
-    Also(OPERATORS, Operation.WRITE, "doc.", True, "repairs by hand"),
+    Also(INGEST, Operation.WRITE, "doc.chunked", Kind.LANE, "a replay into another collection stays in lanes"),
+    Also(INGEST, Operation.READ, "doc.chunked", Kind.LIVE, _ASKS),
+    Also(INGEST, Operation.READ, "doc.changed", Kind.DEAD, _ASKS),
+    Also(EMBED, Operation.WRITE, "doc.embedded", Kind.LANE, "answers records of a lane on a lane"),
+    Also(UPSERT, Operation.READ, "doc.chunked", Kind.LIVE, "verification compares the index with the corpus"),
+    Also(OPERATOR, Operation.WRITE, "doc.changed", Kind.LIVE, "offboarding deletes a tenant's documents"),
+    Also(OPERATOR, Operation.WRITE, "tenant.config", Kind.LIVE, "offboarding says when a tenant is gone"),
+    Also(OPERATORS, Operation.WRITE, "doc.", Kind.LANE, "repairs by hand"),
 )
 
 
@@ -86,8 +100,14 @@ def _operations(role: str, spec: TopicSpec) -> Iterator[Operation]:
 
 
 def _concerns(also: Also, name: str) -> bool:
-    wanted = topics.replay(topics.base(name)) if also.lane else topics.base(name)
-    return name == wanted and name.startswith(also.topic)
+    return _kind(name) is also.kind and name.startswith(also.topic)
+
+
+def _kind(name: str) -> Kind:
+    live = topics.base(name)
+    if name == live:
+        return Kind.LIVE
+    return Kind.LANE if name == topics.replay(live) else Kind.DEAD
 
 
 def _roles(names: Sequence[str]) -> set[str]:
