@@ -59,7 +59,7 @@ async def registry_app(folder: Path) -> AsyncIterator[ASGIApp]:
     """A registry with one schema, `known` version 1."""
     book = SchemaBook(folder)
     book.register("known", '"string"')
-    yield registry_application(book)
+    yield registry_application(book, HOSTS)
     book.close()
 
 

@@ -6,11 +6,12 @@ Such a page (DNS rebinding) reads what an unprotected server answers, but its br
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -59,21 +60,28 @@ def _everywhere(address: str) -> bool:
         return address == ""
 
 
-class KnownHosts:
-    """ASGI middleware: 421 for a name that is none of `hosts`. `setting` names the variable that adds one."""
+def _refused(message: str, status: int) -> Response:
+    return JSONResponse({"error": {"code": "unknown_host", "message": message, "field": "host"}}, status)
 
-    def __init__(self, app: ASGIApp, hosts: Hosts, setting: str) -> None:
-        self._app, self._hosts, self._setting = app, hosts, setting
+
+class KnownHosts:
+    """ASGI middleware: 421 for a name that is none of `hosts`. `setting` names the variable that adds one.
+
+    `refusal` makes the answer of a message and a status, for an API whose errors have a shape of their own.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: Hosts, setting: str, refusal: Callable[[str, int], Response] = _refused
+    ) -> None:
+        self._app, self._hosts, self._refusal = app, hosts, refusal
+        self._message = f"host: this name is not the server's; add it to {setting}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        await (self._app if self._takes(scope) else self._refusal())(scope, receive, send)
+        takes = self._takes(scope)
+        await (self._app if takes else self._refusal(self._message, _STATUS))(scope, receive, send)
 
     def _takes(self, scope: Scope) -> bool:
         if scope["type"] != "http" or scope["path"].startswith(_OPEN):
             return True
         return self._hosts.knows(Request(scope).headers.get("host", ""))
-
-    def _refusal(self) -> JSONResponse:
-        message = f"host: this name is not the server's; add it to {self._setting}"
-        return JSONResponse({"error": {"code": "unknown_host", "message": message, "field": "host"}}, _STATUS)

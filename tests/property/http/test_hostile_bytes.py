@@ -101,9 +101,10 @@ async def test_registry_takes_any_number(tmp_path: Path, number: str) -> None:
     "host", ["evil.example", "localhost.evil", "[", "localhost:[", "localhost:x", "", "a@localhost"]
 )
 async def test_other_hosts_are_refused(tmp_path: Path, host: str) -> None:
-    """A page that rebinds its name reads neither texts nor the console; health answers under any name."""
-    async with query_app() as query, console_app(tmp_path) as console:
-        for app, path in ((query, "/v1/collections"), (query, "/metrics"), (console, "/")):
+    """A page that rebinds its name reads neither texts, schemas nor the console; health answers under any name."""
+    async with query_app() as query, console_app(tmp_path) as console, registry_app(tmp_path) as registry:
+        served = ((query, "/v1/collections"), (query, "/metrics"), (console, "/"), (registry, "/subjects"))
+        for app, path in served:
             async with client(app) as http:
                 assert (await http.get(path, headers={"host": host})).status_code == 421
         async with client(query) as http:

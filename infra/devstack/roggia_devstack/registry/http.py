@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from roggia_runtime.hosts import EVERY, Hosts, KnownHosts
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from roggia_devstack.registry.values import Schema, Version
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 MAX_BODY_BYTES = 4 << 20
 MAX_DIGITS = 19
+HOSTS_SETTING = "ROGGIA_DEVREGISTRY_HOSTS"
 
 Body: TypeAlias = dict[str, Any]
 Handle: TypeAlias = Callable[["Call"], Any]
@@ -57,8 +60,8 @@ class Call:
         return text
 
 
-def application(book: SchemaBook) -> Starlette:
-    """Make the ASGI application. The book stays open when it ends."""
+def application(book: SchemaBook, hosts: Hosts = EVERY) -> Starlette:
+    """Make the ASGI application, which refuses calls by another name than `hosts` has. The book stays open after it."""
     subject, version = "/subjects/{subject}", "/subjects/{subject}/versions/{version}"
     routes = [
         _route("GET", "/", lambda _: {}),
@@ -87,7 +90,8 @@ def application(book: SchemaBook) -> Starlette:
         _route("GET", "/mode", lambda _: {"mode": "READWRITE"}),
         _route("GET", "/mode/{subject}", lambda _: {"mode": "READWRITE"}),
     ]
-    made = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    known = Middleware(KnownHosts, hosts, HOSTS_SETTING, _refused)
+    made = Starlette(routes=routes, middleware=[known], exception_handlers={HTTPException: _http_error})
     made.router.redirect_slashes = False
     return made
 
@@ -121,6 +125,10 @@ async def _body(request: Request) -> Body:
 
 def _answer(content: Any, status: int = 200) -> Response:
     return Response(json.dumps(content), status, media_type=CONTENT_TYPE)
+
+
+def _refused(message: str, status: int) -> Response:
+    return _answer({"error_code": status, "message": message}, status)
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -14,6 +14,8 @@ import structlog
 import uvicorn
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from roggia_runtime.hosts import hosts_of
+from roggia_runtime.http_limits import Limits, TimelyBodies, protocol
 
 from roggia_devstack.network.errors import NetworkError
 from roggia_devstack.network.server import check_bind_address
@@ -33,6 +35,12 @@ class RegistryServerSettings(BaseSettings):
     data: Path = Field(description="Directory of the registered schemas; made when absent.")
     host: str = Field(default="127.0.0.1", description="Loopback address to listen on.")
     port: int = Field(default=18081, ge=0, le=65535, description="TCP port; 0 takes a free one.")
+    hosts: str = Field(
+        default="", description="Names, comma-separated, that clients may call it by beside its address and localhost."
+    )
+    max_connections: int = Field(
+        default=512, ge=1, description="Most connections at once; further ones are closed as they come."
+    )
 
 
 def run(given: Mapping[str, Any]) -> int:
@@ -76,11 +84,21 @@ class _Server(uvicorn.Server):
         yield
 
 
+def serving(book: SchemaBook, settings: RegistryServerSettings, limits: Limits | None = None) -> uvicorn.Config:
+    """How the registry is served: by its own names, to clients that do not keep it waiting.
+
+    `limits` are the usual ones with the settings' number of connections unless given.
+    """
+    limits = limits or Limits(settings.max_connections)
+    app = TimelyBodies(application(book, hosts_of(settings.host, settings.hosts)), limits)
+    quiet: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
+    return uvicorn.Config(app, http=protocol(limits), timeout_graceful_shutdown=2, **quiet)
+
+
 def _serve(book: SchemaBook, listener: socket.socket, settings: RegistryServerSettings) -> None:
     url = "http://{}:{}".format(*listener.getsockname()[:2])
-    quiet: dict[str, Any] = {"log_config": None, "access_log": False, "lifespan": "off"}
     _log.info("registry_ready", url=url, data=str(settings.data), notice="for one machine and development only")
-    _Server(uvicorn.Config(application(book), timeout_graceful_shutdown=2, **quiet)).run(sockets=[listener])
+    _Server(serving(book, settings)).run(sockets=[listener])
     _log.info("registry_stopped", url=url)
 
 
