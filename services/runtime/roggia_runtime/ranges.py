@@ -46,6 +46,10 @@ class Piece:
 
 async def held(client: AIOKafkaConsumer, tps: list[TopicPartition]) -> dict[Partition, Span]:
     """What partitions hold now, in two requests per broker. For the owner of `client`. Raises `KafkaError`."""
+    unknown = {tp.topic: tp for tp in tps if client.partitions_for_topic(tp.topic) is None}
+    # The client learns of one topic per try, 0.1 s each, in one request; of all of them in several at once. What is
+    # wrong with one of them, the request for all raises too.
+    await asyncio.gather(*(client.end_offsets([tp]) for tp in unknown.values()), return_exceptions=True)
     ends = await client.end_offsets(tps)
     firsts = await client.beginning_offsets(tps)
     return {Partition(tp.topic, tp.partition): Span(int(firsts[tp]), int(ends[tp])) for tp in tps}

@@ -28,6 +28,10 @@ class Log(Protocol):
         """Committed records from `start` up to `end`, in offset order."""
         ...
 
+    def read_all(self, spans: Mapping[Partition, Span]) -> AsyncIterator[Record]:
+        """Committed records of several partitions at once, each in offset order. End it before another read."""
+        ...
+
 
 class Sending(Protocol):
     """Produces. `roggia_runtime.producer.Producer` is one."""

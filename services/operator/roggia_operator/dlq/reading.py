@@ -24,7 +24,7 @@ async def spans(log: Log, selection: Selection = NOTHING) -> dict[Partition, Spa
 
 
 async def letters(log: Log, selection: Selection = NOTHING, *, newest: int = 0) -> AsyncIterator[Letter]:
-    """Letters that a selection means, partition by partition in offset order.
+    """Letters that a selection means, each partition in offset order.
 
     `newest` reads only the newest so many of each partition, 0 all that there are now.
     """
@@ -35,18 +35,17 @@ async def letters(log: Log, selection: Selection = NOTHING, *, newest: int = 0) 
             if selection.matches(found):
                 yield found
         return
-    for partition, bounds in sorted(within.items()):
-        for found in await _newest(log, partition, bounds, newest):
-            if selection.matches(found):
-                yield found
+    for found in await _newest(log, within, newest):
+        if selection.matches(found):
+            yield found
 
 
 async def ranges(log: Log, selection: Selection, within: Mapping[Partition, Span]) -> AsyncIterator[Record]:
-    """Records that a selection may mean, partition by partition in offset order: all, or those at its places."""
-    for partition, bounds in sorted(within.items()):
-        for start, end in _parts(selection, partition, bounds):
-            async for record in log.read(*partition, start, end=end):
-                yield record
+    """Records that a selection may mean, each partition in offset order: all, or those at its places."""
+    left = {partition: _parts(selection, partition, bounds) for partition, bounds in sorted(within.items())}
+    while spans_now := {partition: parts.pop(0) for partition, parts in left.items() if parts}:
+        async for record in log.read_all(spans_now):
+            yield record
 
 
 async def record_at(log: Log, place: Place) -> Record:
@@ -60,22 +59,28 @@ async def record_at(log: Log, place: Place) -> Record:
     raise SelectionError(f"PLACE: {place.topic} holds no record at {place.partition}:{place.offset}")
 
 
-def _parts(selection: Selection, partition: Partition, bounds: Span) -> list[tuple[int, int]]:
+def _parts(selection: Selection, partition: Partition, bounds: Span) -> list[Span]:
     if not selection.places:
-        return [(bounds.first, bounds.end)] if bounds.first < bounds.end else []
+        return [bounds] if bounds.offsets else []
     here = sorted({place.offset for place in selection.places if place[:2] == partition})
-    return [(offset, offset + 1) for offset in here if bounds.first <= offset < bounds.end]
+    return [Span(offset, offset + 1) for offset in here if bounds.first <= offset < bounds.end]
 
 
-async def _newest(log: Log, partition: Partition, bounds: Span, count: int) -> list[Letter]:
+async def _newest(log: Log, within: Mapping[Partition, Span], count: int) -> list[Letter]:
     """Markers of transactions leave offsets without a record, so it looks further back until it has enough, or all."""
-    span = count
-    while bounds.first < bounds.end:
-        start = max(bounds.first, bounds.end - span)
-        found: deque[Letter] = deque(maxlen=count)
-        async for record in log.read(*partition, start, end=bounds.end):
-            found.append(letter(record))
-        if len(found) == count or start == bounds.first:
-            return list(found)
-        span *= 4
-    return []
+    found: dict[Partition, deque[Letter]] = {}
+    looking = {partition: _last(bounds, count) for partition, bounds in sorted(within.items()) if bounds.offsets}
+    while looking:
+        found |= {partition: deque(maxlen=count) for partition in looking}
+        async for record in log.read_all(looking):
+            found[Partition(record.topic, record.partition)].append(letter(record))
+        looking = {
+            partition: _last(within[partition], 4 * span.offsets)
+            for partition, span in looking.items()
+            if len(found[partition]) < count and span.first > within[partition].first
+        }
+    return [one for letters_there in found.values() for one in letters_there]
+
+
+def _last(bounds: Span, offsets: int) -> Span:
+    return Span(max(bounds.first, bounds.end - offsets), bounds.end)
