@@ -21,6 +21,8 @@ from roggia_operator.lag.heads import Heads, Place
 from roggia_operator.lag.values import Freshness, GroupState, Measurement
 
 GROUP_PREFIX = "roggia."
+_NO_DOCUMENTS = frozenset({topics.OPS_JOB, topics.TENANT_CONFIG, topics.RETRIEVAL_SERVED})
+"""Topics whose records no document waits for: who reads them is no stage."""
 
 
 async def measure(kafka: KafkaSettings, groups: Sequence[str] | None = None) -> Measurement:
@@ -33,9 +35,13 @@ async def measure(kafka: KafkaSettings, groups: Sequence[str] | None = None) -> 
 
 
 def freshness(measured: Measurement, groups: Iterable[str] | None = None) -> Freshness:
-    """How long live events wait per group and over all of `groups` (default: all that were measured)."""
-    chosen = {part.group for part in measured.partitions} if groups is None else set(groups)
-    parts = [part for part in measured.partitions if part.group in chosen]
+    """How long live events wait per group and over all of `groups` (default: all that were measured).
+
+    Only topics on which documents travel count: a job that no operator has taken makes no document late.
+    """
+    parts = [part for part in measured.partitions if topics.base(part.where.topic) not in _NO_DOCUMENTS]
+    chosen = {part.group for part in parts} if groups is None else set(groups)
+    parts = [part for part in parts if part.group in chosen]
     stages = {group: oldest([part.live_s for part in parts if part.group == group]) for group in sorted(chosen)}
     unconsumed: dict[tuple[str, str], int] = {}
     for part in parts:

@@ -68,4 +68,4 @@ class Freshness:
     exact: bool
     """False: some age is an upper bound."""
     unconsumed: Mapping[str, int]
-    """Unread records per topic, lanes included; the slowest of a topic's groups counts."""
+    """Unread records per topic of documents, lanes included; the slowest of a topic's groups counts."""
