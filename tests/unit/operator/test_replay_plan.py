@@ -14,6 +14,7 @@ from roggia_operator.replay.survey import Found
 from roggia_operator.replay.warnings import Facts, warnings
 from roggia_runtime.ranges import Span
 from roggia_runtime.records import Partition
+from roggia_schemas.events import TenantStatus
 
 DAY_MS = 86_400_000
 ONE = Partition("doc.embedded.g1", 0)
@@ -32,10 +33,12 @@ LANE = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
 COMPACT = {"cleanup.policy": "compact", "delete.retention.ms": str(DAY_MS)}
 KNOWN = Facts(
     {"doc.changed": COMPACT, "doc.changed.replay": LANE, "doc.embedded.g1": LANE, "doc.embedded.g1.replay": LANE},
-    frozenset({"a"}),
+    {"a": TenantStatus.ACTIVE},
     (),
     11 * DAY_MS,
 )
+LEFT = replace(KNOWN, tenants={"a": TenantStatus.OFFBOARDED})
+LEAVING = replace(KNOWN, tenants={"a": TenantStatus.OFFBOARDING})
 CHANGED = Selection(topic="doc.changed", tenant="a")
 
 
@@ -75,6 +78,15 @@ def test_a_plan_without_a_flaw_warns_of_nothing() -> None:
             1,
             "1 of 2 documents have no record",
         ),
+        (CHANGED, replace(FOUND, keys=frozenset()), LEFT, 1, "tenant 'a' is OFFBOARDED: every stage drops its records"),
+        (
+            Selection(topic="doc.changed", documents=("a/2",)),
+            FOUND,
+            LEFT,
+            1,
+            "roggia tenants apply FILE --reactivate a",
+        ),
+        (Selection(topic="doc.changed"), FOUND, LEAVING, 1, "tenant 'a' is OFFBOARDING"),
     ],
 )
 def test_what_an_operator_should_know_is_said(

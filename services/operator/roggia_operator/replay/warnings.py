@@ -9,7 +9,9 @@ from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.settings import KafkaSettings
+from roggia_runtime.tables import Table
 from roggia_schemas import topics
+from roggia_schemas.events import TenantConfig, TenantStatus
 
 from roggia_operator.errors import SelectionError
 from roggia_operator.jobs.table import read
@@ -25,11 +27,12 @@ _NEVER = -1
 class Facts:
     """What Kafka says now. `configs`: settings by topic; a topic that is missing does not exist.
 
-    `tenants`: those that tenant.config knows. `running`: ids of other open jobs that may send the same documents.
+    `tenants`: how those stand that tenant.config knows. `running`: ids of other open jobs that may send the same
+    documents.
     """
 
     configs: Mapping[str, Mapping[str, str]]
-    tenants: frozenset[str]
+    tenants: Mapping[str, TenantStatus]
     running: Sequence[str]
     now_ms: int
 
@@ -41,17 +44,10 @@ async def facts(kafka: KafkaSettings, codec: EventCodec, selection: Selection) -
         found = await admin.existing((selection.topic, topics.replay(selection.topic)))
     table, _ = await read(kafka, codec) if topics.OPS_JOB in known else ((), 0)
     running = [job.job_id for job in table if job.wanted and not job.ended and overlaps(selection, job.wanted.spec)]
-    tenants = await _tenants(kafka) if topics.TENANT_CONFIG in known else frozenset[str]()
-    return Facts({name: one.config for name, one in found.items()}, tenants, running, now_ms())
-
-
-async def _tenants(kafka: KafkaSettings) -> frozenset[str]:
-    found: dict[bytes, bool] = {}
-    async with TopicAdmin(kafka) as admin:
-        for number in await admin.end_offsets(topics.TENANT_CONFIG):
-            async for record in admin.read(topics.TENANT_CONFIG, number, 0):
-                found[record.key or b""] = record.value is not None
-    return frozenset(key.decode(errors="replace") for key, there in found.items() if there)
+    tenants = Table(kafka, codec, topics.TENANT_CONFIG, TenantConfig)
+    await tenants.start()
+    statuses = {name: one.status for name, one in tenants.rows.items()}
+    return Facts({name: one.config for name, one in found.items()}, statuses, running, now_ms())
 
 
 def overlaps(selection: Selection, spec: str) -> bool:
@@ -72,6 +68,7 @@ def warnings(selection: Selection, found: Found, lost: Sequence[str], known: Fac
     """In one line each, the gravest first."""
     return [
         *_lane(selection, known),
+        *_gone(selection, found, known),
         *_range(lost, found),
         *_owners(selection, found, known),
         *_time(selection, found, known, seconds or 0.0),
@@ -83,6 +80,18 @@ def _lane(selection: Selection, known: Facts) -> Iterator[str]:
     lane = topics.replay(selection.topic)
     if lane not in known.configs:
         yield f"the lane {lane} does not exist: the job will fail; create it (roggia topics apply)"
+
+
+def _gone(selection: Selection, found: Found, known: Facts) -> Iterator[str]:
+    named = {selection.tenant, *(key.partition("/")[0] for key in selection.documents)}
+    meant = named | {key.partition(b"/")[0].decode(errors="replace") for key in found.keys}
+    for name in sorted(meant):
+        status = known.tenants.get(name, TenantStatus.ACTIVE)
+        if status is not TenantStatus.ACTIVE:
+            yield (
+                f"tenant {name!r} is {status.value}: every stage drops its records, so nothing of it comes back until "
+                f"it is brought back (roggia tenants apply FILE --reactivate {name})"
+            )
 
 
 def _range(lost: Sequence[str], found: Found) -> Iterator[str]:
