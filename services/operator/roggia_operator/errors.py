@@ -10,8 +10,8 @@ class OperatorError(RoggiaError):
 
 
 class SelectionError(OperatorError):
-    """A selection or a request is wrong: the message names the field, the value and the remedy."""
+    """A selection or a request is wrong, or names what does not exist: the message says field, value and remedy."""
 
 
 class JobError(OperatorError):
-    """A job cannot do what is asked of it: it is unknown, it has ended, or its state forbids it."""
+    """A job cannot do what is asked of it: it has ended, or its state forbids it. An unknown one: `SelectionError`."""

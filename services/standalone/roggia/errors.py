@@ -1,9 +1,9 @@
 """Everything that the command line raises on purpose. Each message is one line: what is wrong, with what, what to do.
 
 StandaloneError        exit 1
-├── UsageError         exit 2: an option or argument is wrong
+├── UsageError         exit 2: an option or argument is wrong, or names what does not exist
 ├── AlreadyRunningError exit 3: another `roggia up` holds the data directory
-├── NotRunningError    exit 4: nothing answers where the command looks
+├── NotRunningError    exit 4: nothing answers where the command looks, or no operator takes the job
 └── StackFailedError   exit 5: a process of the stack keeps dying, or never became ready
 """
 

@@ -28,8 +28,9 @@ async def services(devstack_alone: Broker, tmp_path: Path) -> AsyncIterator[Redr
 
 @pytest.mark.timeout(300)
 async def test_letters_come_back_until_the_cause_is_mended_and_then_are_searchable(services: RedriveFleet) -> None:
-    """Unmended: letters come back with their count, and the fourth stops the redrive. Mended: the rest and those that
-    came back are indexed, but for what a newer revision overtook and what was dropped with a reason.
+    """Unmended: letters come back with their count, and the fourth stops the redrive; one alone stops nothing, and is
+    no success either. Mended: the rest and those that came back are indexed, but for what a newer revision overtook
+    and what was dropped with a reason.
     """
     fleet = services.fleet
     for name in ("ingest", "embed", "index"):
@@ -50,6 +51,9 @@ async def test_letters_come_back_until_the_cause_is_mended_and_then_are_searchab
     assert again["came_back"] >= 4
     assert (again["open"], again["letters"]) == (12, 12 + again["came_back"])
     assert again["example"]["redrives"] == 1
+    one = again["example"]
+    said = await services.call("redrive", one["topic"], one["place"], "--yes", status=1)
+    assert "1 letter failed again and came back" in said
 
     services.raise_limit()
     await services.publish(["large/0"], 300, revision=2)

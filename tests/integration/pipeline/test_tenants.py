@@ -39,7 +39,7 @@ async def test_an_offboarded_tenant_leaves_nothing_whatever_dies_and_nobody_else
     assert "retention_days" in fleet.call("tenants", "apply", "-", "--yes", given=FILE)
     await fleet.fleet.settle(120)
     kept = fleet.left("globex")
-    plan = fleet.call("tenants", "offboard", "acme", "--plan", "--json")
+    plan = fleet.call("tenants", "offboard", "acme", "--dry-run", "--json")
     assert (plan["goes"]["documents"], plan["goes"]["domains"]) == (13, ["docs", "wiki"])
     assert {row["where"] for row in plan["remains"]} >= {"doc.changed", "doc.embedded.g1", "doc.changed.dlq"}
 

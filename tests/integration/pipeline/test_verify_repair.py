@@ -69,8 +69,9 @@ async def test_what_was_damaged_is_mended_through_the_stream(stack: tuple[Pipeli
     }
 
 
-async def test_a_repair_without_a_terminal_needs_yes(stack: tuple[Pipeline, EdgeStore]) -> None:
-    """Nobody there to confirm: nothing is done, exit status 2, and the option is named."""
+async def test_a_repair_without_a_terminal_needs_yes_or_is_a_dry_run(stack: tuple[Pipeline, EdgeStore]) -> None:
+    """Nobody there to confirm: nothing is done, exit status 2, and the option is named. A dry run asks for nothing and
+    leaves everything as it is."""
     pipeline, store = stack
     await pipeline.publish("d1", 2, "# One\n\nWords.")
     await pipeline.settle()
@@ -78,3 +79,6 @@ async def test_a_repair_without_a_terminal_needs_yes(stack: tuple[Pipeline, Edge
     status, _, err = await roggia(pipeline, pipeline.bootstrap, "--repair")
     assert status == 2
     assert "--yes" in err
+    for _ in range(2):
+        status, lines, err = await roggia(pipeline, pipeline.bootstrap, "--repair", "--dry-run")
+        assert (status, [one["type"] for one in lines], err) == (1, ["finding", "summary"], "")

@@ -130,8 +130,10 @@ def test_tenants(running: StackState, tmp_path: Path) -> None:
     """In the guide's order: the file applied, listed, a tenant that leaves after its name was typed, and comes back."""
     guide = Guide("tenants.md")
     (tmp_path / "tenants.yaml").write_text(guide.blocks("yaml")[0])
-    apply, at_once, listed, plan, leave, back = guide.commands("tenants")
+    apply, looked, at_once, listed, plan, leave, back = guide.commands("tenants")
     assert "Europe/Rome" in call(apply, status=2), "it asks, and nobody is there"
+    assert "Europe/Rome" in call(looked)
+    assert "Europe/Rome" in call(looked), "looking changed nothing"
     call(at_once)
     assert "acme" in call(listed)
     assert "acme" in call(plan)

@@ -52,6 +52,8 @@ DEAD = f"http://{NOWHERE}"
         (("delete", "", *HERE, "--yes"), 2, "error: doc_id: '' is not valid"),
         (("service", "guard"), 2, "error: NAME: 'guard' is no service; use one of ingest, embed"),
         (("dlq", "show", "doc.changed.dlq", "12"), 2, "error: PLACE: '12' is not PARTITION:OFFSET"),
+        (("dlq", "list", "--kind", "foo"), 2, "error: --kind: 'foo' is none; use schema, invalid, oversize, content"),
+        (("dlq", "drop", "--kind", "polcy", "--reason", "x"), 2, "error: --kind: 'polcy' is none; use schema, invalid"),
         (("search", "x", *HERE, "--metadata", "team", "--query-url", DEAD), 2, "'team': write NAME=VALUE"),
         (("ask", "x", *HERE, "--query-url", DEAD), 4, "error: no query service answers at http://127"),
         (("schemas", "check", "--registry", "ftp://x"), 2, "error: ROGGIA_REGISTRY_URL: "),

@@ -17,6 +17,8 @@ _REMEDIES = {
     "gap": "Offsets were removed before they were read. Publish again what they held; there is nothing to redrive, so "
     "drop the letter once that is done.",
 }
+KINDS = tuple(_REMEDIES)
+"""Kinds of letters that our services write."""
 _OTHER = "Look at the message; once its cause is mended, redrive."
 
 

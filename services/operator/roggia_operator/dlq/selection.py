@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from roggia_schemas import topics
 
-from roggia_operator.dlq.letters import Letter, Place, whole
+from roggia_operator.dlq.letters import UNKNOWN, Letter, Place, whole
+from roggia_operator.dlq.remedies import KINDS
 from roggia_operator.errors import SelectionError
 
 DLQ = ".dlq"
@@ -58,6 +59,13 @@ def dlqs(known: tuple[str, ...], named: str) -> tuple[str, ...]:
     if not found:
         raise SelectionError(f"TOPIC: {named!r} has no DLQ here; there are {', '.join(every) or 'none'}")
     return found
+
+
+def kind(text: str) -> str:
+    """A kind of letter as it was written; empty for all. Raises `SelectionError` for a word that is none."""
+    if text not in ("", *KINDS, UNKNOWN):
+        raise SelectionError(f"--kind: {text!r} is none; use {', '.join(KINDS)}, or {UNKNOWN} for letters without one")
+    return text
 
 
 def place(topic: str, text: str) -> Place:

@@ -20,7 +20,7 @@ from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 from roggia_schemas.events import JobKind, JobSide, JobStatus, JobWish, OpsJob
 
-from roggia_operator.errors import JobError
+from roggia_operator.errors import JobError, SelectionError
 from roggia_operator.jobs.table import Job, JobTable, catch_up, read
 
 _SEND_S = 15.0
@@ -62,7 +62,7 @@ class JobClient:
         return (await read(self._kafka, self._codec))[0]
 
     async def get(self, wanted_id: str) -> Job:
-        """One job. Raises `JobError` when there is none."""
+        """One job. Raises `SelectionError` when there is none."""
         return _of(await self.table(), wanted_id)
 
     async def follow(self, wanted_id: str, look_s: float) -> AsyncGenerator[Job]:
@@ -99,7 +99,7 @@ class JobClient:
         return wanted.job_id
 
     async def wish(self, wanted_id: str, wish: JobWish) -> None:
-        """Run, pause or cancel. Raises `JobError` for a job that is unknown or has ended."""
+        """Run, pause or cancel. Raises `SelectionError` for an unknown job, `JobError` for one that has ended."""
         await self._send(msgspec.structs.replace(await self._open(wanted_id), wish=wish))
 
     async def rate(self, wanted_id: str, rates: Mapping[str, float | None]) -> dict[str, float]:
@@ -130,5 +130,7 @@ class JobClient:
 def _of(table: JobTable, wanted_id: str) -> Job:
     job = table.get(wanted_id)
     if job is None:
-        raise JobError(f"JOB: there is no job {wanted_id!r}; `roggia replay list` shows them")
+        raise SelectionError(
+            f"JOB: there is no job {wanted_id!r}; `roggia replay list` and `roggia dlq jobs` show them"
+        )
     return job

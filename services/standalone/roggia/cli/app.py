@@ -16,9 +16,9 @@ from roggia.cli.up import service, up
 from roggia.cli.verify import verify
 
 EPILOG = (
-    "Exit status: 0 done, 1 failed, 2 wrong usage or setting, 3 another `up` holds the data, 4 nothing answers, "
-    "5 the stack failed, 6 differences that `topics apply` can mend (topics plan), 7 a group is behind, "
-    "8 a group does not work (status), 130 interrupted."
+    "Exit status: 0 done, 1 failed, 2 wrong usage or setting, or no such thing, 3 another `up` holds the data, "
+    "4 nothing answers, or no operator takes the job, 5 the stack failed, 6 differences that `topics apply` can mend "
+    "(topics plan), 7 a group is behind, 8 a group does not work (status), 130 interrupted."
 )
 
 app = typer.Typer(

@@ -8,7 +8,8 @@ from typing import Annotated, TypeAlias, TypeVar
 import typer
 from msgspec import structs
 from roggia_operator.dlq.kafka_log import KafkaLog
-from roggia_operator.dlq.selection import Selection, dlqs
+from roggia_operator.dlq.remedies import KINDS
+from roggia_operator.dlq.selection import Selection, dlqs, kind
 from roggia_operator.times import moment
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
@@ -23,7 +24,7 @@ Look: TypeAlias = Callable[[KafkaLog, EventCodec], Awaitable[T]]
 Topic: TypeAlias = Annotated[str, typer.Argument(help="Only this DLQ; a live topic means its DLQ and its lane's.")]
 Stage: TypeAlias = Annotated[str, typer.Option("--stage", help="Only letters of this stage.")]
 Kind: TypeAlias = Annotated[
-    str, typer.Option("--kind", help="Only letters of this kind: schema, invalid, oversize, policy, content, gap.")
+    str, typer.Option("--kind", callback=kind, help=f"Only letters of this kind: {', '.join(KINDS)}.")
 ]
 TenantOf: TypeAlias = Annotated[str, typer.Option("--tenant", help="Only this tenant's letters, by the key.")]
 Since: TypeAlias = Annotated[

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 from msgspec import structs
@@ -25,13 +24,11 @@ from roggia.cli.asking import agreed, somebody
 from roggia.cli.connected import job_client
 from roggia.cli.dlq_common import Kind, Since, Stage, TenantOf, Until, looking, moment_of, within
 from roggia.cli.dlq_views import plan_row, show_jobs, show_plan
+from roggia.cli.jobs import followed, taken
 from roggia.cli.output import counted, emit, out, say
 from roggia.connection import Connection, Named, resolve
-from roggia.errors import NotRunningError, StandaloneError, UsageError
+from roggia.errors import StandaloneError, UsageError
 
-TAKEN_S = 20.0
-"""Seconds after which a job that nobody took is given up to whoever starts an operator."""
-LOOK_S = 0.3
 UNASKED = "needed without a terminal, where nobody can confirm the plan"
 REFUSED = "not confirmed: nothing was done"
 
@@ -61,7 +58,6 @@ Which: TypeAlias = Annotated[
     str, typer.Argument(metavar="CAUSE|TOPIC", help="A cause by its fingerprint, or a topic or DLQ.")
 ]
 At: TypeAlias = Annotated[str, typer.Argument(metavar="PLACE", help="PARTITION:OFFSET of one letter of that DLQ.")]
-DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")]
 Again: TypeAlias = Annotated[
     bool, typer.Option("--again", help="Also letters that were redriven, overtaken or dropped before.")
 ]
@@ -83,7 +79,7 @@ def redrive(
     ] = 3,
     rate: Annotated[float, typer.Option("--rate", min=0, help="Letters per second; 0 for no limit.")] = 0.0,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the job.")] = "",
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the plan is accepted as it is.")] = False,
     detach: Detach = False,
     data: options.Data = None,
@@ -119,7 +115,7 @@ def drop(
     confirm: Annotated[
         str, typer.Option("--confirm", help="What would be typed, for scripts: 'drop NUMBER', as the plan says.")
     ] = "",
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     detach: Detach = False,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
@@ -195,39 +191,42 @@ def _carry_out(where: Connection, found: Plan, asked: Asked) -> None:
     """Ask the operator service for the job; wait for its end unless told otherwise."""
     wanted, new_id = request(found.task, who=somebody(), reason=asked.reason, rates=asked.rates)
 
+    def show(row: dict[str, Any], line: str) -> None:
+        emit({**row, "plan": plan_row(found)}) if asked.json else out.print(line, markup=False, soft_wrap=True)
+
     async def submit() -> Job | None:
         async with job_client(where, "dlq") as client:
             await client.submit(wanted, new_id)
             say(f"job {new_id}: it runs in the operator service, and goes on there if this command is interrupted")
-            return None if asked.detach else await _ended(client, new_id)
+            if not asked.detach:
+                return await _ended(client, new_id)
+            show({"job": new_id}, f"{new_id}\nWatch it: roggia dlq jobs {new_id}")
+            await taken(client, new_id)
+            return None
 
     job = asyncio.run(submit())
-    row = {"job": new_id} if job is None else job_row(job)
-    emit({**row, "plan": plan_row(found)}) if asked.json else out.print(
-        _line(new_id, job), markup=False, soft_wrap=True
-    )
-    if job is not None and job.status is not JobStatus.DONE:
-        raise StandaloneError(f"{new_id} {job.status.value.lower()}: {job.state.message if job.state else ''}")
+    if job is not None:
+        show(job_row(job), f"{new_id}: {job.state.message if job.state else ''}")
+        _judge(job)
+
+
+def _judge(job: Job) -> None:
+    """Raises `StandaloneError` unless every letter is where it should be: a script must not read 0 as all done."""
+    if job.status is not JobStatus.DONE:
+        raise StandaloneError(f"{job.job_id} {job.status.value.lower()}: {job.state.message if job.state else ''}")
+    if back := job.state.counts.get("came_back", 0) if job.state else 0:
+        raise StandaloneError(
+            f"{job.job_id}: {counted(back, 'letter')} failed again and came back; see why: roggia dlq list"
+        )
 
 
 async def _ended(client: JobClient, job_id: str) -> Job:
     """Wait; say how it stands whenever that changes. Raises `NotRunningError` when nobody takes the job."""
-    told, since = "", time.monotonic()
-    async with aclosing(client.follow(job_id, LOOK_S)) as looks:
+    told = ""
+    async with aclosing(followed(client, job_id)) as looks:
         async for job in looks:
-            if job.state is None and time.monotonic() - since > TAKEN_S:
-                raise NotRunningError(
-                    f"no operator service took {job_id} within {TAKEN_S:g} s: start one (roggia service operator), "
-                    "it will run the job then"
-                )
             line = f"{job.status.value.lower()}: {job.state.message}" if job.state and job.state.message else ""
             if line and line != told and not job.ended:
                 say(line)
             told = line
     return job
-
-
-def _line(job_id: str, job: Job | None) -> str:
-    if job is None:
-        return f"{job_id}\nWatch it: roggia dlq jobs {job_id}"
-    return f"{job_id}: {job.state.message if job.state else ''}"

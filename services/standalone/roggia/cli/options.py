@@ -28,4 +28,5 @@ QueryUrl: TypeAlias = Annotated[
 ]
 Tenant: TypeAlias = Annotated[str, typer.Option("--tenant", help="Owner of the documents.")]
 Domain: TypeAlias = Annotated[str, typer.Option("--domain", help="Knowledge base of the tenant.")]
+DryRun: TypeAlias = Annotated[bool, typer.Option("--dry-run", help="Show the plan; ask nothing and change nothing.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -19,6 +19,7 @@ from roggia_schemas.events import JobKind, JobStatus, JobWish
 from roggia.cli import options
 from roggia.cli.asking import agreed, somebody
 from roggia.cli.connected import codec_of, job_client
+from roggia.cli.jobs import taken
 from roggia.cli.output import emit, out, say
 from roggia.cli.replay_options import Asked, asked, rates_of
 from roggia.cli.replay_views import job_row, show_jobs, show_plan, spelled, watch
@@ -82,7 +83,7 @@ def plan_(
     query_url: options.QueryUrl = "",
     json: options.Json = False,
 ) -> None:
-    """Say what a replay would do: records, documents, bytes, tokens, duration, warnings. Changes nothing."""
+    """Say what a replay would do: records, documents, tokens, duration, warnings. Changes nothing: `run --dry-run`."""
     where = _found(Named(data, bootstrap, registry, query_url), missing=missing)
     said = Asked(topic, since, until, offsets, tenant, domain, doc, docs, missing, collection, mode)
     found = asyncio.run(_planned(where, said, rates_of(rate), exact_below))
@@ -107,6 +108,7 @@ def run(
     exact_below: ExactBelow = EXACT_BELOW,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the job.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the plan is accepted as it is.")] = False,
+    dry_run: options.DryRun = False,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
     registry: options.Registry = "",
@@ -119,15 +121,13 @@ def run(
     found = asyncio.run(_planned(where, said, rates, exact_below))
     if not json:
         show_plan(found)
+    if dry_run:
+        emit(found.as_json()) if json else None
+        return
     if not yes:
         agreed("Run it?", otherwise=UNASKED, refused="not run")
     request = Request(JobKind.REPLAY, found.selection.as_json(), rates, somebody(), reason)
-    job_id = asyncio.run(_with(where, lambda client: client.submit(request)))
-    if json:
-        emit({"job": job_id, "plan": found.as_json()})
-    else:
-        out.print(job_id, markup=False)
-        say(f"Watch it: roggia replay status {job_id} --watch")
+    asyncio.run(_with(where, lambda client: _submitted(client, request, found, json=json)))
 
 
 @app.command("status")
@@ -222,6 +222,17 @@ async def _planned(where: Connection, said: Asked, rates: Mapping[str, float], e
     chosen: Selection = await asked(said, where)
     async with codec_of(where, "replay") as codec:
         return await plan(kafka_settings(where), codec, chosen, rates, Effort(exact_below=exact_below))
+
+
+async def _submitted(client: JobClient, request: Request, found: Plan, *, json: bool) -> None:
+    """Ask for the job, say its id, and wait until an operator has taken it. Raises `NotRunningError` when none does."""
+    job_id = await client.submit(request)
+    if json:
+        emit({"job": job_id, "plan": found.as_json()})
+    else:
+        out.print(job_id, markup=False)
+        say(f"Watch it: roggia replay status {job_id} --watch")
+    await taken(client, job_id)
 
 
 async def _look(client: JobClient, job: str, *, watching: bool, json: bool) -> Job:

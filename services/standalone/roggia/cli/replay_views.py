@@ -16,6 +16,7 @@ from roggia_operator.jobs.table import Job
 from roggia_operator.replay.estimate import Figure
 from roggia_operator.replay.plan import Plan, embedding
 
+from roggia.cli.jobs import followed
 from roggia.cli.output import emit_line, folding, out, progress
 
 LOOK_S = 0.5
@@ -98,11 +99,11 @@ def _row(job: Job) -> tuple[str, ...]:
 
 
 async def watch(client: JobClient, job_id: str, *, json: bool) -> Job:
-    """Follow a job to its end: a bar with rate and time left, or a line of JSON per change."""
+    """Follow a job to its end: a bar with rate and time left, or a line of JSON per change. Raises as `followed`."""
     bar, rate, last = progress("offsets"), _Rate(), ""
     task = bar.add_task(job_id, total=None, rate="")
     with nullcontext() if json else bar:
-        async for job in client.follow(job_id, LOOK_S):
+        async for job in followed(client, job_id, LOOK_S):
             done, whole = job.reach
             how = f"{job.status.value} {job.state.message if job.state else ''}".strip()
             line = f"{rate.of(_sent(job)):,.0f} records/s · {how}"

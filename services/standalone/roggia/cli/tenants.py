@@ -28,6 +28,7 @@ from roggia_schemas.events import JobKind, JobStatus, TenantConfig
 from roggia.cli import options
 from roggia.cli.asking import agreed, at_terminal, somebody
 from roggia.cli.connected import codec_of, job_client
+from roggia.cli.jobs import taken
 from roggia.cli.output import counted, emit, folding, out, say
 from roggia.cli.replay_views import watch
 from roggia.connection import Connection, Named, resolve
@@ -45,6 +46,7 @@ def apply(
         list[str] | None, typer.Option("--reactivate", help="Offboarded tenant of the file to bring back; repeatable.")
     ] = None,
     yes: Yes = False,
+    dry_run: options.DryRun = False,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
     registry: options.Registry = "",
@@ -57,13 +59,14 @@ def apply(
     to_do = [change for change in found if change.new or change.differences]
     if not json:
         _show_changes(to_do)
-    if to_do and not yes:
+    if to_do and not yes and not dry_run:
         agreed(
             f"Change {counted(len(to_do), 'tenant')}?",
             otherwise="--yes: nobody is there to confirm; give --yes to accept the difference",
             refused="nothing was changed",
         )
-    asyncio.run(_write(where, to_do))
+    if not dry_run:
+        asyncio.run(_write(where, to_do))
     if json:
         emit([{"tenant": one.tenant_id, "new": one.new, "differences": one.differences} for one in found])
 
@@ -94,9 +97,7 @@ def offboard(
     confirm: Annotated[
         str, typer.Option("--confirm", help="The tenant's name again; without it you are asked to type it.")
     ] = "",
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would go and what would remain; change nothing.")
-    ] = False,
+    dry_run: options.DryRun = False,
     follow: Annotated[bool, typer.Option("--watch/--no-watch", help="Follow the job to its end.")] = True,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept with the job.")] = "",
     data: options.Data = None,
@@ -111,9 +112,9 @@ def offboard(
         raise SelectionError(
             f"TENANT: {tenant!r} has no configuration and no document; `roggia tenants list` shows all"
         )
-    if not json or plan:
+    if not json or dry_run:
         _show_plan(tenant, found, config, asyncio.run(_remains(where)), json=json)
-    if plan:
+    if dry_run:
         return
     _typed(tenant, confirm)
     request = Request(JobKind.OFFBOARD, msgspec.json.encode({"tenant": tenant}).decode(), {}, somebody(), reason)
@@ -155,7 +156,7 @@ async def _submit(where: Connection, request: Request, *, follow: bool, json: bo
     async with job_client(where, "tenants") as client:
         job_id = await client.submit(request)
         say(f"{job_id}: the operator service does it; Ctrl-C leaves it running")
-        job = await watch(client, job_id, json=json) if follow else await client.get(job_id)
+        job = await (watch(client, job_id, json=json) if follow else taken(client, job_id))
     if not json:
         out.print(job.state.message if job.state and job.state.message else job_id, markup=False)
     return job

@@ -68,7 +68,7 @@ def plan(
     bootstrap: options.Bootstrap = "",
     json: options.Json = False,
 ) -> None:
-    """Show how Kafka differs from the catalogue, and change nothing.
+    """Show how Kafka differs from the catalogue, and change nothing: `apply --dry-run`, and a status for scripts.
 
     Exit status: 0 nothing to do, 6 there are differences, 1 one of them cannot be mended by `apply`.
     """
@@ -85,7 +85,7 @@ def apply(
         typer.Option("--confirm", help="Topic that may lose data, or principal that may lose rights; repeatable."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: options.DryRun = False,
     file: PrincipalsFile = None,
     acls: WithAcls = True,
     data: options.Data = None,

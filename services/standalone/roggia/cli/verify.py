@@ -30,6 +30,7 @@ def verify(
     ] = 0.0,
     repair: Annotated[bool, typer.Option("--repair", help="Mend what can be, after a plan and a question.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the repair's plan is accepted.")] = False,
+    dry_run: options.DryRun = False,
     delete: Annotated[
         int, typer.Option("--delete", min=0, help="Documents that --repair may delete, when they are very many.")
     ] = 0,
@@ -46,8 +47,8 @@ def verify(
 
     --repair renews documents by a replay job and deletes what the log does not know, all through the ordinary stream.
     """
-    if yes and not repair:
-        raise UsageError("--yes: there is no plan to accept without --repair")
+    if (yes or dry_run) and not repair:
+        raise UsageError(f"{'--yes' if yes else '--dry-run'}: there is no plan without --repair; add it")
     request = VerifyRequest(
         tenant=tenant, domain=domain, collection=collection, doc_ids=tuple(doc or ()), points_per_s=points_per_s
     )
@@ -58,8 +59,10 @@ def verify(
     found, summary = asyncio.run(_run(where, request, json=json))
     show(found, summary, json=json)
     if repair and found:
-        left = asyncio.run(mend(where, found, summary, consent=Consent(yes, delete), json=json, timeout_s=patience_s))
-        _show_left(left, json=json)
+        consent = Consent(yes, delete, dry_run)
+        left = asyncio.run(mend(where, found, summary, consent=consent, json=json, timeout_s=patience_s))
+        if not dry_run:
+            _show_left(left, json=json)
         found = left
     if found or summary.pending:
         raise typer.Exit(StandaloneError.exit_code)

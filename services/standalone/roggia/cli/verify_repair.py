@@ -13,6 +13,7 @@ from roggia_runtime.findings import Finding, Summary, VerifyRequest
 
 from roggia.cli.asking import agreed, somebody
 from roggia.cli.connected import codec_of
+from roggia.cli.jobs import Patience
 from roggia.cli.output import say
 from roggia.cli.verify_views import show_plan
 from roggia.connection import Connection
@@ -27,10 +28,13 @@ _AT_ONCE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What was agreed to beforehand. `delete`: documents that may be deleted in a repair that deletes very many."""
+    """What was agreed to beforehand. `delete`: documents that may be deleted in a repair that deletes very many.
+    `dry_run`: the plan is all that is wanted.
+    """
 
     yes: bool = False
     delete: int = 0
+    dry_run: bool = False
 
 
 async def mend(
@@ -43,6 +47,8 @@ async def mend(
         plan = await repairer.possible(planned(found, summary.unreadable))
         if not json:
             show_plan(plan)
+        if consent.dry_run:
+            return list(found)
         if not plan.empty:
             confirm_deletions(plan, summary, consent)
             if not consent.yes:
@@ -65,12 +71,13 @@ async def _carry_out(repairer: Repairer, plan: RepairPlan, timeout_s: float) -> 
 
 
 class _Teller:
-    """Says how a job stands whenever that changes."""
+    """Says how a job stands whenever that changes. Raises `NotRunningError` when nobody takes it."""
 
     def __init__(self) -> None:
-        self._last = ""
+        self._last, self._patience = "", Patience()
 
     def __call__(self, job: Job) -> None:
+        self._patience(job)
         message = job.state.message if job.state else "no operator service has taken it yet"
         line = f"{job.job_id}: {job.status.value.lower()} {message}".strip()
         if line != self._last:
