@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from roggia_operator.errors import JobError
 from roggia_operator.jobs.client import Request
+from roggia_operator.jobs.specs import REFUSED
 from roggia_operator.replay.selection import OffsetRange, Selection
 from roggia_runtime import replay
 from roggia_schemas import topics
@@ -88,6 +89,25 @@ async def test_pause_resume_rate_and_cancel_take_effect_and_say_so(broker: Broke
     assert paused == held == still < 400
     assert counts(ended)["sent"] < 400
     assert ended.state and ended.state.ended_at
+
+
+async def test_another_selection_under_the_same_id_is_refused(broker: Broker, operator: Operator) -> None:
+    """The job sends what it was first asked for, over a restart too, and its state says that the other was refused."""
+    async with ready(broker) as (kafka, client):
+        await publish(kafka, [document(f"d{n}", tenant="a" if n % 2 else "b") for n in range(100)])
+        job_id = await ask(client, Selection(topic=topics.DOC_CHANGED, tenant="a"), records=20)
+        await reached(client, job_id, JobStatus.RUNNING, sent=10)
+        other = Selection(topic=topics.DOC_CHANGED, tenant="b").as_json()
+        await client.submit(Request(JobKind.REPLAY, other, {}), job_id)
+        operator.kill()
+        operator.start()
+        job = await reached(client, job_id, JobStatus.DONE)
+        lane = await records(kafka, LANE)
+
+    assert {(r.key or b"")[:2] for r in lane} == {b"a/"}
+    assert counts(job)["sent"] == 50
+    assert job.state
+    assert REFUSED in job.state.message
 
 
 async def _told(operator: Operator, line: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace as changed
 from roggia_operator.jobs.keeper import Keeper
 from roggia_operator.jobs.running import Running
+from roggia_operator.jobs.specs import LOST, REFUSED
 from roggia_operator.jobs.table import Job, JobTable
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.ids import uuid7
@@ -49,11 +50,15 @@ class _Writer:
         """See `FencedWriter`."""
         self.outputs += outputs
 
+    async def events(self) -> list[OpsJob]:
+        """Every state that was written."""
+        records = [Record(one.topic, 0, 0, 1, one.key, one.value, one.headers) for one in self.outputs]
+        return [await CODEC.decode(OpsJob, record) for record in records]
+
     async def states(self) -> dict[str, list[JobStatus]]:
         """Every status that was written, by job."""
         found: dict[str, list[JobStatus]] = {}
-        for output in self.outputs:
-            event = await CODEC.decode(OpsJob, Record(output.topic, 0, 0, 1, output.key, output.value, output.headers))
+        for event in await self.events():
             found.setdefault(event.job_id, []).append(event.status)
         return found
 
@@ -65,13 +70,31 @@ class _Runner:
 
     def __init__(self) -> None:
         self.runs: list[str] = []
+        self.specs: list[str] = []
 
     async def run(self, job: Running) -> str:
         """See `Runner`."""
         self.runs.append(job.job_id)
+        self.specs.append(job.wanted.spec)
         if "bad" in job.job_id:
             raise ZeroDivisionError("nobody thought of that")
         return "done"
+
+
+class _Waiting:
+    """Waits until what is wanted changes, and writes a state then."""
+
+    kind = JobKind.REPLAY
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+
+    async def run(self, job: Running) -> str:
+        """See `Runner`."""
+        self.begun.set()
+        await job.wait(10)
+        await job.save(JobStatus.RUNNING)
+        return job.wanted.spec
 
 
 async def _keep(jobs: list[Job]) -> tuple[_Runner, _Writer]:
@@ -111,3 +134,58 @@ async def test_a_record_under_another_key_is_no_job(job_id: str, key: bytes) -> 
     assert await table.take(_record(event, key), CODEC) is None
     assert list(table) == []
     assert await table.take(_record(_wanted(), b"replay-1/wanted"), CODEC) == table.get("replay-1")
+
+
+async def test_a_specification_that_is_changed_is_refused_and_the_state_says_so() -> None:
+    """The first one stands for whoever looks and for whoever runs it; a wish that comes with the other counts."""
+    table = JobTable()
+    table.put(_wanted())
+    job = table.put(changed(_wanted(), spec='{"other": 1}', wish=JobWish.PAUSE))
+    assert job.wanted is not None
+    assert (job.wanted.spec, job.wish, job.refused) == ("{}", JobWish.PAUSE, True)
+    job = table.put(changed(_wanted(), kind=JobKind.OFFBOARD))
+    assert job.wanted is not None
+    assert (job.wanted.kind, job.refused) == (JobKind.REPLAY, True)
+
+    runner, writer = await _keep([job])
+    assert runner.specs == ["{}"]
+    (last,) = await writer.events()
+    assert last.status is JobStatus.DONE
+    assert last.message == f"done; {REFUSED}"
+    assert not table.put(_wanted()).refused, "asked for as at first, there is nothing to refuse"
+
+
+async def test_a_change_that_comes_while_a_job_runs_is_told_by_its_next_state() -> None:
+    """The job goes on with what it began with."""
+    table = JobTable()
+    writer = _Writer()
+    keeper = Keeper(KafkaSettings(), CODEC, [runner := _Waiting()])
+    async with asyncio.TaskGroup() as tasks:
+        keeper._consider(table.put(_wanted()), tasks, cast("FencedWriter", writer))
+        await runner.begun.wait()
+        other = changed(_wanted(), spec='{"other": 1}')
+        keeper._consider(table.put(other), tasks, cast("FencedWriter", writer))
+    assert [event.message for event in await writer.events()] == [REFUSED, f"{{}}; {REFUSED}"]
+
+
+async def test_a_job_whose_first_specification_is_gone_does_not_go_on_with_another() -> None:
+    """Compaction keeps the newest WANTED alone: the state knows that another one was begun, and the job fails."""
+    _, writer = await _keep([Job("replay-1", _wanted())])
+    (state,) = await writer.events()
+    state = changed(state, status=JobStatus.RUNNING, ended_at=None)
+    runner, writer = await _keep([Job("replay-1", changed(_wanted(), spec='{"other": 1}'), state)])
+    (last,) = await writer.events()
+    assert (runner.runs, last.status, last.message) == ([], JobStatus.FAILED, LOST)
+    runner, writer = await _keep([Job("replay-1", _wanted(), state)])
+    assert (runner.runs, (await writer.events())[-1].status) == (["replay-1"], JobStatus.DONE)
+
+
+async def test_a_state_without_a_mark_is_gone_on_from() -> None:
+    """Those of an older version have none; what a runner keeps in them stays."""
+    state = changed(_wanted(), side=JobSide.STATE, status=JobStatus.RUNNING, spec='{"closed":{}}')
+    runner, writer = await _keep([Job("replay-1", _wanted(), state)])
+    (last,) = await writer.events()
+    assert (runner.runs, last.status) == (["replay-1"], JobStatus.DONE)
+    assert last.spec.startswith('{"closed":{},"of":"')
+    _, writer = await _keep([Job("replay-1", _wanted(), changed(state, spec="[no object"))])
+    assert [(event.status, event.spec) for event in await writer.events()] == [(JobStatus.DONE, "[no object")]

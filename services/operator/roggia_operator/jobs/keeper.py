@@ -17,7 +17,9 @@ from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import JobStatus, JobWish, OpsJob
 
+from roggia_operator.errors import JobError
 from roggia_operator.jobs.running import JobCancelledError, Runner, Running
+from roggia_operator.jobs.specs import LOST
 from roggia_operator.jobs.table import PARTITION, Job, read
 from roggia_operator.metrics import JOBS
 
@@ -65,6 +67,7 @@ class Keeper:
         if job.wanted is None or job.ended or job.job_id in self._ended or job.wanted.kind not in self._runners:
             return
         if job.job_id in self._running:
+            self._running[job.job_id].refused = job.refused
             self._running[job.job_id].want(job.wanted)
             return
 
@@ -73,6 +76,7 @@ class Keeper:
             self._tell()
 
         running = self._running[job.job_id] = Running(job.wanted, job.state, save)
+        running.refused = job.refused
         self._tell()
         tasks.create_task(self._run(running), name=job.job_id)
 
@@ -126,6 +130,8 @@ class Keeper:
 
 
 async def _once(runner: Runner, running: Running) -> str:
+    if running.strange:
+        raise JobError(LOST)
     if running.wish is JobWish.CANCEL:
         raise JobCancelledError(running.job_id)
     return await runner.run(running)

@@ -13,6 +13,7 @@ from roggia_runtime.ids import uuid7
 from roggia_schemas.events import JobKind, JobSide, JobStatus, JobWish, OpsJob
 
 from roggia_operator.errors import JobError
+from roggia_operator.jobs.specs import REFUSED, mark, mark_in, marked
 
 SAVE_EVERY_S = 1.0
 Save = Callable[[OpsJob], Awaitable[None]]
@@ -32,6 +33,9 @@ class Running:
         self.ends = dict(state.ends) if state else {}
         self.counts = dict(state.counts) if state else {}
         self.note = ""
+        self.refused = False
+        """The keeper: another specification was sent under this id. Every state says so."""
+        self._of = mark_in(state) or mark(wanted)
         self.outcome = state.spec if state else "{}"
         """JSON that a runner keeps in the state's `spec` beside positions and counts."""
         self._started_at = state.started_at if state and state.started_at else now_ms()
@@ -52,6 +56,11 @@ class Running:
     def wish(self) -> JobWish:
         """What is wanted of it now."""
         return self.wanted.wish
+
+    @property
+    def strange(self) -> bool:
+        """Whether the state that it goes on from is of another specification than the one that the log holds now."""
+        return self._of != mark(self.wanted)
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -96,9 +105,9 @@ class Running:
             event_id=uuid7(),
             occurred_at=now_ms(),
             side=JobSide.STATE,
-            spec=self.outcome,
+            spec=marked(self.outcome, self._of),
             status=status,
-            message=message,
+            message="; ".join(filter(None, (message, REFUSED if self.refused else ""))),
             started_at=self._started_at,
             ended_at=now_ms() if ended else None,
             positions=dict(self.positions),

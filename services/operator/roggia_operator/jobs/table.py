@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from msgspec import structs
 from roggia_runtime.codec import EventCodec, job_key
 from roggia_runtime.ranges import RangeReader, Span
 from roggia_runtime.records import Partition, Record
@@ -12,6 +13,8 @@ from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import JobSide, JobStatus, JobWish, OpsJob
+
+from roggia_operator.jobs.specs import same
 
 ENDED = frozenset({JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED})
 PARTITION = Partition(topics.OPS_JOB, 0)
@@ -24,6 +27,8 @@ class Job:
     job_id: str
     wanted: OpsJob | None = None
     state: OpsJob | None = None
+    refused: bool = False
+    """Whether the newest WANTED holds another specification than the first. The first one stands: `wanted` has it."""
 
     @property
     def status(self) -> JobStatus:
@@ -64,9 +69,9 @@ class JobTable:
         return self._jobs.get(job_id)
 
     def put(self, event: OpsJob) -> Job:
-        """Take in one side of a job; the job as it is now."""
+        """Take in one side of a job; the job as it is now. A changed specification is left out."""
         job = self._jobs.get(event.job_id, Job(event.job_id))
-        job = replace(job, wanted=event) if event.side is JobSide.WANTED else replace(job, state=event)
+        job = _asked(job, event) if event.side is JobSide.WANTED else replace(job, state=event)
         self._jobs[event.job_id] = job
         return job
 
@@ -84,6 +89,13 @@ class JobTable:
             return self.put(event) if record.key == job_key(event.job_id, event.side) else None
         except SchemasError:
             return None
+
+
+def _asked(job: Job, event: OpsJob) -> Job:
+    first = job.wanted
+    if first is None or same(first, event):
+        return replace(job, wanted=event, refused=False)
+    return replace(job, wanted=structs.replace(event, kind=first.kind, spec=first.spec), refused=True)
 
 
 async def read(settings: KafkaSettings, codec: EventCodec) -> tuple[JobTable, int]:
