@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -44,6 +44,33 @@ async def test_what_was_never_committed_stays_invisible_after_a_takeover(trustin
     assert [record.value for record in await read_all(trusting.bootstrap, "out")] == [b"committed"]
 
 
+async def test_what_hangs_in_a_lane_is_ended_by_the_lane_s_owner(trusting: Broker) -> None:
+    """A record of a lane may be answered on a lane: the new owner of the lane's partition ends what hangs there too."""
+    settings, lane = KafkaSettings(bootstrap=trusting.bootstrap), Partition("in.replay", 0)
+    for topic in ("in.replay.dlq", "out", "out.replay"):
+        make_topic(trusting.bootstrap, topic)
+    await _hang(settings, "g-in.replay-0", "out.replay")
+    finisher = Transactional(settings, "g", ["out"])
+    await finisher.assigned([lane])
+    left = (await open_transactions.still_open(finisher._producers[lane], [TopicPartition("out.replay", 0)])).open
+    await finisher.stop()
+    assert left == set()
+
+
+async def test_a_lane_is_owned_where_its_answers_have_no_lane(
+    devstack: Broker, topic_name: Callable[[str], str]
+) -> None:
+    """A lane topic of an output that does not exist keeps no partition from its owner: nothing can hang there."""
+    source, target = topic_name("in"), topic_name("out")
+    for topic in (f"{source}.replay.dlq", target):
+        make_topic(devstack.bootstrap, topic)
+    finisher = Transactional(KafkaSettings(bootstrap=devstack.bootstrap), source, [target])
+    await finisher.assigned([Partition(f"{source}.replay", 0)])
+    owned = finisher.owned()
+    await finisher.stop()
+    assert list(owned) == [Partition(f"{source}.replay", 0)]
+
+
 async def test_an_abort_whose_marker_is_lost_as_well_is_repeated(
     trusting: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,13 +97,13 @@ async def test_an_abort_whose_marker_is_lost_as_well_is_repeated(
     assert (lost, left) == ([{TopicPartition("out", 0)}], set())
 
 
-async def _hang(settings: KafkaSettings, transactional_id: str) -> None:
+async def _hang(settings: KafkaSettings, transactional_id: str, topic: str = "out") -> None:
     """Write in a transaction whose partition the coordinator was not told of, and go away."""
     client = AIOKafkaProducer(**clients.transactional_producer(settings, transactional_id))
     await client.start()
     await client.begin_transaction()
-    client._txn_manager._txn_partitions.add(TopicPartition("out", 0))
-    await client.send_and_wait("out", b"hangs")
+    client._txn_manager._txn_partitions.add(TopicPartition(topic, 0))
+    await client.send_and_wait(topic, b"hangs")
     client._txn_manager._txn_partitions.clear()
     await client.abort_transaction()
     await client.stop()

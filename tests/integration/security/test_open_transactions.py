@@ -28,10 +28,11 @@ from tests.support.secured import ADMIN, Secured
 WHO = "User:roggia-ingest"
 WRITTEN = (
     topics.doc_chunked(1),
+    topics.replay(topics.doc_chunked(1)),
     topics.dlq(topics.DOC_CHANGED),
     topics.dlq(topics.replay(topics.DOC_CHANGED)),
 )
-"""Where ingest may leave a transaction open: its output, and the dead letters of its topic and of the lane."""
+"""Where ingest may leave a transaction open: its output, live and lane, and the dead letters of both."""
 ASKS = tuple(Acl(WHO, Resource.TOPIC, name, Operation.READ) for name in WRITTEN)
 
 
@@ -50,7 +51,7 @@ async def granted(secured_kafka: Secured) -> AclAdmin:
 async def test_the_role_is_answered_where_a_transaction_of_its_own_is_open(
     granted: AclAdmin, secured_kafka: Secured
 ) -> None:
-    """In its output and in both dead-letter topics: Kafka names the open transaction, and denies nothing."""
+    """In its output, live and lane, and both dead-letter topics: Kafka names the open transaction, denies nothing."""
     settings = secured_kafka.scram("roggia-ingest", **QUICK)
     owner = AIOKafkaProducer(**clients.transactional_producer(settings, "roggia.ingest-asks"))
     await owner.start()

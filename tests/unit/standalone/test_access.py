@@ -14,7 +14,7 @@ from roggia_schemas import topics
 
 SPECS = topics.catalogue()
 WHO = "User:x"
-ASKED = {"doc.chunked.c1", "doc.changed.dlq", "doc.changed.replay.dlq"}
+ASKED = {"doc.chunked.c1", "doc.chunked.c1.replay", "doc.changed.dlq", "doc.changed.replay.dlq"}
 """Where ingest writes in transactions, and asks whether one hangs open."""
 
 
@@ -43,7 +43,11 @@ def test_whoever_writes_in_transactions_may_ask_what_hangs_open_there() -> None:
     own = on_topics(roles.INGEST, Operation.WRITE)
     assert own & on_topics(roles.INGEST, Operation.READ) == ASKED
     others = {role: on_topics(role, Operation.READ) & ASKED for role in (roles.EMBED, roles.UPSERT, roles.QUERY)}
-    assert others == {roles.EMBED: {"doc.chunked.c1"}, roles.UPSERT: {"doc.chunked.c1"}, roles.QUERY: set()}
+    assert others == {
+        roles.EMBED: {"doc.chunked.c1", "doc.chunked.c1.replay"},
+        roles.UPSERT: {"doc.chunked.c1"},
+        roles.QUERY: set(),
+    }
 
 
 def test_only_ingest_writes_the_corpus() -> None:

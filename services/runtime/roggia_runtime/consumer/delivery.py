@@ -224,6 +224,11 @@ class Transactional:
             raise FencedError(partition, error) from error
         done()
 
+    def _written(self, topic: str) -> tuple[list[str], list[str]]:
+        """Where records of `topic` may be answered; of a lane also on lanes, which need not exist."""
+        lanes = [topics.replay(output) for output in self._outputs] if topics.base(topic) != topic else []
+        return [*self._outputs, topics.dlq(topic)], lanes
+
     async def _start(self, partition: Partition) -> frozenset[str]:
         """Returns the topics of which the broker does not tell this client what hangs there."""
         name = f"{self._group}-{partition.topic}-{partition.number}"
@@ -233,7 +238,7 @@ class Transactional:
         try:
             await client.start()
             if self._outputs:
-                unasked = await end_what_hangs(client, (*self._outputs, topics.dlq(partition.topic)))
+                unasked = await end_what_hangs(client, *self._written(partition.topic))
             started = True
         except TransactionalIdAuthorizationFailed as error:
             raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -19,6 +20,8 @@ log = structlog.get_logger()
 _TRIES = 5
 _MARKED_S = 2.0
 _LOOK_S = 0.05
+_MISSING_S = 3.0
+"""After which a topic that need not exist counts as missing: a broker that has just started may deny it at first."""
 
 
 class Unasked:
@@ -49,14 +52,20 @@ class Unasked:
         return denials.explain(TopicAuthorizationFailedError(), self._settings, doing)
 
 
-async def end_what_hangs(client: AIOKafkaProducer, names: Sequence[str]) -> frozenset[str]:
+async def end_what_hangs(
+    client: AIOKafkaProducer, names: Sequence[str], optional: Sequence[str] = ()
+) -> frozenset[str]:
     """Abort a transaction over every partition of these topics, until no partition holds an open one of this client.
 
     The marker of such an abort can be lost as well when the broker dies again: so the broker is asked, and what is
     still open is aborted anew. Returns the topics of which the broker does not tell, because this client may not read
-    them: they got their one abort. Raises `KafkaError` when all of that does not help, and `MissingTopicError`.
+    them: they got their one abort. Of `optional` those are looked at that exist: in the others nothing can hang.
+    Raises `KafkaError` when all of that does not help, and `MissingTopicError`.
     """
     found = [tp for name in names for tp in await _partitions(client, name)]
+    for name in optional:
+        with suppress(MissingTopicError, TimeoutError):
+            found += await asyncio.wait_for(_partitions(client, name), _MISSING_S)
     await _abort_over(client, found)
     for _ in range(_TRIES):
         if not (told := await _after_markers(client, found)).open:

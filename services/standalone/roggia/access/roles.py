@@ -59,6 +59,7 @@ _ASKS = "Kafka wants READ from an owner that asks whether a transaction of its o
 ALSO = (
     Also(INGEST, Operation.WRITE, "doc.chunked", Kind.LANE, "a replay into another collection stays in lanes"),
     Also(INGEST, Operation.READ, "doc.chunked", Kind.LIVE, _ASKS),
+    Also(INGEST, Operation.READ, "doc.chunked", Kind.LANE, _ASKS),
     Also(INGEST, Operation.READ, "doc.changed", Kind.DEAD, _ASKS),
     Also(EMBED, Operation.WRITE, "doc.embedded", Kind.LANE, "answers records of a lane on a lane"),
     Also(UPSERT, Operation.READ, "doc.chunked", Kind.LIVE, "verification compares the index with the corpus"),
