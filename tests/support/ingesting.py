@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from roggia_ingest.admission import Admission
 from roggia_ingest.app import bundled_tokenizer
 from roggia_ingest.catalogue import DocKey, Entry
 from roggia_ingest.chunk import Chunker, ChunkSizes, TokenCounter
-from roggia_ingest.errors import ContentError
+from roggia_ingest.errors import ContentError, FullError
 from roggia_ingest.handlers import IngestHandler, Limits
 from roggia_ingest.language import Languages
 from roggia_ingest.ownership import lost
@@ -68,17 +69,25 @@ class MemoryCatalogue:
         """Entries that are known."""
         return {key: self.entries[key] for key in keys if key in self.entries}
 
-    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
+    async def save(
+        self,
+        entries: Mapping[DocKey, Entry],
+        owned: Owned | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
         """Keep or remove."""
         for partition, ours in (owned or {}).items():
             if self.owners.get(partition, ours) > ours:
                 raise lost(partition, ours)
+        after = {key: entry for key, entry in (self.entries | dict(entries)).items() if entry.current is not None}
+        if full := [tenant_id for tenant_id, limit in (limits or {}).items() if _living(after, tenant_id) > limit]:
+            raise FullError(full)
         self.owners |= owned or {}
-        for key, entry in entries.items():
-            if entry.current is None:
-                self.entries.pop(key, None)
-            else:
-                self.entries[key] = entry
+        self.entries = after
+
+    async def living(self, tenant_id: str) -> int:
+        """See `Catalogue`."""
+        return _living(self.entries, tenant_id)
 
     async def domains(self, tenant_id: str) -> set[str]:
         """See `Catalogue`."""
@@ -101,6 +110,11 @@ class MemoryCatalogue:
             if entry.current.expires_at is not None and entry.current.expires_at <= before_ms
         ]
         return {key: entry for _, key, entry in sorted(found, key=lambda item: item[:2])[:limit]}
+
+
+def _living(entries: Mapping[DocKey, Entry], tenant_id: str) -> int:
+    states = [entry.current for key, entry in entries.items() if key.tenant_id == tenant_id]
+    return sum(state is not None and not state.deleted for state in states)
 
 
 class Direct:
@@ -131,6 +145,7 @@ def handler(
     preparer: Preparer | None = None,
     event_bytes: int = 8 << 20,
     content_bytes: int = 64 << 20,
+    admission: Admission | None = None,
 ) -> IngestHandler:
     """A handler as the service builds it, without worker processes."""
     return IngestHandler(
@@ -141,6 +156,7 @@ def handler(
         preparer=preparer or Direct(),
         chunker=chunker(),
         limits=Limits(event_bytes, content_bytes),
+        admission=admission,
     )
 
 

@@ -11,7 +11,7 @@ from roggia_runtime.tenancy import EVERYBODY_STAYS, OFFBOARDED, Tenants
 from roggia_schemas.events import DocChanged, Operation, TenantConfig
 
 from roggia_ingest.catalogue.judge import LAST_MILLISECOND
-from roggia_ingest.errors import PolicyError
+from roggia_ingest.errors import LimitError
 
 _DAY_MS = 86_400_000
 DOMAINS = "domains"
@@ -33,21 +33,21 @@ class Admission:
     """
 
     def __init__(self, tenants: Tenants = EVERYBODY_STAYS, catalogue: Domains | None = None) -> None:
-        self._tenants, self._catalogue = tenants, catalogue
+        self.tenants, self._catalogue = tenants, catalogue
         self._known: dict[str, set[str]] = {}
         self._lock = asyncio.Lock()
 
     async def admit(self, event: DocChanged) -> DocChanged | Drop:
         """The event as it is to be processed, or why it changes nothing.
 
-        Raises `PolicyError` where a limit forbids it, `CatalogueUnavailableError` when that cannot be known now.
+        Raises `LimitError` where a limit forbids it, `CatalogueUnavailableError` when that cannot be known now.
         """
         if event.operation is not Operation.UPSERT:
             return event
-        if self._tenants.leaving(event.tenant_id):
+        if self.tenants.leaving(event.tenant_id):
             self._known.pop(event.tenant_id, None)
             return Drop(OFFBOARDED)
-        config = self._tenants.config(event.tenant_id)
+        config = self.tenants.config(event.tenant_id)
         if config is None:
             return event
         await self._within(event, config)
@@ -64,7 +64,7 @@ class Admission:
             known = self._known[event.tenant_id] = await self._catalogue.domains(event.tenant_id) | self._new(event)
             if event.domain not in known:
                 if len(known) >= limit:
-                    raise PolicyError(
+                    raise LimitError(
                         "domain",
                         f"{event.domain!r} would be one more than the {limit} that tenant {event.tenant_id} may have "
                         "(limits.domains); publish into one of them, or raise the limit with `roggia tenants apply`",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roggia_runtime.errors import ConfigurationError, RoggiaError, UnavailableError
 
 
@@ -11,6 +13,9 @@ class IngestError(RoggiaError):
 
 class RefusedError(IngestError):
     """An event can never be processed: it becomes a dead letter of this kind, field and message."""
+
+    is_fault = True
+    """See `DeadLetter`."""
 
     def __init__(self, kind: str, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}" if field else message)
@@ -40,6 +45,15 @@ class PolicyError(RefusedError):
         super().__init__("policy", field, message)
 
 
+class LimitError(RefusedError):
+    """A limit of the event's tenant forbids it. One tenant's publishing must not stop the others: no fault."""
+
+    is_fault = False
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__("limit", field, message)
+
+
 class OversizeError(RefusedError):
     """The event, the content or the chunk set is larger than its setting."""
 
@@ -57,6 +71,14 @@ class InstallationError(IngestError):
 
 class CatalogueError(IngestError):
     """The catalogue holds what this version cannot read. Not transient: the service stops."""
+
+
+class FullError(IngestError, UnavailableError):
+    """The catalogue wrote nothing: these tenants would have more living documents than they may. Judge it again."""
+
+    def __init__(self, tenants: Sequence[str]) -> None:
+        super().__init__(f"no room for every new document of {', '.join(tenants)}: others have taken it meanwhile")
+        self.tenants = tuple(tenants)
 
 
 class CatalogueUnavailableError(IngestError, UnavailableError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -19,11 +20,14 @@ from roggia_ingest.admission import Admission
 from roggia_ingest.catalogue import DocKey, DocState, Ledger, judge, statement
 from roggia_ingest.catalogue.progress import Progress
 from roggia_ingest.chunk import Chunker
-from roggia_ingest.errors import InvalidChangeError, OversizeError, RefusedError
+from roggia_ingest.errors import FullError, InvalidChangeError, OversizeError, RefusedError
 from roggia_ingest.ports import Catalogue, ContentSource, EventCodec, Preparer
 from roggia_ingest.prepare import Job
+from roggia_ingest.room import Room, Rooms
 
 T = TypeVar("T")
+_TRIES = 5
+"""Times that a batch is judged again because others took the room that was seen; then the loop waits a moment."""
 REFERENCED_AT_ONCE = 4
 """Contents fetched by reference that are in memory at a time: a batch of small events may name gigabytes."""
 
@@ -49,8 +53,9 @@ class _Change:
 class IngestHandler:
     """The runtime's `Handler` for doc.changed. The loop calls it with batches of one partition (transactional mode).
 
-    Documents are worked on side by side, the records of one document in their order. The catalogue is written once,
-    after the last record is judged: a batch that fails half-way leaves nothing behind.
+    Documents are worked on side by side, the records of one document in their order; all those of a tenant that is near
+    its limit in theirs (see `room`). The catalogue is written once, after the last record is judged: a batch that fails
+    half-way leaves nothing behind.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class IngestHandler:
         admission: Admission | None = None,
     ) -> None:
         self._admission = admission or Admission()
+        self._rooms = Rooms(self._admission.tenants, catalogue)
         self._topic = topic
         self._codec = codec
         self._catalogue = catalogue
@@ -78,18 +84,27 @@ class IngestHandler:
 
     async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
         """Judge a batch. Raises `UnavailableError` when catalogue, registry or a content server does not answer."""
-        verdicts: dict[int, Verdict] = {}
-        work: dict[DocKey, list[tuple[int, _Change]]] = {}
-        for position, record in enumerate(batch):
-            read = await self._read(record)
-            if isinstance(read, _Change):
-                work.setdefault(read.key, []).append((position, read))
-            else:
-                verdicts[position] = read
-        ledger = await self._ledger(batch, list(work))
-        for judged in await _all([self._document(ledger, part) for part in work.values()]):
+        read = [await self._read(record) for record in batch]
+        for _ in range(_TRIES):
+            try:
+                return await self._judged(batch, read)
+            except FullError as error:
+                self._rooms.full(error.tenants)
+        return await self._judged(batch, read)
+
+    async def _judged(self, batch: Sequence[Record], read: Sequence[_Change | Verdict]) -> list[Verdict]:
+        passed = [(position, one) for position, one in enumerate(read) if isinstance(one, _Change)]
+        verdicts = {position: one for position, one in enumerate(read) if not isinstance(one, _Change)}
+        keys = dict.fromkeys(change.key for _, change in passed)
+        ledger = await self._ledger(batch, list(keys))
+        room = await self._rooms.room(ledger, Counter(key.tenant_id for key in keys))
+        work: dict[DocKey | str, list[tuple[int, _Change]]] = {}
+        for position, change in passed:
+            crowded = room.crowded(change.key.tenant_id)
+            work.setdefault(change.key.tenant_id if crowded else change.key, []).append((position, change))
+        for judged in await _all([self._in_order(ledger, room, part) for part in work.values()]):
             verdicts |= judged
-        await self._catalogue.save(ledger.changes())
+        await self._catalogue.save(ledger.changes(), limits=room.owed())
         return [verdicts[position] for position in range(len(batch))]
 
     def assigned(self, committed: Mapping[Partition, int]) -> None:
@@ -113,13 +128,13 @@ class IngestHandler:
         except SchemasError as error:
             return DeadLetter("schema", str(error), getattr(error, "field", ""))
         except RefusedError as error:
-            return DeadLetter(error.kind, str(error), error.field)
+            return _refused(error)
         return admitted if isinstance(admitted, Drop) else _Change(record, key, admitted, statement.digest(event))
 
-    async def _document(self, ledger: Ledger, work: Sequence[tuple[int, _Change]]) -> dict[int, Verdict]:
-        return {position: await self._verdict(ledger, change) for position, change in work}
+    async def _in_order(self, ledger: Ledger, room: Room, work: Sequence[tuple[int, _Change]]) -> dict[int, Verdict]:
+        return {position: await self._verdict(ledger, room, change) for position, change in work}
 
-    async def _verdict(self, ledger: Ledger, change: _Change) -> Verdict:
+    async def _verdict(self, ledger: Ledger, room: Room, change: _Change) -> Verdict:
         if judge.in_lane(change.record) and ledger.is_ahead(change.record):
             return Drop(judge.AHEAD)
         settled = ledger.state(change.key, change.record)
@@ -135,9 +150,10 @@ class IngestHandler:
         if state is None:
             return Drop(judge.unneeded(settled, change.event, change.digest))
         try:
+            room.take(change.key, state)
             output = await self._output(change, change.event, state)
         except RefusedError as error:
-            return DeadLetter(error.kind, str(error), error.field)
+            return _refused(error)
         ledger.write(change.key, state)
         return Done((output,))
 
@@ -149,7 +165,7 @@ class IngestHandler:
         try:
             output = await self._shown(change, state)
         except RefusedError as error:
-            return DeadLetter(error.kind, str(error), error.field)
+            return _refused(error)
         if state is not settled:
             ledger.write(change.key, state)
         metrics.REPLAYED.labels("renew" if state is not settled else "same").inc()
@@ -222,7 +238,11 @@ def _contradiction(settled: DocState) -> DeadLetter:
         f"{settled.revision} was published before and said something else (event {settled.event_id}), which holds; "
         "publish this under a higher revision",
     )
-    return DeadLetter(error.kind, str(error), error.field)
+    return _refused(error)
+
+
+def _refused(error: RefusedError) -> DeadLetter:
+    return DeadLetter(error.kind, str(error), error.field, error.is_fault)
 
 
 async def _all(work: Sequence[Awaitable[T]]) -> list[T]:

@@ -43,10 +43,19 @@ class OwnedCatalogue:
         await self._claim()
         return await self._catalogue.load(keys)
 
-    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
+    async def save(
+        self,
+        entries: Mapping[DocKey, Entry],
+        owned: Owned | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
         """See `Catalogue`."""
         if entries:
-            await self._catalogue.save(entries, self._owned if owned is None else owned)
+            await self._catalogue.save(entries, self._owned if owned is None else owned, limits)
+
+    async def living(self, tenant_id: str) -> int:
+        """See `Catalogue`."""
+        return await self._catalogue.living(tenant_id)
 
     async def domains(self, tenant_id: str) -> set[str]:
         """See `Catalogue`."""

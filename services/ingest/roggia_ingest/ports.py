@@ -32,11 +32,22 @@ class Catalogue(Protocol):
         """Entries of the documents that are known; the others are missing from the answer."""
         ...
 
-    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
+    async def save(
+        self,
+        entries: Mapping[DocKey, Entry],
+        owned: Owned | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
         """Write all entries in one transaction; one without a current state is removed.
 
         `owned` is kept per partition. Raises `LostPartitionError`, and writes nothing, where a greater one is kept.
+        `limits` say how many living documents a tenant may have after this. Raises `FullError`, and writes nothing,
+        for one that would have more: whoever else adds documents of these tenants under a limit takes turns.
         """
+        ...
+
+    async def living(self, tenant_id: str) -> int:
+        """How many documents of the tenant are not deleted."""
         ...
 
     async def domains(self, tenant_id: str) -> set[str]:

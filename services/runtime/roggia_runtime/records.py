@@ -73,14 +73,16 @@ class Drop:
 class DeadLetter:
     """The record can never be processed: it goes to `<topic>.dlq` with its original bytes.
 
-    `kind` groups causes (`schema`, `invalid`, `oversize`, `content`, `policy`), `field` names the offending field or
-    is empty, `message` names the field, the value and the remedy. `fingerprint` is derived by the loop from stage,
-    kind and field.
+    `kind` groups causes (`schema`, `invalid`, `oversize`, `content`, `policy`, `limit`), `field` names the offending
+    field or is empty, `message` names the field, the value and the remedy. `fingerprint` is derived by the loop from
+    stage, kind and field. `is_fault`: whether too many such letters stop the consumer (`DlqLimits`). What somebody
+    decided, a tenant's limit, is none: there is no cause to find, and the other tenants' records go on.
     """
 
     kind: str
     message: str
     field: str = ""
+    is_fault: bool = True
 
 
 Verdict: TypeAlias = Done | Drop | DeadLetter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from roggia_ingest.adapters.postgres import PostgresCatalogue
 from roggia_ingest.adapters.sqlite import SqliteCatalogue
 from roggia_ingest.catalogue import DocKey, DocState, Entry
-from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
+from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError, FullError
 from roggia_ingest.ports import Catalogue
 from roggia_runtime.errors import LostPartitionError
 from roggia_runtime.records import Ownership, Partition
@@ -89,6 +90,43 @@ async def test_a_tenants_domains_are_known_and_its_rows_can_be_forgotten(catalog
     assert await catalogue.domains("nobody") == set()
     assert (await catalogue.forget("acme"), await catalogue.forget("acme")) == (2, 0)
     assert set(await catalogue.load([A, B, other])) == {other}
+
+
+async def test_living_documents_are_counted_per_tenant(catalogue: Catalogue) -> None:
+    """Deletions do not count, nor do other tenants' documents; what comes back counts again."""
+    await catalogue.save({A: Entry(state(), (None,)), B: Entry(state(), (None,)), DocKey("other", "a"): Entry(state())})
+    await catalogue.save({B: Entry(state(2, deleted=True), (state(),)), C: Entry(state(deleted=True), (None,))})
+    assert [await catalogue.living(name) for name in ("acme", "other", "nobody")] == [1, 1, 0]
+    await catalogue.save({B: Entry(state(3), (None,))})
+    assert await catalogue.living("acme") == 2
+
+
+async def test_a_write_over_a_tenants_limit_writes_nothing(catalogue: Catalogue) -> None:
+    """Neither its rows nor its claims, and every tenant that is over is named; at the limit all is written."""
+    other = DocKey("other", "a")
+    await catalogue.save({A: Entry(state(), (None,))}, {SOURCE: Ownership(7, 4)})
+    rows = {key: Entry(state(), (None,)) for key in (B, C, other)}
+    with pytest.raises(FullError) as full:
+        await catalogue.save(rows, {SOURCE: Ownership(7, 5)}, {"acme": 2, "nobody": 1, "other": 0})
+    assert full.value.tenants == ("acme", "other")
+    assert set(await catalogue.load([A, B, C, other])) == {A}
+    await catalogue.save(rows | {A: Entry(state(2, deleted=True))}, {SOURCE: Ownership(7, 4)}, {"acme": 2, "other": 9})
+    assert await catalogue.living("acme") == 2
+
+
+async def test_instances_that_write_at_once_do_not_pass_a_limit_together(postgres_dsn: str) -> None:
+    """Four instances, one place left: each write alone would be within the limit, one of them is."""
+    instances = [PostgresCatalogue(postgres_dsn) for _ in range(4)]
+    for one in instances:
+        await one.start()
+    for turn in range(5):
+        rows = [{DocKey(f"t{turn}", str(number)): Entry(state(), (None,))} for number in range(4)]
+        writes = [one.save(row, None, {f"t{turn}": 1}) for one, row in zip(instances, rows, strict=True)]
+        found = await asyncio.gather(*writes, return_exceptions=True)
+        assert sorted(isinstance(one, FullError) for one in found) == [False, True, True, True]
+        assert await instances[0].living(f"t{turn}") == 1
+    for one in instances:
+        await one.stop()
 
 
 async def test_due_are_the_living_documents_of_one_source_oldest_first(catalogue: Catalogue) -> None:

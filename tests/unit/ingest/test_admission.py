@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from roggia_ingest.admission import Admission
-from roggia_ingest.errors import PolicyError
+from roggia_ingest.errors import LimitError
 from roggia_runtime.records import Drop
 from roggia_runtime.tenancy import OFFBOARDED, Purge, Tenancy
 from roggia_schemas.events import DocChanged, TenantConfig, TenantStatus
@@ -57,7 +57,7 @@ async def test_the_limit_on_domains_holds_where_a_domain_is_first_seen() -> None
     gate = admission(config("acme", limits={"domains": 3}), "a", "b")
     for domain in ("a", "b", "c", "c"):
         await gate.admit(event(domain))
-    with pytest.raises(PolicyError) as refused:
+    with pytest.raises(LimitError) as refused:
         await gate.admit(event("d"))
     assert refused.value.field == "domain"
     assert all(word in str(refused.value) for word in ("'d'", "3", "acme", "roggia tenants apply"))
@@ -67,7 +67,7 @@ async def test_new_domains_at_once_cannot_pass_the_limit_together() -> None:
     """Documents of one batch are judged side by side: the limit holds all the same."""
     gate = admission(config("acme", limits={"domains": 1}))
     found = await asyncio.gather(*(gate.admit(event(name)) for name in "abc"), return_exceptions=True)
-    assert [isinstance(one, PolicyError) for one in found] == [False, True, True]
+    assert [isinstance(one, LimitError) for one in found] == [False, True, True]
 
 
 async def test_retention_gives_an_expiry_to_events_without_one() -> None:

@@ -61,6 +61,13 @@ def test_judge_collects_in_order() -> None:
     assert judged.dead == 1
 
 
+def test_letters_that_are_no_fault_go_out_and_stop_nobody() -> None:
+    """They are produced and counted as letters are; the limit at which the consumer stops does not see them."""
+    verdicts = [DeadLetter("limit", "m", is_fault=False), DeadLetter("invalid", "m")]
+    judged = Judge("g", "s").apply([_record(i) for i in range(2)], verdicts, 1)
+    assert (len(judged.outputs), judged.counts["t", "dead_letter"], judged.dead) == (2, 2, 1)
+
+
 @pytest.mark.parametrize("verdicts", [[], [Done(), Done()], ["done"], [None]])
 def test_judge_refuses_what_is_no_answer(verdicts: Sequence[object]) -> None:
     """A wrong number of verdicts, or something that is no verdict, is a bug of the handler."""

@@ -10,7 +10,7 @@ from roggia_runtime.records import Partition
 
 from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, domains_of, from_row, to_row
 from roggia_ingest.catalogue import DocKey, Entry
-from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
+from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError, FullError
 from roggia_ingest.ownership import lost
 from roggia_ingest.ports import Owned
 
@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS {_OWNERS} (
     topic text NOT NULL, partition integer NOT NULL, producer_id bigint NOT NULL, epoch integer NOT NULL,
     PRIMARY KEY (topic, partition));
 CREATE INDEX IF NOT EXISTS {_TABLE}_expiry ON {_TABLE} (topic, partition, expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS {_TABLE}_living ON {_TABLE} (tenant_id) WHERE deleted = 0;
 """
 _KEY_COLUMNS = 2
 _SAVE = f"""INSERT INTO {_TABLE} ({", ".join(COLUMNS)})
@@ -43,6 +44,11 @@ _OWN = f"""INSERT INTO {_OWNERS} AS kept (topic, partition, producer_id, epoch) 
 """Locks the partition's row until the transaction ends: two owners take turns."""
 _FORGET = f"DELETE FROM {_TABLE} WHERE tenant_id = $1"  # noqa: S608
 _DOMAINS = f"SELECT DISTINCT domain, current::json ->> 'left_domains' FROM {_TABLE} WHERE tenant_id = $1"  # noqa: S608
+_LIVING = f"SELECT count(*) FROM {_TABLE} WHERE tenant_id = $1 AND deleted = 0"  # noqa: S608
+_TURNS = 0x526F6767
+_TURN = f"SELECT pg_advisory_xact_lock({_TURNS}, hashtext($1))"
+"""Until the transaction ends, nobody else who is under the tenant's limit counts: what it counts is what will be there.
+"""
 _REMOVE = f"DELETE FROM {_TABLE} WHERE tenant_id = $1 AND doc_id = $2"  # noqa: S608
 _LOAD = f"""SELECT tenant_id, doc_id, current, older FROM {_TABLE}
     JOIN unnest($1::text[], $2::text[]) AS wanted (tenant_id, doc_id) USING (tenant_id, doc_id)"""  # noqa: S608
@@ -90,12 +96,25 @@ class PostgresCatalogue:
         tenants, documents = zip(*keys, strict=True)
         return await self._rows(_LOAD, list(tenants), list(documents))
 
-    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
+    async def save(
+        self,
+        entries: Mapping[DocKey, Entry],
+        owned: Owned | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
         """See `roggia_ingest.ports.Catalogue`."""
         if entries or owned:
             removed = [key for key, entry in entries.items() if entry.current is None]
             kept = [row for row in map(to_row, entries.items()) if row is not None]
-            await self._away(lambda: self._write(removed, kept, owned or {}))
+            await self._away(lambda: self._write(removed, kept, owned or {}, limits or {}))
+
+    async def living(self, tenant_id: str) -> int:
+        """See `roggia_ingest.ports.Catalogue`."""
+
+        async def count() -> int:
+            return int(await self._connected().fetchval(_LIVING, tenant_id))
+
+        return await self._away(count)
 
     async def domains(self, tenant_id: str) -> set[str]:
         """See `roggia_ingest.ports.Catalogue`."""
@@ -150,13 +169,21 @@ class PostgresCatalogue:
 
         return dict(from_row(tuple(row)) for row in await self._away(fetch))
 
-    async def _write(self, removed: Sequence[DocKey], kept: Sequence[tuple[object, ...]], owned: Owned) -> None:
+    async def _write(
+        self,
+        removed: Sequence[DocKey],
+        kept: Sequence[tuple[object, ...]],
+        owned: Owned,
+        limits: Mapping[str, int],
+    ) -> None:
         async with self._connected().acquire() as connection, connection.transaction():
             for partition in sorted(owned):
                 if await connection.fetchval(_OWN, *partition, *owned[partition]) is None:
                     raise lost(partition, owned[partition])
             await connection.executemany(_REMOVE, removed)
             await connection.executemany(_SAVE, kept)
+            if full := [one for one in sorted(limits) if await _living(connection, one) > limits[one]]:
+                raise FullError(full)
 
     def _connected(self) -> Any:
         if self._pool is None:
@@ -170,3 +197,8 @@ class PostgresCatalogue:
             raise CatalogueUnavailableError(f"catalogue (PostgreSQL): {type(error).__name__}: {error}") from error
         except asyncpg.PostgresError as error:
             raise CatalogueError(f"catalogue (PostgreSQL) refuses: {type(error).__name__}: {error}") from error
+
+
+async def _living(connection: Any, tenant_id: str) -> int:
+    await connection.execute(_TURN, tenant_id)
+    return int(await connection.fetchval(_LIVING, tenant_id))

@@ -13,7 +13,7 @@ from roggia_runtime.records import Partition
 
 from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, domains_of, from_row, to_row
 from roggia_ingest.catalogue import DocKey, Entry
-from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError
+from roggia_ingest.errors import CatalogueError, CatalogueUnavailableError, FullError
 from roggia_ingest.ownership import lost
 from roggia_ingest.ports import Owned
 
@@ -30,6 +30,7 @@ _CREATE = (
     PRIMARY KEY (tenant_id, doc_id)) STRICT, WITHOUT ROWID""",
     """CREATE INDEX IF NOT EXISTS documents_expiry ON documents (topic, partition, expires_at)
     WHERE expires_at IS NOT NULL""",
+    "CREATE INDEX IF NOT EXISTS documents_living ON documents (tenant_id) WHERE deleted = 0",
     """CREATE TABLE IF NOT EXISTS owners (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL,
     PRIMARY KEY (topic, partition)) STRICT, WITHOUT ROWID""",
@@ -40,6 +41,7 @@ _OWN = """INSERT INTO owners (topic, partition, producer_id, epoch) VALUES (?, ?
 _SAVE = f"INSERT OR REPLACE INTO documents ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # constants
 _FORGET = "DELETE FROM documents WHERE tenant_id = ?"
 _DOMAINS = "SELECT DISTINCT domain, json_extract(current, '$.left_domains') FROM documents WHERE tenant_id = ?"
+_LIVING = "SELECT count(*) FROM documents WHERE tenant_id = ? AND deleted = 0"
 _REMOVE = "DELETE FROM documents WHERE tenant_id = ? AND doc_id = ?"
 _LOAD = "SELECT tenant_id, doc_id, current, older FROM documents WHERE (tenant_id, doc_id) IN (VALUES {})"
 _DUE = """SELECT tenant_id, doc_id, current, older FROM documents
@@ -75,10 +77,19 @@ class SqliteCatalogue:
         """See `roggia_ingest.ports.Catalogue`."""
         return await self._run(lambda connection: dict(_load(connection, keys))) if keys else {}
 
-    async def save(self, entries: Mapping[DocKey, Entry], owned: Owned | None = None) -> None:
+    async def save(
+        self,
+        entries: Mapping[DocKey, Entry],
+        owned: Owned | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
         """See `roggia_ingest.ports.Catalogue`."""
         if entries or owned:
-            await self._run(lambda connection: _save(connection, entries, owned or {}))
+            await self._run(lambda connection: _save(connection, entries, owned or {}, limits or {}))
+
+    async def living(self, tenant_id: str) -> int:
+        """See `roggia_ingest.ports.Catalogue`."""
+        return await self._run(lambda connection: _living(connection, tenant_id))
 
     async def domains(self, tenant_id: str) -> set[str]:
         """See `roggia_ingest.ports.Catalogue`."""
@@ -137,13 +148,22 @@ def _load(connection: sqlite3.Connection, keys: Sequence[DocKey]) -> Iterable[tu
         yield from _rows(connection, _LOAD.format(", ".join(["(?, ?)"] * len(some))), values)
 
 
-def _save(connection: sqlite3.Connection, entries: Mapping[DocKey, Entry], owned: Owned) -> None:
+def _save(
+    connection: sqlite3.Connection, entries: Mapping[DocKey, Entry], owned: Owned, limits: Mapping[str, int]
+) -> None:
     with _transaction(connection):
         for partition in sorted(owned):
             if not connection.execute(_OWN, (*partition, *owned[partition])).fetchall():
                 raise lost(partition, owned[partition])
         connection.executemany(_REMOVE, [key for key, entry in entries.items() if entry.current is None])
         connection.executemany(_SAVE, [row for row in map(to_row, entries.items()) if row is not None])
+        if full := [tenant_id for tenant_id, limit in limits.items() if _living(connection, tenant_id) > limit]:
+            raise FullError(full)
+
+
+def _living(connection: sqlite3.Connection, tenant_id: str) -> int:
+    (found,) = connection.execute(_LIVING, (tenant_id,)).fetchone()
+    return int(found)
 
 
 def _rows(connection: sqlite3.Connection, query: str, values: Sequence[object]) -> Iterable[tuple[DocKey, Entry]]:

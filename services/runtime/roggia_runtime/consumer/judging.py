@@ -52,7 +52,7 @@ class Judge:
         elif isinstance(verdict, DeadLetter):
             letter = dead_letters.dead_letter(record, verdict, group=self._group, stage=self._stage, attempts=attempts)
             judged.outputs.append(letter)
-            judged.dead += 1
+            judged.dead += verdict.is_fault
             judged.counts[record.topic, "dead_letter"] += 1
             judged.kinds[record.topic, verdict.kind] += 1
         else:
