@@ -26,16 +26,33 @@ _MEANING = {
     503: "Not now; try again after `Retry-After` seconds.",
 }
 _SLUG = {"pattern": f"^{SLUG}$"}
+_SLUG_OR_NONE = {"pattern": f"^({SLUG})?$"}
+_VALUE = {"type": "string", "maxLength": validate.MAX_VALUE_CHARS}
+_NAME = _VALUE | {"minLength": 1}
+_OPTIONAL = {"anyOf": [_NAME, {"type": "null"}]}
 _RULES: dict[str, dict[str, dict[str, Any]]] = {
     "SearchRequest": {
         "tenant": _SLUG,
         "domain": _SLUG,
         "query": {"minLength": 1, "maxLength": validate.MAX_QUERY_CHARS},
-        "groups": {"maxItems": validate.MAX_GROUPS},
+        "groups": {"maxItems": validate.MAX_GROUPS, "items": _NAME},
         "k": {"minimum": 1, "maximum": api.MAX_K},
     },
-    "Filters": {"metadata": {"maxProperties": validate.MAX_METADATA_FILTERS}},
-    "VerifyRequest": {"points_per_s": {"minimum": 0, "maximum": findings.MAX_POINTS_PER_S}},
+    "Filters": {
+        "language": _OPTIONAL,
+        "source": _OPTIONAL,
+        "metadata": {
+            "maxProperties": validate.MAX_METADATA_FILTERS,
+            "propertyNames": _NAME,
+            "additionalProperties": _VALUE,
+        },
+    },
+    "VerifyRequest": {
+        "tenant": _SLUG_OR_NONE,
+        "domain": _SLUG_OR_NONE,
+        "collection": {"pattern": f"^(kb_{SLUG}_{SLUG}__[a-z0-9-]+)?$"},
+        "points_per_s": {"minimum": 0, "maximum": findings.MAX_POINTS_PER_S},
+    },
 }
 """What is checked after parsing, and therefore stands in no struct."""
 _QUESTION = {"tenant": "acme", "domain": "docs", "query": "how often are signing keys rotated", "k": 5}
