@@ -29,6 +29,16 @@ def test_a_file_gives_every_tenant_with_defaults_for_what_it_leaves_out() -> Non
     }
 
 
+def test_what_is_only_kept_is_told_from_what_something_enforces() -> None:
+    """Named are the limits of the gateway to come, personal data and the time zone, where they say something."""
+    given = (
+        "{limits: {documents: 1, domains: 1, tokens_per_minute: 5}, retention_days: 1, pii_mode: mask, time_zone: UTC}"
+    )
+    wanted = read(f"tenants: {{acme: {given}, plain: {{time_zone: Europe/Rome}}}}")
+    assert wanted["acme"].without_effect() == ("limits.tokens_per_minute", "pii_mode")
+    assert wanted["plain"].without_effect() == ("time_zone",)
+
+
 @pytest.mark.parametrize(
     ("text", "field", "remedy"),
     [

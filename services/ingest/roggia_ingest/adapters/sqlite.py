@@ -30,7 +30,7 @@ _CREATE = (
     PRIMARY KEY (tenant_id, doc_id)) STRICT, WITHOUT ROWID""",
     """CREATE INDEX IF NOT EXISTS documents_expiry ON documents (topic, partition, expires_at)
     WHERE expires_at IS NOT NULL""",
-    "CREATE INDEX IF NOT EXISTS documents_living ON documents (tenant_id) WHERE deleted = 0",
+    "CREATE INDEX IF NOT EXISTS documents_living ON documents (tenant_id, deleted)",
     """CREATE TABLE IF NOT EXISTS owners (
     topic TEXT NOT NULL, partition INTEGER NOT NULL, producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL,
     PRIMARY KEY (topic, partition)) STRICT, WITHOUT ROWID""",

@@ -14,6 +14,8 @@ _REMEDIES = {
     "redrive; a file that is broken must be published anew.",
     "policy": "A setting or a tenant's configuration forbids it. Change that if it should be allowed, then redrive; "
     "else drop it, with the reason.",
+    "limit": "The tenant has as much as it may. Raise the limit with `roggia tenants apply`, which holds at once, or "
+    "delete what it no longer needs; then redrive.",
     "gap": "Offsets were removed before they were read. Publish again what they held; there is nothing to redrive, so "
     "drop the letter once that is done.",
 }

@@ -17,7 +17,10 @@ from roggia_operator.errors import SelectionError
 LIMITS = ("domains", "documents", "requests_per_minute", "tokens_per_minute")
 MAX_LIMIT = 2**53 - 1
 MAX_DAYS = 36_500
+NOT_ENFORCED = ("requests_per_minute", "tokens_per_minute")
+"""Limits that are kept for the gateway (guard): nothing asks for them yet. Take one out here when something does."""
 PII_MODES = ("", "off", "mask", "refuse")
+UTC = "UTC"
 MAX_BYTES = 1 << 20
 
 
@@ -25,10 +28,16 @@ MAX_BYTES = 1 << 20
 class Wanted:
     """What is to hold for one tenant. What a file leaves out has the default: the file is the whole truth."""
 
-    time_zone: str = "UTC"
+    time_zone: str = UTC
     retention_days: int | None = None
     pii_mode: str = ""
     limits: Mapping[str, int] = field(default_factory=dict)
+
+    def without_effect(self) -> tuple[str, ...]:
+        """Fields that say something and are only kept: no service looks at them yet."""
+        said = {"time_zone": self.time_zone != UTC, "pii_mode": bool(self.pii_mode)}
+        limits = [f"limits.{name}" for name in NOT_ENFORCED if name in self.limits]
+        return (*limits, *(name for name, something in said.items() if something))
 
 
 def read(text: str) -> dict[str, Wanted]:

@@ -21,7 +21,7 @@ from roggia_operator.tenants.changes import Change, changes, record
 from roggia_operator.tenants.registry import TenantRegistry
 from roggia_operator.tenants.remains import remains
 from roggia_operator.tenants.survey import Holdings, Log, survey
-from roggia_operator.tenants.wanted import Wanted, read
+from roggia_operator.tenants.wanted import NOT_ENFORCED, Wanted, read
 from roggia_runtime.codec import EventCodec
 from roggia_schemas.events import JobKind, JobStatus, TenantConfig
 
@@ -52,7 +52,11 @@ def apply(
     registry: options.Registry = "",
     json: options.Json = False,
 ) -> None:
-    """Make tenants' limits, time zone and retention as a file says. Tenants that it leaves out stay as they are."""
+    """Make tenants' limits, time zone and retention as a file says. Tenants that it leaves out stay as they are.
+
+    Ingest enforces `limits.domains`, `limits.documents` and `retention_days`. `limits.requests_per_minute`,
+    `limits.tokens_per_minute`, `pii_mode` and `time_zone` are kept for services to come: nothing enforces them yet.
+    """
     wanted = read(sys.stdin.read() if str(file) == "-" else file.read_text("utf-8"))
     where = resolve(Named(data, bootstrap, registry))
     found = asyncio.run(_changes(where, wanted, reactivate or ()))
@@ -68,7 +72,7 @@ def apply(
     if not dry_run:
         asyncio.run(_write(where, to_do))
     if json:
-        emit([{"tenant": one.tenant_id, "new": one.new, "differences": one.differences} for one in found])
+        emit([_change_row(one) for one in found])
 
 
 @app.command("list")
@@ -87,7 +91,8 @@ def list_(
     names = ("tenant", "status", "time zone", "retention", "limits", "documents", "chunks", "domains")
     table = folding(*names)
     for row in rows:
-        table.add_row(*(escape(_cell(row[name.replace(" ", "_")])) for name in names))
+        shown = row | {"limits": _limits(row["limits"])}
+        table.add_row(*(escape(_cell(shown[name.replace(" ", "_")])) for name in names))
     out.print(table if rows else "No tenants.")
 
 
@@ -183,6 +188,20 @@ def _row(name: str, held: TenantConfig | None, found: Holdings | None, *, count:
     }
 
 
+def _change_row(change: Change) -> dict[str, Any]:
+    return {
+        "tenant": change.tenant_id,
+        "new": change.new,
+        "differences": change.differences,
+        "not_enforced": change.wanted.without_effect(),
+    }
+
+
+def _limits(limits: Mapping[str, int]) -> str:
+    said = (f"{name} {limit:,}{' (not enforced)' * (name in NOT_ENFORCED)}" for name, limit in limits.items())
+    return ", ".join(said) or "none"
+
+
 def _cell(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {limit:,}" for name, limit in value.items()) or "none"
@@ -198,6 +217,8 @@ def _show_changes(to_do: list[Change]) -> None:
         out.print(f"{change.tenant_id}{' (new)' if change.new else ''}", markup=False)
         for name, before, after in change.differences:
             out.print(f"  {name}: {before or 'none'} → {after or 'none'}", markup=False)
+        if kept := change.wanted.without_effect():
+            out.print(f"  kept only, nothing enforces it yet: {', '.join(kept)}", markup=False)
 
 
 def _show_plan(
