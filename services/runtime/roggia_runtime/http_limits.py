@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,9 @@ class _Limited(H11Protocol):
         if len(self.connections) > self.bounds.connections:
             transport.abort()
             return
+        # asyncio does this only for sockets whose protocol number is given; without it, an answer's body waits up to
+        # 40 ms for the client to acknowledge its head.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._await_head()
 
     def data_received(self, data: bytes) -> None:

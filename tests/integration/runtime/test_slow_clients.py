@@ -90,6 +90,18 @@ async def test_surplus_connections_are_closed(port: int) -> None:
     assert b"200 OK" in await said(port, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 
 
+async def test_a_client_that_keeps_its_connection_does_not_wait(port: int) -> None:
+    """Thirty answers on one connection come at once, not each 40 ms later (delayed acknowledgements)."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    started = asyncio.get_running_loop().time()
+    for _ in range(30):
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(1)
+    assert asyncio.get_running_loop().time() - started < 0.8
+    writer.close()
+
+
 async def test_a_flood_of_headers(port: int) -> None:
     """Headers beyond what is reasonable are refused with 400."""
     flood = b"".join(b"X-%d: %s\r\n" % (n, b"y" * 100) for n in range(2_000))
