@@ -33,9 +33,9 @@ HOSTS = hosts_of("127.0.0.1", "")
 
 
 @asynccontextmanager
-async def query_app() -> AsyncIterator[ASGIApp]:
-    """Search, ask, collections and verify over two passages."""
-    model, store, catalogue = WordsModel(dimension=256), RecordingStore(), MemoryCatalogue()
+async def query_app(store: MemoryStore | None = None) -> AsyncIterator[ASGIApp]:
+    """Search, ask, collections and verify over two passages, in a store that keeps what it was asked unless given."""
+    model, store, catalogue = WordsModel(dimension=256), store or RecordingStore(), MemoryCatalogue()
     bound = binding(model)
     await store.ensure_collection(spec(bound))
     await catalogue.bind(bound)
