@@ -167,4 +167,4 @@ class TopicAdmin:
         except KafkaError as error:
             raise AdminError(denials.explain(error, self._settings)) from error
         finally:
-            await reader.stop()
+            await clients.stop(reader)

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from roggia_runtime import clients
 from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.consumer.leaving import leave
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import AdminError, ProduceError, RoggiaError, UnavailableError
@@ -123,7 +124,7 @@ class Leader(ConsumerRebalanceListener):  # type: ignore[misc]  # the client's b
                     await self._caught_up()
         finally:
             await self._let_go()
-            await self._client.stop()
+            await leave(self._client.stop(), self._role)
 
     async def _start(self, client: AIOKafkaConsumer) -> None:
         try:

@@ -18,11 +18,12 @@ from roggia_runtime.consumer.handling import Handling
 from roggia_runtime.consumer.judging import Judge
 from roggia_runtime.consumer.lane_topics import unreadable
 from roggia_runtime.consumer.lanes import Lanes
+from roggia_runtime.consumer.leaving import leave
 from roggia_runtime.consumer.membership import ClientGaveUpError
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.session import OnAssigned, OnOwned, Parts, Session
 from roggia_runtime.consumer.ticking import Ticking
-from roggia_runtime.consumer.waiting import cancelled_from_outside, either
+from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import AdminError, ConfigurationError, ConsumeError, UnavailableError
 from roggia_runtime.records import Handler, Ticker
 from roggia_runtime.settings import BatchLimits, DlqLimits, KafkaSettings, LaneSettings
@@ -31,7 +32,6 @@ __all__ = ["ConsumerLoop", "Delivery"]
 
 log = structlog.get_logger()
 _END_S = 3.0
-_LEAVE_S = 5.0
 _LOOK_FOR_LANES_S = 30.0
 
 
@@ -234,15 +234,7 @@ class ConsumerLoop:
         session, self._session = self._session, None
         if session is None:
             return
-        try:
-            async with asyncio.timeout(_LEAVE_S):
-                await session.close()
-        except (TimeoutError, KafkaError) as error:
-            log.warning("left_without_goodbye", group=self._parts.group, error=repr(error))
-        except asyncio.CancelledError as error:  # also of a task of the client's own, which it awaits: not ours
-            if cancelled_from_outside():
-                raise
-            log.warning("left_without_goodbye", group=self._parts.group, error=repr(error))
+        await leave(session.close(), self._parts.group)
 
     async def _explain(self, error: KafkaError) -> str:
         """Why the group cannot be joined now. Raises `ConfigurationError` when a setting must be changed."""

@@ -85,7 +85,7 @@ class Offsets:
 
     async def close(self) -> None:
         """Disconnect."""
-        await self._reader.stop()
+        await clients.stop(self._reader)
         await self._admin.close()
 
     async def groups(self) -> tuple[str, ...]:

@@ -72,12 +72,12 @@ class RangeReader:
             # The client's tasks must have begun, or stopping it at once raises their cancellation.
             await asyncio.sleep(0)
         except BaseException:
-            await self._client.stop()
+            await clients.stop(self._client)
             raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._client.stop()
+        await clients.stop(self._client)
 
     async def spans(self, partitions: Iterable[Partition]) -> dict[Partition, Span]:
         """What each partition holds now: oldest offset kept to the end that a read-committed reader sees."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from roggia_runtime.offsets import Offsets
 from roggia_runtime.ranges import RangeReader, Span
 from roggia_runtime.records import Partition
 from roggia_schemas import topics
@@ -32,3 +33,12 @@ async def test_spans_of_many_topics_are_asked_for_at_once(
         assert await reader.spans(every) == dict.fromkeys(every, Span(0, 0))
     assert len(every) > 10
     assert len(asked) < 6
+
+
+@pytest.mark.parametrize("reader", [RangeReader, Offsets])
+async def test_a_reader_that_is_not_used_after_all_cancels_nobody(
+    devstack: Broker, reader: type[RangeReader | Offsets]
+) -> None:
+    """A service that is stopped while it connects lets go at once: that is a clean stop, not a cancellation."""
+    async with reader(settings(devstack.bootstrap)):
+        pass
