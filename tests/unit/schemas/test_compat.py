@@ -102,6 +102,7 @@ async def test_registering_sets_levels_first() -> None:
         "retrieval.served-value",
         "ops.job-value",
         "tenant.config-value",
+        "index.generation-value",
     ]
     assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14]
 
