@@ -297,6 +297,128 @@ class DocUpserted(Event, frozen=True, kw_only=True):
     """Vectors taken from the cache."""
 
 
+class GenerationSide(str, Enum):
+    """Which half of a generation a record tells."""
+
+    WANTED = "WANTED"
+    STATE = "STATE"
+
+
+class GenerationModel(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model makes the vectors of a generation, and how it is loaded."""
+
+    uri: str
+    """Where the model comes from: bundled:<name>, file:///…, models:/<name>/<version>, http(s)://…/v1, tei+http(s)://…,
+    or stub:<seed>. Empty: the one that the embedder's own settings name.
+    """
+    name: str = ""
+    """Name of the model in the registry, or of a remote model."""
+    version: str = ""
+    """Version in the registry, or revision of a remote model's weights."""
+    fingerprint: str = ""
+    """Fingerprint that the loaded model must have. Empty: not known yet."""
+    dimension: Int = 0
+    """Dimension of its vectors; 0: not known yet."""
+    window: Int = 512
+    """Most tokens of one text, special tokens included."""
+    passage_prefix: str = ""
+    """Put before every passage."""
+    query_prefix: str = ""
+    """Put before every query."""
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+    """What else loading needs, by name: precision, backend."""
+
+
+class GenerationWish(str, Enum):
+    """What operators want of a generation now."""
+
+    FILL = "FILL"
+    SERVE = "SERVE"
+    ROLL_BACK = "ROLL_BACK"
+    RETIRE = "RETIRE"
+
+
+class GenerationState(str, Enum):
+    """Where a generation is in its life."""
+
+    PLANNED = "PLANNED"
+    FILLING = "FILLING"
+    SHADOW = "SHADOW"
+    LIVE = "LIVE"
+    ROLLED_BACK = "ROLLED_BACK"
+    RETIRED = "RETIRED"
+    FAILED = "FAILED"
+
+
+class GenerationMove(msgspec.Struct, frozen=True, kw_only=True):
+    """One move of a generation from state to state."""
+
+    at: Millis
+    """When."""
+    before: str
+    """State before."""
+    after: str
+    """State after."""
+    by: str = ""
+    """Who wanted it."""
+    why: str = ""
+    """Why: their words, or the rule that moved it."""
+    evidence: dict[str, str] = msgspec.field(default_factory=dict)
+    """What it rests on, by name: coverage, report, override."""
+
+
+class IndexGeneration(Event, frozen=True, kw_only=True):
+    """One side of an index generation: what is wanted of it (written by operators and by the registry's reconciler) or
+    how it stands (written by the controller alone). Each side has its own key, so neither overwrites the other.
+    """
+
+    EVENT: ClassVar[str] = "index.generation"
+
+    event_id: Uuid
+    """UUIDv7 of this record."""
+    occurred_at: Millis
+    """When this was written, milliseconds since the epoch, UTC."""
+    generation: Int
+    """Number N of the generation, from 1: doc.embedded.g<N>, collections …__g<N>. The key is g<N>/side."""
+    side: GenerationSide
+    """WANTED: what operators want. STATE: how it stands, and what holds."""
+    model: GenerationModel
+    """The model."""
+    chunker_generation: Int = 1
+    """Number K of the chunker generation that is read: doc.chunked.c<K>."""
+    selection: tuple[str, ...] = ()
+    """Knowledge bases that it holds: tenant/domain, or tenant/* for all of a tenant. Empty: all of them."""
+    wish: GenerationWish
+    """WANTED: fill and follow, serve, go back, or retire. A STATE repeats the wish that it answers."""
+    paused: bool = False
+    """WANTED: filling waits."""
+    rate: float = 0.0
+    """WANTED: chunks per second that filling may embed; 0: no bound."""
+    canary: float = 0.0
+    """Percent of queries that a generation in SHADOW answers, chosen by a stable hash; 0: none."""
+    override: str = ""
+    """WANTED: why it may serve without a passed gate, in the words of whoever takes that on. Empty: the gate decides.
+    """
+    report: str = ""
+    """Id of the gate's report that a wish to serve rests on."""
+    by: str = ""
+    """Who asked: user@host, the console's name for them, or the reconciler."""
+    why: str = ""
+    """Why, in their words."""
+    state: GenerationState
+    """STATE: where it is in its life; PLANNED in a WANTED."""
+    cutover: Long = 0
+    """STATE: 0 until it first served, then higher than that of every earlier cutover. Of the LIVE generations that hold
+    a knowledge base the highest serves it.
+    """
+    message: str = ""
+    """STATE: why it stands like that, in one line."""
+    counts: dict[str, Long] = msgspec.field(default_factory=dict)
+    """STATE: progress by name (offsets, done, documents, chunks)."""
+    history: tuple[GenerationMove, ...] = ()
+    """STATE: every move so far, oldest first."""
+
+
 class JobSide(str, Enum):
     """Which half of the job a record tells."""
 
@@ -464,7 +586,7 @@ class TenantConfig(Event, frozen=True, kw_only=True):
     """Who decided: user@host."""
 
 
-EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocUpserted, OpsJob, RetrievalServed, TenantConfig)
+EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocUpserted, IndexGeneration, OpsJob, RetrievalServed, TenantConfig)
 __all__ = [
     "EVENTS",
     "Chunk",
@@ -474,6 +596,12 @@ __all__ = [
     "DocEmbedded",
     "DocUpserted",
     "EmbeddedChunk",
+    "GenerationModel",
+    "GenerationMove",
+    "GenerationSide",
+    "GenerationState",
+    "GenerationWish",
+    "IndexGeneration",
     "JobKind",
     "JobSide",
     "JobStatus",

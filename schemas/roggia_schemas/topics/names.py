@@ -11,6 +11,7 @@ DOC_UPSERTED = "doc.upserted"
 RETRIEVAL_SERVED = "retrieval.served"
 OPS_JOB = "ops.job"
 TENANT_CONFIG = "tenant.config"
+INDEX_GENERATION = "index.generation"
 
 MAX_GENERATION = 2**31 - 1
 _LANE = re.compile(r"\.(dlq|replay)\Z")

@@ -7,7 +7,7 @@ from typing import TypeVar
 from roggia_schemas import bundled, cloudevents
 from roggia_schemas.codec import Codec
 from roggia_schemas.errors import UnknownSchemaError
-from roggia_schemas.events import JobSide, OpsJob
+from roggia_schemas.events import GenerationSide, IndexGeneration, JobSide, OpsJob
 from roggia_schemas.names import check_slug, document_key
 from roggia_schemas.topics import base, catalogue
 from roggia_schemas.wiretypes import Event
@@ -105,9 +105,12 @@ class EventCodec:
 
 
 def key(event: Event) -> bytes:
-    """Kafka key of an event: `tenant/doc` where it is about a document, `job/side` of a job, else the tenant."""
+    """Kafka key of an event: `tenant/doc` of a document, `job/side` and `g<N>/side` of a job and a generation, else the
+    tenant."""
     if isinstance(event, OpsJob):
         return job_key(event.job_id, event.side)
+    if isinstance(event, IndexGeneration):
+        return generation_key(event.generation, event.side)
     tenant_id: str = getattr(event, "tenant_id", "")
     doc_id: str | None = getattr(event, "doc_id", None)
     return check_slug("tenant_id", tenant_id).encode() if doc_id is None else document_key(tenant_id, doc_id)
@@ -116,3 +119,8 @@ def key(event: Event) -> bytes:
 def job_key(job_id: str, side: JobSide) -> bytes:
     """Kafka key of one side of a job: `<job_id>/wanted` or `<job_id>/state`. Raises `InvalidNameError`."""
     return f"{check_slug('job_id', job_id)}/{side.value.lower()}".encode()
+
+
+def generation_key(generation: int, side: GenerationSide) -> bytes:
+    """Kafka key of one side of an index generation: `g<N>/wanted` or `g<N>/state`."""
+    return f"g{generation}/{side.value.lower()}".encode()

@@ -102,8 +102,9 @@ async def test_registering_sets_levels_first() -> None:
         "retrieval.served-value",
         "ops.job-value",
         "tenant.config-value",
+        "index.generation-value",
     ]
-    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14]
+    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14, 16]
 
 
 async def test_registering_chosen_topics() -> None:
