@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,20 +81,29 @@ class Postgres:
         return f"postgresql://roggia@127.0.0.1:{self.port}/{name}"
 
 
+@contextmanager
+def running(installation: Path) -> Iterator[Postgres]:
+    """A private server from the binaries of a PostgreSQL's folder, stopped and removed afterwards."""
+    folder, user = Path(tempfile.mkdtemp(prefix="roggia-pg-")), _server_user()
+    if user:
+        shutil.chown(folder, user)
+    server = Postgres(installation / "bin", folder, free_port(), user)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running private server; skips when this machine has no PostgreSQL."""
     binaries = _binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (no initdb on the PATH or under /usr/lib/postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="roggia-pg-"))
-    server = Postgres(binaries, folder, free_port(), _server_user())
-    if server.user:
-        shutil.chown(folder, server.user)
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    with running(binaries.parent) as server:
+        yield server
 
 
 @pytest.fixture
