@@ -66,6 +66,15 @@ class Postgres:
         """Create the cluster and start it."""
         data = str(self.folder / "data")
         self.run("initdb", "-D", data, "-U", "roggia", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self._start()
+
+    def crash(self) -> None:
+        """End it without a word to its clients or its files, and start it again."""
+        self.stop()
+        self._start()
+
+    def _start(self) -> None:
+        data = str(self.folder / "data")
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
         options += "".join(f" -c {setting}" for setting in _FAST)
         self.run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "data" / "server.log"), "-o", options, "start")

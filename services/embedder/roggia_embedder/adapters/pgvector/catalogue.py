@@ -13,11 +13,11 @@ from roggia_embedder.errors import UnknownCollectionError
 from roggia_embedder.ports import IndexBinding
 
 _SELECT = f"""SELECT alias, name AS collection, generation, model, dimension
-    FROM {SCHEMA}.aliases AS a JOIN {SCHEMA}.collections AS c ON c.number = a.collection"""  # noqa: S608
+    FROM {SCHEMA}.aliases AS a JOIN {SCHEMA}.collections AS c ON c.number = a.collection"""
 _BIND = f"""INSERT INTO {SCHEMA}.aliases (alias, collection)
     SELECT $1, number FROM {SCHEMA}.collections WHERE name = $2
-    ON CONFLICT (alias) DO UPDATE SET collection = excluded.collection RETURNING alias"""  # noqa: S608
-_UNBIND = f"DELETE FROM {SCHEMA}.aliases WHERE alias = $1"  # noqa: S608
+    ON CONFLICT (alias) DO UPDATE SET collection = excluded.collection RETURNING alias"""
+_UNBIND = f"DELETE FROM {SCHEMA}.aliases WHERE alias = $1"
 
 
 class PgvectorCatalogue:

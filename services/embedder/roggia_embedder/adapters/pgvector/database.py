@@ -158,8 +158,8 @@ class Database:
             await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
         except (asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError, asyncpg.InsufficientPrivilegeError) as no:
             raise StoreUnusableError(
-                f"store: PostgreSQL has no extension vector, or the account may not create it and the schema {SCHEMA} "
-                f"({no}); install pgvector 0.5 or newer and let an administrator run CREATE EXTENSION vector"
+                f"store: PostgreSQL has no extension vector, or the account may not create it and the schema {SCHEMA}: "
+                f"{str(no).splitlines()[0]}; install pgvector 0.5 or newer, then CREATE EXTENSION vector"
             ) from no
         version = await connection.fetchval("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
         self.version = tuple(int(part) for part in version.split("."))
@@ -168,7 +168,7 @@ class Database:
         await _migrate(connection)
 
 
-SELECT = f"SELECT number, name, generation, model, dimension FROM {SCHEMA}.collections"  # noqa: S608
+SELECT = f"SELECT number, name, generation, model, dimension FROM {SCHEMA}.collections"
 
 
 def held_from(row: Any) -> Held:
@@ -178,12 +178,12 @@ def held_from(row: Any) -> Held:
 
 async def _migrate(connection: Any) -> None:
     await connection.execute(f"CREATE TABLE IF NOT EXISTS {SCHEMA}.migrations (version integer PRIMARY KEY)")
-    done = await connection.fetchval(f"SELECT coalesce(max(version), 0) FROM {SCHEMA}.migrations")  # noqa: S608
+    done = await connection.fetchval(f"SELECT coalesce(max(version), 0) FROM {SCHEMA}.migrations")
     if done > len(MIGRATIONS):
         raise StoreUnusableError(
-            f"store: the schema {SCHEMA} has version {done}, newer than {len(MIGRATIONS)}, which this version of Roggia "
+            f"store: the schema {SCHEMA} has version {done}, newer than {len(MIGRATIONS)}, which this program "
             "knows; upgrade Roggia"
         )
     for number, step in enumerate(MIGRATIONS[done:], start=done + 1):
         await connection.execute(step)
-        await connection.execute(f"INSERT INTO {SCHEMA}.migrations VALUES ($1)", number)  # noqa: S608
+        await connection.execute(f"INSERT INTO {SCHEMA}.migrations VALUES ($1)", number)

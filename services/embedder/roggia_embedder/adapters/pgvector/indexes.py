@@ -50,11 +50,11 @@ async def build(database: Database, tuning: IndexTuning) -> None:
 
 
 async def _one(connection: Any, at: Held, tuning: IndexTuning) -> None:
-    points = await connection.fetchval(f"SELECT count(*) FROM {at.table('bodies')}")  # noqa: S608
+    points = await connection.fetchval(f"SELECT count(*) FROM {at.table('bodies')}")
     if points < tuning.optimise_from_points or at.spec.dimension > _MOST_DIMENSIONS:
         return
     ann, held = await connection.fetchrow(
-        f"SELECT ann, ann_points FROM {SCHEMA}.collections WHERE number = $1",  # noqa: S608
+        f"SELECT ann, ann_points FROM {SCHEMA}.collections WHERE number = $1",
         at.number,
     )
     if ann == tuning.ann and (ann == "hnsw" or points < _GROWTH * held):
@@ -62,7 +62,7 @@ async def _one(connection: Any, at: Held, tuning: IndexTuning) -> None:
     log.info("indexing", collection=at.spec.name, points=points, index=tuning.ann)
     await _replace(connection, at, tuning)
     await connection.execute(
-        f"UPDATE {SCHEMA}.collections SET ann = $2, ann_points = $3 WHERE number = $1",  # noqa: S608
+        f"UPDATE {SCHEMA}.collections SET ann = $2, ann_points = $3 WHERE number = $1",
         at.number,
         tuning.ann,
         points,
@@ -73,13 +73,19 @@ async def _replace(connection: Any, at: Held, tuning: IndexTuning) -> None:
     """The new index is there before the old one goes. What a crash left half built goes first."""
     fresh, index = f"bodies_{at.number}_fresh", f"bodies_{at.number}_ann"
     options = (
-        f"m = {tuning.m}, ef_construction = {tuning.ef_construct}" if tuning.ann == "hnsw" else f"lists = {tuning.lists}"
+        f"m = {tuning.m}, ef_construction = {tuning.ef_construct}"
+        if tuning.ann == "hnsw"
+        else f"lists = {tuning.lists}"
     )
+    using = f"USING {tuning.ann} (dense vector_cosine_ops) WITH ({options})"
     for statement in (
         f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{fresh}",
-        f"CREATE INDEX CONCURRENTLY {fresh} ON {at.table('bodies')} "
-        f"USING {tuning.ann} (dense vector_cosine_ops) WITH ({options})",
+        f"CREATE INDEX CONCURRENTLY {fresh} ON {at.table('bodies')} {using}",
         f"DROP INDEX CONCURRENTLY IF EXISTS {SCHEMA}.{index}",
         f"ALTER INDEX {SCHEMA}.{fresh} RENAME TO {index}",
     ):
         await connection.execute(statement, timeout=_BUILD_S)
+    # Without statistics the planner takes any condition for a rare one, and sorts what it should look up.
+    await connection.execute(
+        f"ANALYZE {at.table('bodies')}, {at.table('points')}, {at.table('terms')}", timeout=_BUILD_S
+    )

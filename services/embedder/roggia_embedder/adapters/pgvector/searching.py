@@ -87,7 +87,7 @@ class Search:
         An index answers with the nearest points and the condition is applied to those: where it removes too many, the
         rest of what may be seen was never looked at. Few may be seen then, or nearly, so that an exact look is cheap.
         """
-        where = f"SELECT ann FROM {SCHEMA}.collections WHERE number = $1"  # noqa: S608
+        where = f"SELECT ann FROM {SCHEMA}.collections WHERE number = $1"
         if await self._connection.fetchval(where, self._at.number):
             found = await self._nearest("b.dense <=> {query}", limit)
             if len(found) >= limit:
@@ -100,14 +100,18 @@ class Search:
         rows = await self._connection.fetch(
             f"""SELECT p.chunk_id, 1 - (b.dense <=> {query}) AS score
                 FROM {self._at.table("bodies")} AS b JOIN {self._at.table("points")} AS p USING (number)
-                WHERE {self._seen.sql} ORDER BY {order.format(query=query)} LIMIT {limit}""",  # noqa: S608
+                WHERE {self._seen.sql} ORDER BY {order.format(query=query)} LIMIT {limit}""",
             *self._seen.values,
             self._request.dense.tolist(),
         )
         return _ranking(rows)
 
     async def _lexical(self, limit: int) -> Ranking:
-        """BM25, exactly: how many passages hold a term is counted in the index, whoever may see them."""
+        """BM25, exactly: how many passages hold a term is counted in the index, whoever may see them.
+
+        Passages are looked up best first, one by one (`OFFSET 0` says so to the planner), until enough may be seen: on
+        tables without statistics it would otherwise compare every passage with every other.
+        """
         words = self._request.lexical
         assert words is not None  # noqa: S101  # asked before
         terms, weights, total = (self._seen.next(place) for place in (1, 2, 3))
@@ -119,11 +123,12 @@ class Search:
                 rare AS MATERIALIZED (
                     SELECT term, weight * ln(1 + (greatest({total}, n) - n + 0.5) / (n + 0.5)) AS weight
                     FROM asked WHERE n > 0),
-                scored AS (
+                scored AS MATERIALIZED (
                     SELECT t.number, sum(rare.weight * t.weight) AS score
-                    FROM rare JOIN {postings} AS t USING (term) GROUP BY t.number)
-                SELECT p.chunk_id, score FROM scored JOIN {points} AS p USING (number)
-                WHERE {self._seen.sql} AND score > 0 ORDER BY score DESC, p.chunk_id LIMIT {limit}""",  # noqa: S608
+                    FROM rare JOIN {postings} AS t USING (term) GROUP BY t.number ORDER BY score DESC, t.number)
+                SELECT chunk_id, score FROM scored CROSS JOIN LATERAL (SELECT chunk_id FROM {points} AS p
+                    WHERE p.number = scored.number AND {self._seen.sql} OFFSET 0) AS p
+                WHERE score > 0 LIMIT {limit}""",
             *self._seen.values,
             [term(number) for number in words.indices.tolist()],
             words.values.tolist(),
@@ -136,13 +141,14 @@ class Search:
         estimate = await self._connection.fetchval("SELECT reltuples FROM pg_class WHERE oid = $1::regclass", points)
         if estimate > _COUNTED:
             return int(estimate)
-        return int(await self._connection.fetchval(f"SELECT count(*) FROM {points}"))  # noqa: S608
+        return int(await self._connection.fetchval(f"SELECT count(*) FROM {points}"))
 
     async def _hits(self, scored: Ranking) -> list[Hit]:
         """What was found, read under the condition once more: what was narrowed meanwhile stays unseen."""
         rows = await self._connection.fetch(
-            f"""SELECT p.*, b.text FROM {self._at.table("points")} AS p JOIN {self._at.table("bodies")} AS b USING (number)
-                WHERE {self._seen.sql} AND p.chunk_id = ANY ({self._seen.next()}::uuid[])""",  # noqa: S608
+            f"""SELECT p.*, b.text
+                FROM {self._at.table("points")} AS p JOIN {self._at.table("bodies")} AS b USING (number)
+                WHERE {self._seen.sql} AND p.chunk_id = ANY ({self._seen.next()}::uuid[])""",
             *self._seen.values,
             [chunk_id for chunk_id, _ in scored],
         )

@@ -58,7 +58,7 @@ class PgvectorStore:
             row = await connection.fetchrow(f"{SELECT} WHERE name = $1", spec.name)
             if row is None:
                 number = await connection.fetchval(
-                    f"INSERT INTO {SCHEMA}.collections (name, generation, model, dimension) VALUES ($1, $2, $3, $4) "  # noqa: S608
+                    f"INSERT INTO {SCHEMA}.collections (name, generation, model, dimension) VALUES ($1, $2, $3, $4) "
                     "RETURNING number",
                     *(spec.name, spec.generation, spec.model, spec.dimension),
                 )
@@ -71,7 +71,7 @@ class PgvectorStore:
         self.database.forget(name)
         async with self.database.changing_tables() as connection:
             number = await connection.fetchval(
-                f"DELETE FROM {SCHEMA}.collections WHERE name = $1 RETURNING number",  # noqa: S608
+                f"DELETE FROM {SCHEMA}.collections WHERE name = $1 RETURNING number",
                 name,
             )
             if number is not None:
@@ -147,7 +147,11 @@ class PgvectorStore:
     async def narrow(self, collection: str, acl: tuple[str, ...], points: Mapping[str, Version]) -> None:
         """See `VectorStore`."""
         ordered = sorted(points.items())
-        ids, revisions, epochs = [i for i, _ in ordered], [v.revision for _, v in ordered], [v.epoch for _, v in ordered]
+        ids, revisions, epochs = (
+            [i for i, _ in ordered],
+            [v.revision for _, v in ordered],
+            [v.epoch for _, v in ordered],
+        )
         async with self.database.at(collection) as (connection, at):
             await connection.execute(sql.narrow(at), [*map(stored, acl)], ids, revisions, epochs)
 
