@@ -271,6 +271,11 @@ def store_of(options: EmbedderOptions) -> tuple[VectorStore, IndexCatalogue]:
 
         server = QdrantStore.connect(options.store, key, options.tuning)
         return server, QdrantCatalogue(server)
+    if engine == "weaviate":
+        from roggia_embedder.adapters.weaviate import WeaviateCatalogue, WeaviateStore
+
+        weaviate = WeaviateStore.connect(options.store.removeprefix("weaviate+"), key, options.tuning)
+        return weaviate, WeaviateCatalogue(weaviate)
     from roggia_embedder.adapters.edge import EdgeCatalogue, EdgeStore
 
     folder = Path(options.store)

@@ -17,9 +17,10 @@ from roggia_embedder.tuning import TUNING, IndexTuning
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 STUB_MODEL = "stub"
 DAY_S = 86_400
-StoreEngine: TypeAlias = Literal["edge", "qdrant", "postgresql"]
+StoreEngine: TypeAlias = Literal["edge", "qdrant", "postgresql", "weaviate"]
 STORE_ENGINES: Mapping[str, StoreEngine] = {
     "http": "qdrant", "https": "qdrant", "postgresql": "postgresql", "postgres": "postgresql",
+    "weaviate+http": "weaviate", "weaviate+https": "weaviate",
 }  # fmt: skip
 """Engines by the scheme of the store's URL."""
 
@@ -61,10 +62,12 @@ class EmbedderOptions(BaseSettings):
     store: str = Field(
         "roggia-data/index",
         min_length=1,
-        description="vector store: a folder (embedded engine, one process), http(s)://… (a Qdrant server) or "
-        "postgresql://USER@HOST/DATABASE (PostgreSQL with pgvector)",
+        description="vector store: a folder (embedded engine, one process), http(s)://… (a Qdrant server), "
+        "postgresql://USER@HOST/DATABASE (PostgreSQL with pgvector) or weaviate+http(s)://… (Weaviate, untried)",
     )
-    store_key: SecretStr | None = Field(None, description="API key of the Qdrant server, password for PostgreSQL")
+    store_key: SecretStr | None = Field(
+        None, description="API key of the Qdrant or Weaviate server, password for PostgreSQL"
+    )
     tuning: IndexTuning = Field(TUNING, description="index parameters of new collections")
     deletion_retention_s: float = Field(
         30 * DAY_S, gt=0, description="seconds that a deletion is remembered; longer than anything is replayed"

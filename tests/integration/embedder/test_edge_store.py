@@ -99,7 +99,7 @@ async def test_a_creation_cut_short_is_started_again(tmp_path: Path) -> None:
 async def test_a_crash_leaves_a_switch_of_aliases_done_or_not_begun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Several aliases go to the file at once: a process that dies at its first write, or at a second, leaves no half."""
+    """Several aliases go to the file at once: a process that dies at any write leaves no half."""
     names, allowed = ("kb_acme_docs", "kb_acme_faq", "kb_acme_law"), 1
     written: list[Path] = []
 

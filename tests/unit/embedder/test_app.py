@@ -11,6 +11,7 @@ from roggia_embedder.adapters.models.openai_http import OpenAiModel
 from roggia_embedder.adapters.models.stub import StubModel
 from roggia_embedder.adapters.pgvector import PgvectorCatalogue, PgvectorStore
 from roggia_embedder.adapters.qdrant import QdrantStore
+from roggia_embedder.adapters.weaviate import WeaviateCatalogue, WeaviateStore
 from roggia_embedder.app import build, model_of, store_of
 from roggia_embedder.settings import EmbedderOptions, EmbedderSettings
 from roggia_runtime.errors import ConfigurationError
@@ -76,6 +77,9 @@ async def test_the_store_setting_chooses_the_engine(tmp_path: Path) -> None:
         postgres, catalogue = store_of(_settings(tmp_path, store=f"{scheme}://postgres.example/db").embedder)
         assert isinstance(postgres, PgvectorStore)
         assert isinstance(catalogue, PgvectorCatalogue)
+    weaviate, names = store_of(_settings(tmp_path, store="weaviate+https://weaviate.example").embedder)
+    assert isinstance(weaviate, WeaviateStore)
+    assert isinstance(names, WeaviateCatalogue)
     assert isinstance(model_of(_settings(tmp_path).embedder), StubModel)
 
 
