@@ -165,13 +165,42 @@ async def test_white_space_makes_another_name(fake: tuple) -> None:
 
 async def test_what_the_server_leaves_in_is_looked_through_again(fake: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
     """A filter that the server does not apply (this one applies none) shows nobody anything."""
-    weaviate, connect = fake
+    _, connect = fake
     store = connect()
     await store.ensure_collection(SPEC)
     await store.upsert(COLLECTION, [passage(DOC, OLD, "river ours"), passage(DOC, OLD, "river hidden", acl=("board",))])
     monkeypatch.setattr("tests.support.weaviate._matches", lambda *_: True)
     request = SearchRequest("acme", (), 10, 0, vector("x"), lexical.encode_query("river", ["en"]))
     assert [hit.text for hit in await store.search(COLLECTION, request)] == ["river ours"]
+
+
+async def test_long_lists_are_asked_for_in_halves(fake: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A query that answered with as many as it may is not taken for all: nothing is left out, or it is said."""
+    _, connect = fake
+    store = connect()
+    await store.ensure_collection(SPEC)
+    owners = [document(f"d{number}") for number in range(7)]
+    await store.upsert(COLLECTION, [passage(owner, OLD, f"{n}") for owner in owners for n in range(3)])
+    for module in ("tests.support.weaviate.LIMIT", "roggia_embedder.adapters.weaviate.store.MOST"):
+        monkeypatch.setattr(module, 5)
+    assert len(await store.list_points(COLLECTION, owners)) == 21
+    assert len(await store.examine_some(COLLECTION, [owner.doc_id for owner in owners], [])) == 21
+    await store.upsert(COLLECTION, [passage(owners[0], OLD, f"{n}") for n in range(3, 6)])
+    with pytest.raises(StoreUnusableError, match="lists fewer"):
+        await store.list_points(COLLECTION, owners)
+
+
+async def test_two_that_create_a_collection_at_once_both_have_it(fake: tuple) -> None:
+    """Whoever comes second finds it made; a definition that the server refuses is told."""
+    weaviate, connect = fake
+    store = connect()
+    await store.client.create({"class": "Other"})
+    await store.client.create({"class": "Other"})
+    weaviate.failing = lambda method, _: (
+        web.json_response({"error": [{"message": "bad property"}]}, status=422) if method == "POST" else None
+    )
+    with pytest.raises(StoreUnusableError, match="bad property"):
+        await store.client.create({"class": "New"})
 
 
 @pytest.mark.parametrize(

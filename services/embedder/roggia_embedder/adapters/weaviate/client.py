@@ -13,7 +13,7 @@ from roggia_embedder.errors import StoreUnavailableError, StoreUnusableError, Un
 Json: TypeAlias = dict[str, Any]
 
 _TIMEOUT_S: Final = 30.0
-_OK, _NOT_FOUND, _CONFLICT, _LIMITED, _SERVER = 200, 404, 422, 429, 500
+_OK, _NOT_FOUND, _INVALID, _LIMITED, _SERVER = 200, 404, 422, 429, 500
 _REFUSED: Final = {401, 403}
 MOST: Final = 10_000
 """Objects that one query may answer with, or one deletion remove: Weaviate's QUERY_MAXIMUM_RESULTS as it is shipped."""
@@ -46,7 +46,7 @@ class Client:
     async def create(self, definition: Json) -> None:
         """Create a class; one that another writer has just created is no error (look at it afterwards)."""
         status, body = await self._send("POST", "/v1/schema", definition)
-        if status != _CONFLICT or "already exists" not in str(body):
+        if status != _INVALID or await self.definition(definition["class"]) is None:
             _checked(status, body)
 
     async def drop(self, name: str) -> None:
@@ -77,13 +77,13 @@ class Client:
 
     async def delete(self, name: str, where: Json) -> int:
         """Remove every object that matches. Returns how many."""
-        removed = 0
+        removed: int = 0
         while True:
             body = {"match": {"class": name, "where": where}, "output": "minimal"}
             results = (await self._asked("DELETE", "/v1/batch/objects", body))["results"]
             if results["failed"]:
                 raise StoreUnavailableError(f"vector store (Weaviate): {results['failed']} objects were not deleted")
-            removed += results["successful"]
+            removed += int(results["successful"])
             if results["matches"] < results["limit"]:
                 return removed
 

@@ -14,7 +14,7 @@ from roggia_embedder.ports import Document, SearchRequest, head_id
 
 
 def keyword(text: str) -> str:
-    """A text as a filter's value. Quoted, because Weaviate trims white space: `staff ` is another group than `staff`."""
+    """A text as a filter's value. Quoted: Weaviate trims white space, and `staff ` is another group than `staff`."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -52,6 +52,11 @@ def older(version: Version) -> Json:
     """Stored version < `version`. Numbers are doubles: exact below 2^53."""
     tie = every(equal("revision", version.revision), below("epoch", version.epoch))
     return either(below("revision", version.revision), tie)
+
+
+def claiming(doc_ids: Sequence[str]) -> Json:
+    """Points, heads included, that name one of these documents."""
+    return any_of("doc_id", [keyword(doc_id) for doc_id in doc_ids])
 
 
 def passages_of(documents: Sequence[Document]) -> Json:

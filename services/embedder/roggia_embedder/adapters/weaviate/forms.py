@@ -113,7 +113,9 @@ def of_passage(passage: Passage) -> Point:
 
 def bumped(old: Point, held: Attributes) -> Point:
     """`old` with everything but text, vector, model and `since` replaced."""
-    kept = {key: old.payload[key] for key in ("model", "since_revision", "since_epoch") if key in old.payload}
+    kept: payload.Payload = {
+        key: old.payload[key] for key in ("model", "since_revision", "since_epoch") if key in old.payload
+    }
     return replace(old, payload={**payload.of_passage(held, old.text), **kept})
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from roggia_runtime.clock import now_ms
 from roggia_schemas.names import Version
@@ -37,6 +37,7 @@ from roggia_embedder.ports import (
 from roggia_embedder.ports.held import Held
 from roggia_embedder.tuning import TUNING, IndexTuning
 
+_K = TypeVar("_K", str, Document)
 _BATCH: Final = 200
 _PAGE: Final = 500
 _BODY: Final = "payload text _additional { id }"
@@ -115,21 +116,26 @@ class WeaviateStore:
         await self._change(collection, list(versions), marked)
 
     async def list_points(self, collection: str, documents: Sequence[Document]) -> list[PointState]:
-        """See `VectorStore`. Raises `StoreUnusableError` for a document of more passages than one query answers with."""
-        states: list[PointState] = []
-        for start in range(0, len(documents), _BATCH):
-            states += await self._states(collection, documents[start : start + _BATCH])
-        return states
+        """See `VectorStore`. Raises `StoreUnusableError` for a document of more passages than a query answers with."""
+        rows = await self._listed(collection, documents, f.passages_of, "payload _additional { id }")
+        return [payload.state_from(_point(row).payload) for row in rows]
 
-    async def _states(self, collection: str, documents: Sequence[Document]) -> list[PointState]:
-        arguments = {"where": f.passages_of(documents), "limit": MOST}
-        rows = await self._rows(collection, arguments, "payload _additional { id }")
-        if len(rows) < MOST:
-            return [payload.state_from(_point(row).payload) for row in rows]
-        if len(documents) == 1:
-            raise StoreUnusableError(f"{collection}: a document has {MOST} passages or more; Weaviate lists fewer")
-        half = len(documents) // 2
-        return await self._states(collection, documents[:half]) + await self._states(collection, documents[half:])
+    async def _listed(
+        self, collection: str, keys: Sequence[_K], where: Callable[[Sequence[_K]], Json], fields: str
+    ) -> list[Json]:
+        """Everything that belongs to the keys: a query that may have left something out is asked again in halves."""
+        rows: list[Json] = []
+        for start in range(0, len(keys), _BATCH):
+            asked = keys[start : start + _BATCH]
+            found = await self._rows(collection, {"where": where(asked), "limit": MOST}, fields)
+            if len(found) < MOST:
+                rows += found
+                continue
+            if len(asked) == 1:
+                raise StoreUnusableError(f"{collection}: {asked[0]} has {MOST} points or more; Weaviate lists fewer")
+            for half in (asked[: len(asked) // 2], asked[len(asked) // 2 :]):
+                rows += await self._listed(collection, half, where, fields)
+        return rows
 
     async def count(self, collection: str, document: Document, version: Version) -> int:
         """See `VectorStore`."""
@@ -217,10 +223,8 @@ class WeaviateStore:
     async def examine_some(self, collection: str, doc_ids: Sequence[str], point_ids: Sequence[str]) -> list[Held]:
         """See `VectorStore`."""
         found = await self._read(collection, point_ids, _WHOLE)
-        for start in range(0, len(doc_ids), _BATCH):
-            named = f.any_of("doc_id", [f.keyword(doc_id) for doc_id in doc_ids[start : start + _BATCH]])
-            rows = await self._rows(collection, {"where": named, "limit": MOST}, _WHOLE)
-            found |= {point.id: point for point in map(_point, rows)}
+        rows = await self._listed(collection, doc_ids, f.claiming, _WHOLE)
+        found |= {point.id: point for point in map(_point, rows)}
         return list(map(_held, found.values()))
 
     async def point_count(self, collection: str) -> int:
