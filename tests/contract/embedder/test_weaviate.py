@@ -6,6 +6,7 @@ OpenAPI description, with answers in its form, written for this test. It is no r
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -157,7 +158,7 @@ async def test_white_space_makes_another_name(fake: tuple) -> None:
     ]
     await store.upsert(COLLECTION, made)
     for groups, source, due in ((("staff",), None, "ours"), (("staff ",), "s ", "theirs")):
-        request = SearchRequest("acme", groups, 10, 0, dense=vector("x"), filters=Filters(source=source))
+        request = SearchRequest("acme", groups, 1, 0, dense=vector("theirs"), filters=Filters(source=source))
         assert [hit.text for hit in await store.search(COLLECTION, request)] == [due]
     await store.delete_older(COLLECTION, {DOC: NEW})
     assert [state.document.doc_id for state in await store.list_points(COLLECTION, [DOC, document("a ")])] == ["a "]
@@ -204,14 +205,30 @@ async def test_two_that_create_a_collection_at_once_both_have_it(fake: tuple) ->
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(401, StoreUnusableError), (503, StoreUnavailableError), (400, StoreUnusableError)]
+    ("status", "error", "told"),
+    [
+        (401, StoreUnusableError, "set store_key"),
+        (503, StoreUnavailableError, "503"),
+        (400, StoreUnusableError, r"400.*newer\?"),
+    ],
 )
-async def test_refusals_say_whether_to_wait(fake: tuple, status: int, error: type[Exception]) -> None:
-    """A server that is busy is waited for; a key or a request that it refuses ends the program with its words."""
+async def test_refusals_say_whether_to_wait(fake: tuple, status: int, error: type[Exception], told: str) -> None:
+    """A server that is busy is waited for; a key or a request that it refuses ends the program, saying what to do."""
     weaviate, connect = fake
     weaviate.failing = lambda *_: web.json_response({"error": [{"message": "no"}]}, status=status)
-    with pytest.raises(error, match=str(status)):
+    with pytest.raises(error, match=told):
         await connect().collections()
+
+
+async def test_aliases_bound_at_once_are_all_there(fake: tuple) -> None:
+    """They share one object: two calls of a process take turns to change it, so none undoes the other's."""
+    _, connect = fake
+    store = connect()
+    await store.ensure_collection(SPEC)
+    catalogue, names = WeaviateCatalogue(store), [f"kb_acme_d{number}" for number in range(6)]
+    bindings = [IndexBinding(name, COLLECTION, 1, SPEC.model, SPEC.dimension) for name in names]
+    await asyncio.gather(*map(catalogue.bind, bindings))
+    assert list(await catalogue.bindings()) == bindings
 
 
 async def test_an_object_that_was_not_taken_is_an_error(fake: tuple) -> None:
