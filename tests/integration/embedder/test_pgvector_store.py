@@ -219,6 +219,22 @@ async def test_tables_of_a_newer_version_are_refused(stores: tuple, pgvector_dsn
         await PgvectorStore.connect(pgvector_dsn).collections()
 
 
+async def test_a_reader_needs_no_right_to_create(stores: tuple, pgvector_dsn: str) -> None:
+    """The query role may have an account of its own that reads and nothing more."""
+    await stores[0].upsert(COLLECTION, [passage(DOC, Version(1), "x")])
+    connection = await asyncpg.connect(pgvector_dsn)
+    await connection.execute(
+        f"DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; GRANT USAGE ON SCHEMA {SCHEMA} TO reader;"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO reader"
+    )
+    reader = PgvectorStore.connect(pgvector_dsn.replace("roggia@", "reader@"))
+    found = await reader.search(COLLECTION, SearchRequest("acme", (), 1, 0, dense=vector("x")))
+    assert [hit.text for hit in found] == ["x"]
+    await reader.close()
+    await connection.execute("DROP OWNED BY reader; DROP ROLE reader")
+    await connection.close()
+
+
 async def test_a_server_without_the_extension_is_refused_in_words(postgres_dsn: str) -> None:
     """The message names what is missing and who can mend it."""
     with pytest.raises(StoreUnusableError, match=r"no extension vector.*CREATE EXTENSION vector"):

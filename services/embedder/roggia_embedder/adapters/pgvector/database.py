@@ -19,6 +19,13 @@ _LOCK = 0x526F676769610002
 _OLDEST = (0, 5)
 """The first pgvector with HNSW."""
 _TIMEOUT_S = 30.0
+_FOUNDATION = f"""
+    CREATE EXTENSION IF NOT EXISTS vector;
+    CREATE SCHEMA IF NOT EXISTS {SCHEMA};
+    CREATE TABLE {SCHEMA}.migrations (version integer PRIMARY KEY);
+    """
+_COUNTED = 50_000
+"""Points up to which a collection is counted; above, the planner's estimate will do."""
 
 AWAY = (
     OSError,
@@ -151,11 +158,11 @@ class Database:
             raise StoreUnusableError(f"store: PostgreSQL refuses the connection: {error}") from error
 
     async def _prepare(self, connection: Any) -> None:
-        """Extension and shared tables, by whoever comes first."""
+        """Extension and shared tables, by whoever comes first. Who comes later needs no right to create anything."""
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         try:
-            await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
-            await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            if await connection.fetchval("SELECT to_regclass($1)", f"{SCHEMA}.migrations") is None:
+                await connection.execute(_FOUNDATION)
         except (asyncpg.FeatureNotSupportedError, asyncpg.UndefinedFileError, asyncpg.InsufficientPrivilegeError) as no:
             raise StoreUnusableError(
                 f"store: PostgreSQL has no extension vector, or the account may not create it and the schema {SCHEMA}: "
@@ -176,8 +183,16 @@ def held_from(row: Any) -> Held:
     return Held(row["number"], CollectionSpec(row["name"], row["generation"], row["model"], row["dimension"]))
 
 
+async def size(connection: Any, at: Held) -> int:
+    """About how many passages a collection has; exactly, when it has few."""
+    points = at.table("points")
+    estimate = await connection.fetchval("SELECT reltuples FROM pg_class WHERE oid = $1::regclass", points)
+    if estimate > _COUNTED:
+        return int(estimate)
+    return int(await connection.fetchval(f"SELECT count(*) FROM {points}"))
+
+
 async def _migrate(connection: Any) -> None:
-    await connection.execute(f"CREATE TABLE IF NOT EXISTS {SCHEMA}.migrations (version integer PRIMARY KEY)")
     done = await connection.fetchval(f"SELECT coalesce(max(version), 0) FROM {SCHEMA}.migrations")
     if done > len(MIGRATIONS):
         raise StoreUnusableError(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from roggia_embedder.adapters.pgvector.database import SELECT, Database, Held, held_from
+from roggia_embedder.adapters.pgvector.database import SELECT, Database, Held, held_from, size
 from roggia_embedder.adapters.pgvector.schema import SCHEMA
 from roggia_embedder.errors import StoreUnusableError
 from roggia_embedder.tuning import IndexTuning
@@ -50,14 +50,14 @@ async def build(database: Database, tuning: IndexTuning) -> None:
 
 
 async def _one(connection: Any, at: Held, tuning: IndexTuning) -> None:
-    points = await connection.fetchval(f"SELECT count(*) FROM {at.table('bodies')}")
-    if points < tuning.optimise_from_points or at.spec.dimension > _MOST_DIMENSIONS:
-        return
     ann, held = await connection.fetchrow(
         f"SELECT ann, ann_points FROM {SCHEMA}.collections WHERE number = $1",
         at.number,
     )
-    if ann == tuning.ann and (ann == "hnsw" or points < _GROWTH * held):
+    if at.spec.dimension > _MOST_DIMENSIONS or (ann == tuning.ann == "hnsw"):
+        return
+    points = await size(connection, at)
+    if points < tuning.optimise_from_points or (ann == tuning.ann and points < _GROWTH * held):
         return
     log.info("indexing", collection=at.spec.name, points=points, index=tuning.ann)
     await _replace(connection, at, tuning)

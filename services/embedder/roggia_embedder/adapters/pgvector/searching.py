@@ -8,7 +8,7 @@ from typing import Any
 
 from roggia_embedder.adapters import payload
 from roggia_embedder.adapters.fusion import Ranking, fuse, ranked
-from roggia_embedder.adapters.pgvector.database import Held
+from roggia_embedder.adapters.pgvector.database import Held, size
 from roggia_embedder.adapters.pgvector.rows import label, point_payload, term
 from roggia_embedder.adapters.pgvector.schema import SCHEMA
 from roggia_embedder.adapters.pgvector.text import stored
@@ -19,8 +19,6 @@ _MOST_EF = 1_000
 """pgvector's largest `hnsw.ef_search`."""
 _EF_PER_HIT = 4
 """A filter that leaves a quarter of the points still fills a search's limit from the index."""
-_COUNTED = 50_000
-"""Points up to which the N of BM25 is counted for each search; above, the planner's estimate will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +130,9 @@ class Search:
             *self._seen.values,
             [term(number) for number in words.indices.tolist()],
             words.values.tolist(),
-            await self._total(),
+            await size(self._connection, self._at),
         )
         return _ranking(rows)
-
-    async def _total(self) -> int:
-        points = self._at.table("points")
-        estimate = await self._connection.fetchval("SELECT reltuples FROM pg_class WHERE oid = $1::regclass", points)
-        if estimate > _COUNTED:
-            return int(estimate)
-        return int(await self._connection.fetchval(f"SELECT count(*) FROM {points}"))
 
     async def _hits(self, scored: Ranking) -> list[Hit]:
         """What was found, read under the condition once more: what was narrowed meanwhile stays unseen."""
