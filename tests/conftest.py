@@ -18,6 +18,7 @@ from tests.support.kafka import (
     kafka,
     topic_name,
 )
+from tests.support.pgvector import pgvector, pgvector_dsn
 from tests.support.postgres import postgres, postgres_dsn
 from tests.support.registry import registry
 from tests.support.secured import secured_kafka
@@ -36,6 +37,8 @@ __all__ = [
     "kafka",
     "nursery",
     "own_broker",
+    "pgvector",
+    "pgvector_dsn",
     "postgres",
     "postgres_dsn",
     "registry",

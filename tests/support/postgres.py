@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,15 @@ class Postgres:
         """Create the cluster and start it."""
         data = str(self.folder / "data")
         self.run("initdb", "-D", data, "-U", "roggia", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self._start()
+
+    def crash(self) -> None:
+        """End it without a word to its clients or its files, and start it again."""
+        self.stop()
+        self._start()
+
+    def _start(self) -> None:
+        data = str(self.folder / "data")
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
         options += "".join(f" -c {setting}" for setting in _FAST)
         self.run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "data" / "server.log"), "-o", options, "start")
@@ -80,20 +90,29 @@ class Postgres:
         return f"postgresql://roggia@127.0.0.1:{self.port}/{name}"
 
 
+@contextmanager
+def running(installation: Path) -> Iterator[Postgres]:
+    """A private server from the binaries of a PostgreSQL's folder, stopped and removed afterwards."""
+    folder, user = Path(tempfile.mkdtemp(prefix="roggia-pg-")), _server_user()
+    if user:
+        shutil.chown(folder, user)
+    server = Postgres(installation / "bin", folder, free_port(), user)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A running private server; skips when this machine has no PostgreSQL."""
     binaries = _binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (no initdb on the PATH or under /usr/lib/postgresql)")
-    folder = Path(tempfile.mkdtemp(prefix="roggia-pg-"))
-    server = Postgres(binaries, folder, free_port(), _server_user())
-    if server.user:
-        shutil.chown(folder, server.user)
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    with running(binaries.parent) as server:
+        yield server
 
 
 @pytest.fixture

@@ -258,13 +258,24 @@ def _local_model(options: EmbedderOptions) -> EmbeddingModel:
 
 
 def store_of(options: EmbedderOptions) -> tuple[VectorStore, IndexCatalogue]:
-    """Store and catalogue behind the setting. Raises `StoreLockedError` when another process holds the folder."""
-    if options.remote_store:
+    """Store and catalogue behind the setting. Raises `StoreLockedError` when another process holds the folder,
+    `StoreUnusableError` for an engine that nobody knows or a tuning that the engine does not have."""
+    engine, key = options.store_engine, options.store_key.get_secret_value() if options.store_key else None
+    if engine == "postgresql":
+        from roggia_embedder.adapters.pgvector import PgvectorCatalogue, PgvectorStore
+
+        postgres = PgvectorStore.connect(options.store, key, options.tuning)
+        return postgres, PgvectorCatalogue(postgres.database)
+    if engine == "qdrant":
         from roggia_embedder.adapters.qdrant import QdrantCatalogue, QdrantStore
 
-        key = options.store_key.get_secret_value() if options.store_key else None
         server = QdrantStore.connect(options.store, key, options.tuning)
         return server, QdrantCatalogue(server)
+    if engine == "weaviate":
+        from roggia_embedder.adapters.weaviate import WeaviateCatalogue, WeaviateStore
+
+        weaviate = WeaviateStore.connect(options.store.removeprefix("weaviate+"), key, options.tuning)
+        return weaviate, WeaviateCatalogue(weaviate)
     from roggia_embedder.adapters.edge import EdgeCatalogue, EdgeStore
 
     folder = Path(options.store)

@@ -44,6 +44,11 @@ class StoreLockedError(EmbedderError, ConfigurationError):
     """Another process holds the embedded store, which admits one. Stop it, or use a server."""
 
 
+class StoreUnusableError(EmbedderError, ConfigurationError):
+    """The vector store named in the settings cannot do what is asked of it: no such engine, an extension missing, an
+    account that it refuses, tables of a newer version, an option that it does not have."""
+
+
 class ModelLoadError(EmbedderError, ConfigurationError):
     """The embedding model named in the settings cannot be used: no model there, or a window it does not have."""
 

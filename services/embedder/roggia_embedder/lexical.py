@@ -65,6 +65,12 @@ def words(text: str) -> list[str]:
     return [word for word in found if len(word) <= _LONGEST_WORD]
 
 
+def terms(text: str, language: str | None) -> list[int]:
+    """Term numbers of a text's words, in order, each as often as it stands there: for a store that weighs by itself."""
+    numbers = _terms(language)
+    return [numbers[word] for word in words(text)]
+
+
 def encode_passage(text: str, language: str | None) -> SparseVector:
     """Weights of a passage's terms. `language` is its ISO 639-1 code; an unknown one means no stemming."""
     found = words(text)

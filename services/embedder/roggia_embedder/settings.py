@@ -3,8 +3,9 @@ service has."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -16,6 +17,12 @@ from roggia_embedder.tuning import TUNING, IndexTuning
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 STUB_MODEL = "stub"
 DAY_S = 86_400
+StoreEngine: TypeAlias = Literal["edge", "qdrant", "postgresql", "weaviate"]
+STORE_ENGINES: Mapping[str, StoreEngine] = {
+    "http": "qdrant", "https": "qdrant", "postgresql": "postgresql", "postgres": "postgresql",
+    "weaviate+http": "weaviate", "weaviate+https": "weaviate",
+}  # fmt: skip
+"""Engines by the scheme of the store's URL."""
 
 
 class EmbedderOptions(BaseSettings):
@@ -55,9 +62,12 @@ class EmbedderOptions(BaseSettings):
     store: str = Field(
         "roggia-data/index",
         min_length=1,
-        description="vector store: a folder (embedded engine, one process) or the URL of a Qdrant server",
+        description="vector store: a folder (embedded engine, one process), http(s)://… (a Qdrant server), "
+        "postgresql://USER@HOST/DATABASE (PostgreSQL with pgvector) or weaviate+http(s)://… (Weaviate, untried)",
     )
-    store_key: SecretStr | None = Field(None, description="API key of the Qdrant server")
+    store_key: SecretStr | None = Field(
+        None, description="API key of the Qdrant or Weaviate server, password for PostgreSQL"
+    )
     tuning: IndexTuning = Field(TUNING, description="index parameters of new collections")
     deletion_retention_s: float = Field(
         30 * DAY_S, gt=0, description="seconds that a deletion is remembered; longer than anything is replayed"
@@ -91,6 +101,12 @@ class EmbedderOptions(BaseSettings):
     def _consistent(self) -> Self:
         if self.remote_model and not (self.model_name and self.model_revision):
             raise ValueError("a model server needs model_name and model_revision")
+        if "://" in self.store and self.store.partition("://")[0] not in STORE_ENGINES:
+            # The rest of the URL may hold a password.
+            raise ValueError(
+                f"store: no engine for {self.store.partition('://')[0][:32]}://; use a folder or one of "
+                + ", ".join(f"{scheme}://" for scheme in STORE_ENGINES)
+            )
         return self
 
     @property
@@ -99,9 +115,10 @@ class EmbedderOptions(BaseSettings):
         return self.model.startswith(("http://", "https://"))
 
     @property
-    def remote_store(self) -> bool:
-        """The store is a server; more than one process may use it."""
-        return self.store.startswith(("http://", "https://"))
+    def store_engine(self) -> StoreEngine:
+        """What stands behind `store`; everything but edge is a server."""
+        scheme, url, _ = self.store.partition("://")
+        return STORE_ENGINES[scheme] if url else "edge"
 
     @property
     def embed_group(self) -> str:

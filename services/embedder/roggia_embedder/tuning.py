@@ -24,8 +24,14 @@ class IndexTuning(BaseModel, frozen=True):
     optimise_from_points: int = Field(
         50_000,
         ge=0,
-        description="Embedded engine: optimise a collection from this many points on (below, exact search).",
+        description="Embedded engine, PostgreSQL: index a collection's vectors from this many points on "
+        "(below, exact search).",
     )
+    ann: Literal["hnsw", "ivfflat"] = Field(
+        "hnsw", description="PostgreSQL: index of vectors. ivfflat is built faster, takes less room and finds less."
+    )
+    lists: int = Field(100, ge=1, le=32_768, description="PostgreSQL, ivfflat: lists that vectors are sorted into.")
+    probes: int = Field(10, ge=1, le=32_768, description="PostgreSQL, ivfflat: lists that a search looks into.")
 
 
 TUNING = IndexTuning.model_validate({})

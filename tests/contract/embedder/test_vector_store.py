@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestServer
 from roggia_embedder import lexical
 from roggia_embedder.adapters.edge import EdgeCatalogue, EdgeStore
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
+from roggia_embedder.adapters.pgvector import PgvectorCatalogue, PgvectorStore
 from roggia_embedder.adapters.qdrant import QdrantCatalogue, QdrantStore
+from roggia_embedder.adapters.weaviate import WeaviateCatalogue, WeaviateStore
 from roggia_embedder.errors import ModelMismatchError, UnknownCollectionError
 from roggia_embedder.indexing.writer import Complete, IndexWriter
 from roggia_embedder.ports import (
@@ -27,33 +31,60 @@ from roggia_embedder.ports import (
 from roggia_schemas.names import MAX_REVISION, Version
 
 from tests.support.index import COLLECTION, DIMENSION, SPEC, Content, contents, deliveries, document, passage, vector
+from tests.support.weaviate import FakeWeaviate
 
 OLD, NEW = Version(7, 1), Version(7, 2)
 DOC = document("a")
+PGVECTOR_URL = "ROGGIA_TEST_PGVECTOR_URL"
 
 
-@pytest.fixture(params=["memory", "edge", "qdrant-local", "qdrant-server"])
+KINDS = ["memory", "edge", "qdrant-local", "qdrant-server", "pgvector", "pgvector-server", "weaviate-stand-in"]
+
+
+@pytest.fixture(params=KINDS)
 async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple]:
     """A store and the catalogue that goes with it."""
-    made = _make(request.param, tmp_path)
-    store, catalogue = await made
+    store, catalogue = await _stand_in() if request.param == "weaviate-stand-in" else _make(request, tmp_path)
     await store.ensure_collection(SPEC)
     yield store, catalogue
-    if request.param == "qdrant-server":
+    if request.param.endswith("-server"):
         await store.drop_collection(COLLECTION)
     await store.close()
 
 
-async def _make(kind: str, path: Path) -> tuple:
+async def _stand_in() -> tuple:
+    """Weaviate's adapter against what is said to be its interface. No evidence about a server."""
+    server = TestServer(FakeWeaviate().application())
+    await server.start_server()
+    store = WeaviateStore.connect(f"http://127.0.0.1:{server.port}")
+    store.client.close = _both(store.client.close, server.close)
+    return store, WeaviateCatalogue(store)
+
+
+def _both(*calls: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    async def together() -> None:
+        for call in calls:
+            await call()
+
+    return together
+
+
+def _make(request: pytest.FixtureRequest, path: Path) -> tuple:
+    kind = request.param
     if kind == "memory":
         return MemoryStore(), MemoryCatalogue()
     if kind == "edge":
         return EdgeStore(path), EdgeCatalogue(path)
-    url = ":memory:" if kind == "qdrant-local" else os.environ.get("QDRANT_URL")
-    if not url:
-        pytest.skip("QDRANT_URL is not set: no Qdrant server to test against")
-    store = QdrantStore.connect(url)
+    if kind.startswith("pgvector"):
+        own = kind == "pgvector"
+        postgres = PgvectorStore.connect(request.getfixturevalue("pgvector_dsn") if own else _url(PGVECTOR_URL))
+        return postgres, PgvectorCatalogue(postgres.database)
+    store = QdrantStore.connect(":memory:" if kind == "qdrant-local" else _url("QDRANT_URL"))
     return store, QdrantCatalogue(store)
+
+
+def _url(variable: str) -> str:
+    return os.environ.get(variable) or pytest.skip(f"{variable} is not set: no such server to test against")
 
 
 @pytest.fixture
@@ -318,6 +349,50 @@ async def test_an_alias_resolves_to_one_consistent_binding(pair: tuple) -> None:
     assert await catalogue.resolve("acme", "docs") == binding
     assert await catalogue.resolve("acme", "absent") is None
     assert binding in await catalogue.bindings()
+
+
+OTHER = CollectionSpec("kb_acme_docs__g2", 2, "fake-2", DIMENSION)
+
+
+def bound(alias: str, spec: CollectionSpec) -> IndexBinding:
+    """An alias on a collection."""
+    return IndexBinding(alias, spec.name, spec.generation, spec.model, spec.dimension)
+
+
+async def test_aliases_switch_together(pair: tuple) -> None:
+    """However often several aliases are switched, a reader sees all of them before or all of them after."""
+    store, catalogue = pair
+    await store.ensure_collection(OTHER)
+    names, seen, done = ("kb_acme_docs", "kb_acme_faq", "kb_acme_law"), [], False
+    await catalogue.switch([bound(name, SPEC) for name in names])
+
+    async def read() -> None:
+        while not done:
+            seen.append({held.generation for held in await catalogue.bindings() if held.alias in names})
+            await asyncio.sleep(0)
+
+    reader = asyncio.create_task(read())
+    for spec in (OTHER, SPEC) * 5:
+        await catalogue.switch([bound(name, spec) for name in reversed(names)])
+        assert [await catalogue.resolve("acme", name[8:]) for name in names] == [bound(name, spec) for name in names]
+    done = True
+    await reader
+    assert {frozenset(found) for found in seen} <= {frozenset({1}), frozenset({2})}
+    await store.drop_collection(OTHER.name)
+
+
+async def test_a_switch_to_what_does_not_exist_moves_nothing(pair: tuple) -> None:
+    """Where aliases are kept beside the collections, one that is missing is an error and no alias has moved."""
+    store, catalogue = pair
+    if isinstance(catalogue, MemoryCatalogue | EdgeCatalogue):
+        pytest.skip("this catalogue keeps aliases apart from collections")
+    await catalogue.bind(bound("kb_acme_docs", SPEC))
+    await store.ensure_collection(OTHER)
+    absent = CollectionSpec("kb_acme_absent__g2", 2, "fake-2", DIMENSION)
+    with pytest.raises(UnknownCollectionError):
+        await catalogue.switch([bound("kb_acme_docs", OTHER), bound("kb_acme_faq", absent)])
+    assert [held.collection for held in await catalogue.bindings()] == [COLLECTION]
+    await store.drop_collection(OTHER.name)
 
 
 async def test_the_protocol_end_to_end(store: VectorStore) -> None:

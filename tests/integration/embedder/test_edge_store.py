@@ -7,11 +7,13 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from roggia_embedder.adapters.edge import EdgeCatalogue, EdgeStore
+from roggia_embedder.adapters.edge.files import write_json
 from roggia_embedder.errors import StoreLockedError
 from roggia_embedder.ports import IndexBinding
 from roggia_embedder.tuning import IndexTuning
@@ -92,6 +94,30 @@ async def test_a_creation_cut_short_is_started_again(tmp_path: Path) -> None:
     await store.ensure_collection(SPEC)
     assert await store.collections() == [SPEC]
     await store.close()
+
+
+async def test_a_crash_leaves_a_switch_of_aliases_done_or_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several aliases go to the file at once: a process that dies at any write leaves no half."""
+    names, allowed = ("kb_acme_docs", "kb_acme_faq", "kb_acme_law"), 1
+    written: list[Path] = []
+
+    def dying(path: Path, value: object) -> None:
+        if len(written) == allowed:
+            raise OSError("dead")
+        written.append(path)
+        write_json(path, value)
+
+    catalogue = EdgeCatalogue(tmp_path)
+    await catalogue.switch([IndexBinding(name, COLLECTION, 1, SPEC.model, SPEC.dimension) for name in names])
+    monkeypatch.setattr("roggia_embedder.adapters.edge.catalogue.write_json", dying)
+    for generation in (2, 3):
+        moved = [IndexBinding(name, f"{name}__g{generation}", generation, "m", 8) for name in names]
+        with suppress(OSError):
+            await catalogue.switch(moved)
+        assert {held.generation for held in await EdgeCatalogue(tmp_path).bindings()} == {2}
+        assert await catalogue.bindings() == await EdgeCatalogue(tmp_path).bindings()
 
 
 async def test_optimising_changes_no_answer(tmp_path: Path) -> None:

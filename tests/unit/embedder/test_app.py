@@ -9,7 +9,9 @@ from roggia_embedder.__main__ import ROLES, main
 from roggia_embedder.adapters.edge import EdgeStore
 from roggia_embedder.adapters.models.openai_http import OpenAiModel
 from roggia_embedder.adapters.models.stub import StubModel
+from roggia_embedder.adapters.pgvector import PgvectorCatalogue, PgvectorStore
 from roggia_embedder.adapters.qdrant import QdrantStore
+from roggia_embedder.adapters.weaviate import WeaviateCatalogue, WeaviateStore
 from roggia_embedder.app import build, model_of, store_of
 from roggia_embedder.settings import EmbedderOptions, EmbedderSettings
 from roggia_runtime.errors import ConfigurationError
@@ -71,7 +73,21 @@ async def test_the_store_setting_chooses_the_engine(tmp_path: Path) -> None:
     server, _ = store_of(_settings(tmp_path, store="http://qdrant.example:6333").embedder)
     assert isinstance(server, QdrantStore)
     await server.close()
+    for scheme in ("postgresql", "postgres"):
+        postgres, catalogue = store_of(_settings(tmp_path, store=f"{scheme}://postgres.example/db").embedder)
+        assert isinstance(postgres, PgvectorStore)
+        assert isinstance(catalogue, PgvectorCatalogue)
+    weaviate, names = store_of(_settings(tmp_path, store="weaviate+https://weaviate.example").embedder)
+    assert isinstance(weaviate, WeaviateStore)
+    assert isinstance(names, WeaviateCatalogue)
     assert isinstance(model_of(_settings(tmp_path).embedder), StubModel)
+
+
+def test_a_store_that_nobody_knows_is_refused_without_its_password(tmp_path: Path) -> None:
+    """A typing error in the scheme does not become a folder of that name; the message names the schemes there are."""
+    with pytest.raises(ConfigurationError, match=r"no engine for postgre://.*postgresql://") as told:
+        _settings(tmp_path, store="postgre://user:geheim@host/db")
+    assert "geheim" not in str(told.value)
 
 
 @pytest.mark.parametrize("role", ["upsert", "query", "index"])

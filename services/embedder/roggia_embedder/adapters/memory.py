@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from roggia_schemas.names import Version, alias_name
 
+from roggia_embedder.adapters.fusion import Ranking, fuse, ranked
 from roggia_embedder.errors import ModelMismatchError, UnknownCollectionError
 from roggia_embedder.lexical import encode_passage
 from roggia_embedder.ports import (
@@ -27,8 +28,6 @@ from roggia_embedder.ports import (
     SparseVector,
 )
 from roggia_embedder.ports.held import Held, HeldHead, HeldPassage
-
-RRF_K = 60
 
 
 @dataclass(slots=True)
@@ -169,7 +168,7 @@ class MemoryStore:
         if request.lexical is not None:
             held = [point.passage for point in self._at(collection).points.values()]
             rankings.append(_rank(points, _bm25(points, held, request.lexical), floor=0.0))
-        scored = _fuse([ranking[: request.candidates] for ranking in rankings]) if len(rankings) > 1 else rankings[0]
+        scored = fuse([ranking[: request.candidates] for ranking in rankings] if len(rankings) > 1 else rankings)
         by_id = {point.attributes.chunk_id: point for point in points}
         return [_hit(by_id[key], score) for key, score in scored[: request.k]]
 
@@ -217,7 +216,11 @@ class MemoryCatalogue:
 
     async def bind(self, binding: IndexBinding) -> None:
         """See `IndexCatalogue`."""
-        self._bindings[binding.alias] = binding
+        await self.switch([binding])
+
+    async def switch(self, bindings: Sequence[IndexBinding]) -> None:
+        """See `IndexCatalogue`."""
+        self._bindings |= {binding.alias: binding for binding in bindings}
 
     async def unbind(self, alias: str) -> None:
         """See `IndexCatalogue`."""
@@ -266,9 +269,9 @@ def _state(chunk_id: str, point: _Stored) -> PointState:
     return PointState(chunk_id, held.document, held.version, point.since, held.acl, held.language)
 
 
-def _rank(points: Sequence[Passage], scores: Sequence[float], floor: float | None = None) -> list[tuple[str, float]]:
+def _rank(points: Sequence[Passage], scores: Sequence[float], floor: float | None = None) -> Ranking:
     pairs = [(p.attributes.chunk_id, s) for p, s in zip(points, scores, strict=True) if floor is None or s > floor]
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    return ranked(pairs)
 
 
 def _bm25(points: Sequence[Passage], corpus: Sequence[Passage], query: SparseVector) -> list[float]:
@@ -282,14 +285,6 @@ def _bm25(points: Sequence[Passage], corpus: Sequence[Passage], query: SparseVec
 def _terms(passage: Passage) -> dict[int, float]:
     vector = encode_passage(passage.text, passage.attributes.language)
     return dict(zip(vector.indices.tolist(), vector.values.tolist(), strict=True))
-
-
-def _fuse(rankings: Sequence[Sequence[tuple[str, float]]]) -> list[tuple[str, float]]:
-    scores: dict[str, float] = {}
-    for ranking in rankings:
-        for place, (key, _) in enumerate(ranking):
-            scores[key] = scores.get(key, 0.0) + 1 / (RRF_K + place)
-    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def _hit(passage: Passage, score: float) -> Hit:

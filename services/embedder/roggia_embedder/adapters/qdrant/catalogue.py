@@ -27,13 +27,19 @@ class QdrantCatalogue:
 
     async def bind(self, binding: IndexBinding) -> None:
         """See `IndexCatalogue`."""
-        if (await self._aliases()).get(binding.alias) == binding.collection:
-            return
-        switch = m.CreateAliasOperation(
-            create_alias=m.CreateAlias(collection_name=binding.collection, alias_name=binding.alias)
-        )
-        with translated(binding.collection):
-            await self._client.update_collection_aliases([switch])
+        await self.switch([binding])
+
+    async def switch(self, bindings: Sequence[IndexBinding]) -> None:
+        """See `IndexCatalogue`: one request, which the server carries out as a whole or not at all."""
+        held = await self._aliases()
+        moves = [
+            m.CreateAliasOperation(create_alias=m.CreateAlias(collection_name=b.collection, alias_name=b.alias))
+            for b in bindings
+            if held.get(b.alias) != b.collection
+        ]
+        if moves:
+            with translated(", ".join(sorted({b.collection for b in bindings}))):
+                await self._client.update_collection_aliases(moves)
 
     async def unbind(self, alias: str) -> None:
         """See `IndexCatalogue`."""

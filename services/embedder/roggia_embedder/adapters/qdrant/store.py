@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ _UPSERT_POINTS = 256
 _TIMEOUT_S = 30
 _BUSY = {408, 429, 500, 502, 503, 504}
 _NOT_FOUND = 404
+_MISSING = re.compile(r"Collection (\S+) not found\Z")
+"""What the client's local mode says."""
 
 
 class QdrantStore:
@@ -251,8 +254,9 @@ def translated(collection: str) -> Iterator[None]:
             raise StoreUnavailableError(f"vector store: HTTP {error.status_code}") from error
         raise
     except ValueError as error:
-        if str(error) == f"Collection {collection} not found":
-            raise UnknownCollectionError(f"collection {collection} does not exist") from error
+        missing = _MISSING.match(str(error))
+        if missing:
+            raise UnknownCollectionError(f"collection {missing[1]} does not exist") from error
         raise
 
 
