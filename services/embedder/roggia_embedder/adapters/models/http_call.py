@@ -1,0 +1,140 @@
+"""One question to a model server: bounded in time and size, tried again while that may help, paused with all others."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from roggia_embedder.embedding.cooldown import Cooldown, Pass, shared
+from roggia_embedder.embedding.retrying import backoff, retry_after
+from roggia_embedder.errors import EmbedderError, ModelUnavailableError
+
+_LIMITED = 429
+_UNAVAILABLE = 503
+_SERVER_ERRORS = 500
+_PASSING = (408, 425)
+_FAILED_DEPENDENCY = 424
+"""TEI's status when the model behind it failed."""
+_BLOCK = 1 << 16
+_LARGEST = 256 << 20
+_WORDS = 512
+_OUT_OF_MONEY = "insufficient_quota"
+"""OpenAI's code for an account that must be paid for first: waiting does not help within a call."""
+
+
+class RefusalError(EmbedderError):
+    """A server refused a question for what it is, not for its moment: the same question would be refused again."""
+
+    def __init__(self, url: str, status: int, words: str) -> None:
+        super().__init__(f"{url}: HTTP {status}: {words}")
+        self.status = status
+        self.words = words
+
+
+class _BusyError(Exception):
+    """Try again; `told` is how long the server asks to wait, `limited` that all callers must."""
+
+    def __init__(self, why: str, *, told: float | None = None, limited: bool = False, hopeless: bool = False) -> None:
+        super().__init__(why)
+        self.told = told
+        self.limited = limited
+        self.hopeless = hopeless
+
+
+class Caller:
+    """Asks one server. Safe for threads; every caller of this process with the same server and key pauses together."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: SecretStr | None = None,
+        timeout_s: float = 60.0,
+        cooldown: Cooldown | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        secret = key.get_secret_value() if key else ""
+        self.url = url.rstrip("/")
+        self._headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {secret}"} if secret else {})
+        self._timeout_s = timeout_s
+        self._cooldown = cooldown or shared(url, secret)
+        self._sleep = sleep
+
+    def ask(self, path: str, body: Any = None, *, until: float) -> Any:
+        """The answer's JSON; POST with a body, else GET. `until` (`time.monotonic`) bounds waiting, not the answer.
+
+        Raises `ModelUnavailableError` when no try by then had an answer (at least one is made unless the server has
+        asked for a pause), `RefusalError` when the server refuses the question itself.
+        """
+        failures = 0
+        while True:
+            passed = self._cooldown.enter(until)
+            try:
+                return self._once(passed, path, body)
+            except _BusyError as busy:
+                failures += 1
+                pause = 0.0 if busy.limited else max(busy.told or 0.0, backoff(failures, random.random()))  # noqa: S311
+                if busy.hopeless or time.monotonic() + pause > until:
+                    raise ModelUnavailableError(f"{self.url}{path}: {busy}") from busy
+                self._sleep(pause)
+
+    def _once(self, passed: Pass, path: str, body: Any) -> Any:
+        answered = False
+        try:
+            answer = self._exchange(path, body)
+            answered = True
+            return answer
+        except RefusalError:
+            answered = True
+            raise
+        except _BusyError as busy:
+            if busy.limited:
+                self._cooldown.refused(passed, busy.told)
+            raise
+        finally:
+            self._cooldown.ended(passed, answered=answered)
+
+    def _exchange(self, path: str, body: Any) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, self._headers)  # noqa: S310  # checked setting
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:  # noqa: S310
+                return json.loads(_read(response, time.monotonic() + self._timeout_s))
+        except urllib.error.HTTPError as error:
+            raise _judged(self.url + path, error) from error
+        except (OSError, http.client.HTTPException, ValueError) as error:  # down, cut off, or no JSON
+            raise _BusyError(str(error) or repr(error)) from error
+
+
+def _read(response: http.client.HTTPResponse, until: float) -> bytes:
+    """The whole body. A socket's timeout bounds one read only: a server that sends a byte a second must end too."""
+    blocks, size = [], 0
+    while block := response.read1(_BLOCK):
+        blocks.append(block)
+        size += len(block)
+        if size > _LARGEST:
+            raise ValueError(f"the answer is larger than {_LARGEST >> 20} MiB")
+        if time.monotonic() > until:
+            raise TimeoutError("timed out in the middle of the answer")
+    return b"".join(blocks)
+
+
+def _judged(url: str, error: urllib.error.HTTPError) -> Exception:
+    with error:
+        words = error.read(_WORDS).decode("utf-8", "replace")
+    told = retry_after({name.lower(): value for name, value in error.headers.items()}, datetime.now(UTC))
+    if error.code == _LIMITED or (error.code == _UNAVAILABLE and told is not None):
+        hopeless = _OUT_OF_MONEY in words
+        return _BusyError(f"HTTP {error.code}: {words}", told=told, limited=True, hopeless=hopeless)
+    if error.code >= _SERVER_ERRORS or error.code in (*_PASSING, _FAILED_DEPENDENCY):
+        return _BusyError(f"HTTP {error.code}: {words}", told=told)
+    return RefusalError(url, error.code, words)
