@@ -29,6 +29,7 @@ class Fault:
     words: str = "a fault"
     delay_s: float = 0.0
     cut: int = 0
+    drip_s: float = 0.0
     change: Callable[[Any], Any] | None = None
 
 
@@ -165,7 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("content-length", str(len(payload)))
         self.end_headers()
-        self.wfile.write(payload[: len(payload) - fault.cut])
+        for start in range(len(payload) - fault.cut if fault.drip_s else 0):
+            self.wfile.write(payload[start : start + 1])
+            time.sleep(fault.drip_s)
+        self.wfile.write(b"" if fault.drip_s else payload[: len(payload) - fault.cut])
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

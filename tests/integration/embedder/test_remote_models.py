@@ -18,6 +18,7 @@ from roggia_embedder.adapters.models.remote import RemoteModel, Shape
 from roggia_embedder.adapters.models.stub import StubModel
 from roggia_embedder.adapters.models.tei_http import TeiModel
 from roggia_embedder.embedding import retrying
+from roggia_embedder.embedding.vectors import Supplied, VectorSupply, Wanted
 from roggia_embedder.embedding.witness import WITNESS
 from roggia_embedder.errors import (
     ChunkTooLongError,
@@ -27,7 +28,9 @@ from roggia_embedder.errors import (
     ModelUnavailableError,
 )
 from roggia_embedder.remote import RemoteTerms
+from roggia_schemas.names import Version
 
+from tests.support.embedding import MemoryCache
 from tests.support.model_server import WINDOW, Fault, ModelServer, model_server
 
 DIMENSION = 8
@@ -124,14 +127,21 @@ def _date(seconds: float) -> str:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"retry-after": "1"}, {"retry-after-ms": "1000", "retry-after": "9"}, "date"], ids=str
+    ("kind", "status", "headers"),
+    [
+        ("openai", 429, {"retry-after": "1"}),
+        ("openai", 429, {"retry-after-ms": "1000", "retry-after": "9"}),
+        ("tei", 503, {"retry-after": "1"}),
+        ("openai", 429, "date"),
+    ],
+    ids=str,
 )
-def test_retry_after_is_kept_to(server: ModelServer, headers: Any) -> None:
+def test_retry_after_is_kept_to(server: ModelServer, kind: str, status: int, headers: Any) -> None:
     """In seconds, in milliseconds, or as a date against the server's own: nothing is sent before."""
     if headers == "date":
         headers = {"retry-after": _date(2)}
-    server.faults.append(Fault(429, headers=headers))
-    model_at(server, "openai").encode(["one"])
+    server.faults.append(Fault(status, headers=headers))
+    model_at(server, kind).encode(["one"])
     first, second = server.encodings()
     assert 0.95 < second.at - first.at < 3
 
@@ -186,9 +196,10 @@ def test_an_account_without_money_is_said_at_once(server: ModelServer) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_slow_server_times_out(server: ModelServer, kind: str) -> None:
-    """A request has an end; the server counts as down."""
-    server.faults.append(Fault(delay_s=1.0))
+@pytest.mark.parametrize("fault", [Fault(delay_s=0.5), Fault(drip_s=0.02)], ids=["silent", "a byte at a time"])
+def test_a_slow_server_times_out(server: ModelServer, kind: str, fault: Fault) -> None:
+    """A request has an end, also when every single read has one in time; the server counts as down."""
+    server.faults.append(fault)
     with pytest.raises(ModelUnavailableError, match="timed out"):
         model_at(server, kind, AT_ONCE, timeout_s=0.2).encode(["one"])
 
@@ -198,6 +209,14 @@ def test_nobody_there_is_unavailable(server: ModelServer) -> None:
     model = OpenAiModel("http://127.0.0.1:9/v1", name="m", revision="r", shape=Shape(64, 8), terms=AT_ONCE)
     with pytest.raises(ModelUnavailableError, match=r"127\.0\.0\.1:9.*refused"):
         model.encode(["one"])
+
+
+def test_a_redirect_does_not_take_the_key_elsewhere(server: ModelServer) -> None:
+    """Another host is another server: the key is not sent there, and the address of it is said."""
+    server.faults.append(Fault(302, {"location": f"{server.url}/v1/elsewhere"}, words="moved"))
+    with pytest.raises(EmbedderError, match="302: moved"):
+        model_at(server, "openai", key=SecretStr("k")).encode(["one"])
+    assert [one.path for one in server.asked] == ["/v1/embeddings"]
 
 
 def test_a_wrong_key_stops_the_service(server: ModelServer) -> None:
@@ -290,6 +309,44 @@ def test_a_change_while_the_process_was_down_is_noticed(server: ModelServer, tmp
         model_at(server, "openai", folder=tmp_path).encode(["one"])
     shape = Shape(WINDOW, DIMENSION)
     OpenAiModel(f"{server.url}/v1", name="stub", revision="r2", shape=shape, folder=tmp_path).encode(["one"])
+
+
+async def test_nothing_of_a_changed_model_reaches_the_cache(server: ModelServer) -> None:
+    """The first batch after the change ends in an error; the cache holds vectors of the first model alone."""
+    cache = MemoryCache()
+    supply = VectorSupply(model_at(server, "openai"), cache)
+    await supply.supply([_wanted("d1", "one text")])
+    server.faults.append(Fault(change=_then(server, StubModel(DIMENSION, WINDOW, seed=1))))
+    await supply.supply([_wanted("d2", "second text")])
+    with pytest.raises(ModelChangedError):
+        await supply.supply([_wanted("d3", "third text")])
+    assert len(cache.vectors) == 2
+    np.testing.assert_allclose(
+        cache.vectors["t", supply._model.fingerprint, "second text"], rows_of(["second text"])[0]
+    )
+
+
+async def test_a_long_text_costs_its_document_alone(server: ModelServer) -> None:
+    """The server does not count, and texts of more bytes than the window has tokens are not suspected for it."""
+    supply = VectorSupply(model_at(server, "openai"), MemoryCache())
+    fits = "a text of more than sixty-four bytes, which has far fewer tokens than that"
+    kept, refused = await supply.supply([_wanted("d1", fits), _wanted("d2", "long " * (WINDOW + 1))])
+    assert isinstance(kept, Supplied)
+    assert isinstance(refused, ChunkTooLongError)
+
+
+def _wanted(doc_id: str, text: str) -> Wanted:
+    return Wanted("t", doc_id, Version(1, 0), {text: text})
+
+
+def _then(server: ModelServer, model: StubModel) -> Any:
+    """Answer as ever, and be another model from the next answer on."""
+
+    def changed(answer: Any) -> Any:
+        server.model = model
+        return answer
+
+    return changed
 
 
 def test_numbers_that_tremble_are_the_same_model(server: ModelServer) -> None:

@@ -217,6 +217,26 @@ def test_numbers_that_the_cpu_only_emulates_are_refused(
         model.warm_up()
 
 
+def test_a_device_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said with what to use instead, not as a trace out of torch."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelLoadError, match=r"device: cuda:1: .*sees no such GPU"):
+        load(ModelRef("bundled:all-MiniLM-L6-v2"), options(tmp_path, device="cuda:1")).warm_up()
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_gpu_is_asked_whether_it_has_bf16(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An old GPU emulates bf16: refused as on a CPU; fp16 every one has."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native)
+    assert instructions.torch_dtype("fp16", "cuda") is torch.float16
+    if native:
+        assert instructions.torch_dtype("bf16", "cuda") is torch.bfloat16
+    else:
+        with pytest.raises(ModelLoadError, match="device cuda"):
+            instructions.torch_dtype("bf16", "cuda")
+
+
 def test_another_number_type_is_another_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """bf16 over the same weights: near, and of another fingerprint; a reference to fp32 does not take it."""
     monkeypatch.setattr(instructions, "cpu_has", lambda name: True)

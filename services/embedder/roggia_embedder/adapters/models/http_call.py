@@ -12,11 +12,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from pydantic import SecretStr
 
+from roggia_embedder import metrics
 from roggia_embedder.embedding.cooldown import Cooldown, Pass, shared
 from roggia_embedder.embedding.retrying import backoff, retry_after
 from roggia_embedder.errors import EmbedderError, ModelUnavailableError
+
+log = structlog.get_logger(__name__)
 
 _LIMITED = 429
 _UNAVAILABLE = 503
@@ -66,6 +70,7 @@ class Caller:
         self.url = url.rstrip("/")
         self._headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {secret}"} if secret else {})
         self._timeout_s = timeout_s
+        self._opener = urllib.request.build_opener(_NoRedirect)
         self._cooldown = cooldown or shared(url, secret)
         self._sleep = sleep
 
@@ -85,34 +90,46 @@ class Caller:
                 pause = 0.0 if busy.limited else max(busy.told or 0.0, backoff(failures, random.random()))  # noqa: S311
                 if busy.hopeless or time.monotonic() + pause > until:
                     raise ModelUnavailableError(f"{self.url}{path}: {busy}") from busy
+                log.warning(
+                    "model server busy", server=self.url, why=str(busy), failures=failures, limited=busy.limited
+                )
                 self._sleep(pause)
 
     def _once(self, passed: Pass, path: str, body: Any) -> Any:
-        answered = False
+        end = "failed"
         try:
             answer = self._exchange(path, body)
-            answered = True
+            end = "answered"
             return answer
         except RefusalError:
-            answered = True
+            end = "refused"
             raise
         except _BusyError as busy:
             if busy.limited:
+                end = "limited"
                 self._cooldown.refused(passed, busy.told)
             raise
         finally:
-            self._cooldown.ended(passed, answered=answered)
+            self._cooldown.ended(passed, answered=end in ("answered", "refused"))
+            metrics.MODEL_REQUESTS.labels(end).inc()
 
     def _exchange(self, path: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, self._headers)  # noqa: S310  # checked setting
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout_s) as response:  # noqa: S310
+            with self._opener.open(request, timeout=self._timeout_s) as response:
                 return json.loads(_read(response, time.monotonic() + self._timeout_s))
         except urllib.error.HTTPError as error:
             raise _judged(self.url + path, error) from error
         except (OSError, http.client.HTTPException, ValueError) as error:  # down, cut off, or no JSON
             raise _BusyError(str(error) or repr(error)) from error
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would take the key to another server: it is an answer like any other refusal."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        """Follow none."""
 
 
 def _read(response: http.client.HTTPResponse, until: float) -> bytes:

@@ -8,8 +8,9 @@ cosine of 0.99 to fp32 where one scale per matrix keeps 0.95. Eight bits overflo
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import tempfile
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -38,7 +39,7 @@ _PROBES = (
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What stands beside an ONNX file, so that using it needs no torch."""
+    """What stands beside an ONNX file, so that using it needs no weights in torch."""
 
     inputs: tuple[str, ...]
     pooling: str
@@ -83,9 +84,10 @@ def _about(held: dict[str, Any]) -> About:
 
 
 def _make(path: Path, precision: Precision, home: Path) -> None:
+    # Not tempfile's: its folders are for one user, and another service of this machine may read this one.
+    work = home.with_name(f".part-{os.getpid()}-{threading.get_ident()}")
     try:
-        home.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=home.parent, prefix=".part-"))
+        work.mkdir(parents=True)
     except OSError as error:
         raise ModelLoadError(
             f"model_folder: {home.parent} cannot be written: {error}; name a folder that can"

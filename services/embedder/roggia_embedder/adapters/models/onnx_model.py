@@ -17,7 +17,8 @@ from roggia_embedder.precision import Precision, number_type
 
 
 class OnnxModel(PackedModel):
-    """A model from a folder, exported at first use (`exported`) into `folder`. Later uses need no torch."""
+    """A model from a folder, exported at first use (`exported`) into `folder`. Later uses do not load the weights into
+    torch."""
 
     def __init__(
         self,

@@ -18,9 +18,12 @@ _INSTRUCTIONS: dict[Precision, tuple[str, ...]] = {
 
 
 def torch_dtype(precision: Precision, device: str) -> torch.dtype:
-    """The number type to compute in. Raises `ModelLoadError` where the device has no instructions for it."""
+    """The number type to compute in. Raises `ModelLoadError` where the device is missing or has no instructions for
+    it."""
     import torch
 
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelLoadError(f"device: {device}: torch {torch.__version__} sees no such GPU here; use cpu")
     if precision in _INSTRUCTIONS and not _supported(precision, device):
         kinds = " or ".join(_INSTRUCTIONS[precision])
         remedy = f"a CPU with {kinds}, a GPU, or fp32" if device == "cpu" else "fp32, or bf16/fp16 as the GPU has it"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,8 @@ class RemoteModel(ABC):
         self._terms = terms
         self._folder = folder
         self._learnt = terms.texts
+        self._opening = threading.RLock()
+        self._held: Witness | None = None
         self._prefix = {"passage": shape.passage_prefix, "query": shape.query_prefix}
 
     @property
@@ -118,10 +120,13 @@ class RemoteModel(ABC):
         self._confirm(until)
         return rows
 
-    @cached_property
+    @property
     def _witness(self) -> Witness:
-        file = witness_file(self._folder, self.fingerprint) if self._folder else None
-        return Witness(self._where, self._terms.agreement, file)
+        with self._opening:
+            if self._held is None:
+                file = witness_file(self._folder, self.fingerprint) if self._folder else None
+                self._held = Witness(self._where, self._terms.agreement, file)
+            return self._held
 
     def _until(self, kind: TextKind) -> float:
         return time.monotonic() + (self._terms.query_patience_s if kind == "query" else self._terms.patience_s)

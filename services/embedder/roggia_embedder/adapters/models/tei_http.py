@@ -58,6 +58,7 @@ class TeiModel(RemoteModel):
     ) -> None:
         self._caller = Caller(url, key=key, timeout_s=timeout_s)
         self._revision = revision
+        self._first: TeiInfo | None = None
         super().__init__(url, shape, terms, folder)
 
     @cached_property
@@ -74,9 +75,12 @@ class TeiModel(RemoteModel):
         parts = (info.model, weights, self.window, info.pooling, True, *prefixes, self.dimension, "tei", info.dtype)
         return str(Fingerprint(*parts))
 
-    @cached_property
+    @property
     def _info(self) -> TeiInfo:
-        return self._read_info(self._until("passage"))
+        with self._opening:
+            if self._first is None:
+                self._first = self._read_info(self._until("passage"))
+            return self._first
 
     def _read_info(self, until: float) -> TeiInfo:
         return tei_info(self._caller.ask("/info", until=until), self._where)
