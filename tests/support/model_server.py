@@ -30,6 +30,7 @@ class Fault:
     delay_s: float = 0.0
     cut: int = 0
     drip_s: float = 0.0
+    hang_up: bool = False
     change: Callable[[Any], Any] | None = None
 
 
@@ -71,6 +72,7 @@ class ModelServer:
         }
         self.faults: deque[Fault] = deque()
         self.asked: list[Asked] = []
+        self.connections = 0
         self.url = ""
         self._lock = threading.Lock()
 
@@ -119,6 +121,7 @@ def model_server(dimension: int = 8) -> Iterator[ModelServer]:
         served = state
 
     with _Quiet(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         state.url = f"http://127.0.0.1:{server.server_port}"
@@ -142,6 +145,12 @@ class _Quiet(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     served: ModelServer
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        """Note the connection."""
+        super().setup()
+        self.served.connections += 1
 
     def do_POST(self) -> None:
         """Answer a question that has a body."""
@@ -170,6 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(payload[start : start + 1])
             time.sleep(fault.drip_s)
         self.wfile.write(b"" if fault.drip_s else payload[: len(payload) - fault.cut])
+        self.close_connection = bool(fault.cut or fault.hang_up)
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""

@@ -36,7 +36,12 @@ class EmbedderOptions(BaseSettings):
     )
     model_name: str = Field("", description="model name to send to an OpenAI-compatible server")
     model_revision: str = Field("", description="stands for the weights of a remote model: change it when they change")
-    model_key: SecretStr | None = Field(None, description="API key of a model server")
+    model_key: SecretStr | None = Field(None, description="API key of the model server that `model` names; of no other")
+    model_keys: dict[str, SecretStr] = Field(
+        {},
+        description="API keys of the model servers of other index generations, as JSON: "
+        '{"https://host:port": "key"}; a server that is not named gets none',
+    )
     model_timeout_s: float = Field(60.0, gt=0, description="seconds until a request to a model server has failed")
     model_folder: Path = Field(
         Path("roggia-data/models"),

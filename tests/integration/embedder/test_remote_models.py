@@ -219,6 +219,31 @@ def test_a_redirect_does_not_take_the_key_elsewhere(server: ModelServer) -> None
     assert [one.path for one in server.asked] == ["/v1/embeddings"]
 
 
+def test_a_connection_serves_many_requests(server: ModelServer) -> None:
+    """Opened once; when the server has closed it meanwhile, opened again without the caller noticing."""
+    model = model_at(server, "tei", AT_ONCE)
+    for _ in range(5):
+        model.encode(["one"])
+    assert server.connections == 1
+    server.faults.append(Fault(hang_up=True))
+    for _ in range(3):
+        model.encode(["one"])
+    assert server.connections == 2
+
+
+def test_a_proxy_of_the_environment_is_used(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server outside is asked through the proxy, with the proxy's own key; `no_proxy` goes straight."""
+    monkeypatch.setenv("http_proxy", server.url.replace("http://", "http://user:p%40ss@"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    shape = Shape(WINDOW, DIMENSION)
+    OpenAiModel("http://models.example/v1", name="stub", revision="r", shape=shape, terms=AT_ONCE).encode(["one"])
+    model_at(server, "openai").encode(["one"])
+    through, straight = server.encodings()
+    assert through.path == "http://models.example/v1/embeddings"
+    assert through.headers["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+    assert straight.path == "/v1/embeddings"
+
+
 def test_a_wrong_key_stops_the_service(server: ModelServer) -> None:
     """Trying again does not help: the error is not one that is waited for."""
     server.faults.append(Fault(401, words="no such key"))

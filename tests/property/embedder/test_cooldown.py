@@ -7,17 +7,22 @@ import threading
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from roggia_embedder.embedding.cooldown import Cooldown, Gate, Pass, shared
 from roggia_embedder.errors import ModelUnavailableError
 
 ENDS = st.sampled_from(["answered", "failed", "limited"])
 TOLD = st.one_of(st.none(), st.floats(0, 60))
-STEP = st.tuples(st.sampled_from(["send", "end"]), st.integers(0, 9), ENDS, TOLD, st.floats(0, 20))
+PASSING = st.sampled_from([0.0, 0.0, 0.5, 5.0, 61.0])
+STEP = st.tuples(st.sampled_from(["send", "end"]), st.integers(0, 9), ENDS, TOLD, PASSING)
+SEND = ("send", 0, "answered", None, 0.0)
 
 
-@given(st.lists(STEP, max_size=80))
+@settings(max_examples=300)
+@given(st.lists(STEP, max_size=60))
+@example([SEND, SEND, ("end", 0, "limited", 60.0, 0.0), ("end", 0, "limited", 1.0, 0.0), ("send", 0, "", None, 10.0)])
+@example([SEND, SEND, ("end", 0, "limited", 1.0, 0.0), ("end", 0, "answered", None, 0.0), ("send", 0, "", None, 2.0)])
 def test_nothing_is_sent_before_any_time_that_the_server_asked_for(
     steps: list[tuple[str, int, str, float | None, float]],
 ) -> None:

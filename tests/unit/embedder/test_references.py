@@ -164,6 +164,26 @@ def test_a_tei_server_is_held_against_the_reference(tmp_path: Path) -> None:
         load(ref, options(tmp_path, remote={"patience_s": 0}))
 
 
+@pytest.mark.parametrize(
+    ("uri", "key"),
+    [
+        ("https://ours.example/v1", "ours"),
+        ("https://ours.example/v2", "ours"),
+        ("https://other.example/v1", "other"),
+        ("tei+https://tei.example:8443", "tei"),
+        ("http://ours.example/v1", None),
+        ("https://ours.example.evil/v1", None),
+    ],
+)
+def test_a_key_goes_to_its_own_server_alone(uri: str, key: str | None, tmp_path: Path) -> None:
+    """A record may name any server; only the settings of this machine say which one gets which key."""
+    keys = {"https://other.example": "other", "https://tei.example:8443/": "tei"}
+    own: dict[str, Any] = {"model": "https://ours.example/v1", "model_name": "m", "model_revision": "r"}
+    model = load(ModelRef(uri, "m", "1"), options(tmp_path, **own, model_key="ours", model_keys=keys))
+    assert isinstance(model, OpenAiModel | TeiModel)
+    assert model._caller._headers.get("authorization") == (f"Bearer {key}" if key else None)
+
+
 def test_the_settings_are_a_reference_too(tmp_path: Path) -> None:
     """Short names and folders become uris; what a local model has is not taken from settings of remote ones."""
     assert reference_of(options(tmp_path)).uri == "bundled:all-MiniLM-L6-v2"

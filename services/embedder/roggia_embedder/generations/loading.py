@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from pydantic import SecretStr
+
 from roggia_embedder.adapters.models.remote import Shape
 from roggia_embedder.errors import ModelLoadError, ReferenceMismatchError
 from roggia_embedder.generations.reference import ModelRef
@@ -61,7 +63,7 @@ def _openai(ref: ModelRef, options: EmbedderOptions, source: ModelSource | None)
         name=ref.name,
         revision=ref.version,
         shape=_shape(ref),
-        key=options.model_key,
+        key=_key(ref.uri, options),
         timeout_s=options.model_timeout_s,
         terms=options.remote,
         folder=options.model_folder,
@@ -75,7 +77,7 @@ def _tei(ref: ModelRef, options: EmbedderOptions, source: ModelSource | None) ->
         ref.uri.removeprefix("tei+"),
         revision=ref.version,
         shape=_shape(ref),
-        key=options.model_key,
+        key=_key(ref.uri, options),
         timeout_s=options.model_timeout_s,
         terms=options.remote,
         folder=options.model_folder,
@@ -139,6 +141,19 @@ def _local(ref: ModelRef, options: EmbedderOptions, path: Path, name: str) -> Em
         prefixes=prefixes,
         precision=precision,
     )
+
+
+def _key(uri: str, options: EmbedderOptions) -> SecretStr | None:
+    """The key for a server, and for no other: a record names the server, the machine's settings hold the key."""
+    if options.remote_model and _server(uri) == _server(options.model):
+        return options.model_key
+    keys = {_server(url): key for url, key in options.model_keys.items()}
+    return keys.get(_server(uri))
+
+
+def _server(uri: str) -> str:
+    parts = urlsplit(uri.removeprefix("tei+"))
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _shape(ref: ModelRef) -> Shape:

@@ -6,8 +6,6 @@ import http.client
 import json
 import random
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,20 +14,20 @@ import structlog
 from pydantic import SecretStr
 
 from roggia_embedder import metrics
+from roggia_embedder.adapters.models.connections import Connections, Reply
 from roggia_embedder.embedding.cooldown import Cooldown, Pass, shared
 from roggia_embedder.embedding.retrying import backoff, retry_after
 from roggia_embedder.errors import EmbedderError, ModelUnavailableError
 
 log = structlog.get_logger(__name__)
 
+_FINE = range(200, 300)
 _LIMITED = 429
 _UNAVAILABLE = 503
 _SERVER_ERRORS = 500
 _PASSING = (408, 425)
 _FAILED_DEPENDENCY = 424
 """TEI's status when the model behind it failed."""
-_BLOCK = 1 << 16
-_LARGEST = 256 << 20
 _WORDS = 512
 _OUT_OF_MONEY = "insufficient_quota"
 """OpenAI's code for an account that must be paid for first: waiting does not help within a call."""
@@ -69,8 +67,7 @@ class Caller:
         secret = key.get_secret_value() if key else ""
         self.url = url.rstrip("/")
         self._headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {secret}"} if secret else {})
-        self._timeout_s = timeout_s
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._connections = Connections(self.url, timeout_s)
         self._cooldown = cooldown or shared(url, secret)
         self._sleep = sleep
 
@@ -115,43 +112,21 @@ class Caller:
 
     def _exchange(self, path: str, body: Any) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, self._headers)  # noqa: S310  # checked setting
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as response:
-                return json.loads(_read(response, time.monotonic() + self._timeout_s))
-        except urllib.error.HTTPError as error:
-            raise _judged(self.url + path, error) from error
+            reply = self._connections.exchange(path, data, self._headers)
+            if reply.status in _FINE:
+                return json.loads(reply.body)
         except (OSError, http.client.HTTPException, ValueError) as error:  # down, cut off, or no JSON
             raise _BusyError(str(error) or repr(error)) from error
+        raise _judged(self.url + path, reply)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would take the key to another server: it is an answer like any other refusal."""
-
-    def redirect_request(self, *arguments: Any) -> None:
-        """Follow none."""
-
-
-def _read(response: http.client.HTTPResponse, until: float) -> bytes:
-    """The whole body. A socket's timeout bounds one read only: a server that sends a byte a second must end too."""
-    blocks, size = [], 0
-    while block := response.read1(_BLOCK):
-        blocks.append(block)
-        size += len(block)
-        if size > _LARGEST:
-            raise ValueError(f"the answer is larger than {_LARGEST >> 20} MiB")
-        if time.monotonic() > until:
-            raise TimeoutError("timed out in the middle of the answer")
-    return b"".join(blocks)
-
-
-def _judged(url: str, error: urllib.error.HTTPError) -> Exception:
-    with error:
-        words = error.read(_WORDS).decode("utf-8", "replace")
-    told = retry_after({name.lower(): value for name, value in error.headers.items()}, datetime.now(UTC))
-    if error.code == _LIMITED or (error.code == _UNAVAILABLE and told is not None):
+def _judged(url: str, reply: Reply) -> Exception:
+    words = reply.body[:_WORDS].decode("utf-8", "replace")
+    told = retry_after(reply.headers, datetime.now(UTC))
+    if reply.status == _LIMITED or (reply.status == _UNAVAILABLE and told is not None):
         hopeless = _OUT_OF_MONEY in words
-        return _BusyError(f"HTTP {error.code}: {words}", told=told, limited=True, hopeless=hopeless)
-    if error.code >= _SERVER_ERRORS or error.code in (*_PASSING, _FAILED_DEPENDENCY):
-        return _BusyError(f"HTTP {error.code}: {words}", told=told)
-    return RefusalError(url, error.code, words)
+        return _BusyError(f"HTTP {reply.status}: {words}", told=told, limited=True, hopeless=hopeless)
+    if reply.status >= _SERVER_ERRORS or reply.status in (*_PASSING, _FAILED_DEPENDENCY):
+        return _BusyError(f"HTTP {reply.status}: {words}", told=told)
+    return RefusalError(url, reply.status, words)
