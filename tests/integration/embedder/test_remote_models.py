@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -165,6 +166,44 @@ def test_all_callers_of_a_process_pause_together(server: ModelServer) -> None:
     refused, *rest = sorted(one.at for one in server.asked)
     assert len(server.encodings()) == 8
     assert min(rest) - refused >= 0.95
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_storm_of_faults_changes_no_vector_and_no_pause_is_broken(
+    server: ModelServer, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six threads on three models, a third of all requests failing somehow: whoever gets an answer gets the right one,
+    in time everybody does, and nothing is sent between a refusal and the end of the pause that it asked for."""
+    monkeypatch.setattr(retrying, "_FIRST_S", 0.005)
+    told, late = 0.4, 0.2
+    chance = random.Random(seed)
+    limited = Fault(429, {"retry-after": str(told)})
+    faults = [limited, *[Fault(500), Fault(503), Fault(cut=9), Fault(hang_up=True)] * 3, *[Fault()] * 26]
+    server.faults.extend([Fault(), Fault(), limited, *chance.choices(faults, k=90)])
+    refused = {n for n, fault in enumerate(server.faults) if fault.status == 429}
+    models = [model_at(server, kind, RemoteTerms(texts=4, patience_s=20.0)) for kind in ("openai", "openai", "tei")]
+    wrong: list[object] = []
+
+    def work(number: int) -> None:
+        for turn in range(4):
+            texts = [f"thread {number} turn {turn} text {n}" for n in range(1 + number * 2)]
+            found = models[number % 3].encode(texts)
+            if not np.allclose(found, rows_of(texts), atol=1e-6):
+                wrong.append((number, turn))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    asked = server.encodings()
+    assert len(asked) > 60
+    ends = [one.at for n, one in enumerate(asked) if n in refused]
+    sent = [one.at for one in server.asked]
+    assert ends
+    # What was on its way when the refusal came may still arrive: that is over after `late`.
+    assert [at for end in ends for at in sent if end + late < at < end + told - 0.01] == []
 
 
 def test_another_key_is_another_account(server: ModelServer) -> None:

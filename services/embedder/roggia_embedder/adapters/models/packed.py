@@ -61,7 +61,7 @@ class PackedModel(ABC):
 
     def count_tokens(self, texts: Sequence[str], kind: TextKind = "passage") -> list[int]:
         """See `EmbeddingModel`."""
-        return [len(ids) for ids in self._tokenize(texts, kind)["input_ids"]]
+        return [len(ids) for ids in self._tokenize(texts, kind)["input_ids"]] if texts else []
 
     def encode(self, texts: Sequence[str], kind: TextKind = "passage") -> Matrix:
         """See `EmbeddingModel`."""
