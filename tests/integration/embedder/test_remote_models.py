@@ -283,6 +283,29 @@ def test_a_proxy_of_the_environment_is_used(server: ModelServer, monkeypatch: py
     assert straight.path == "/v1/embeddings"
 
 
+@pytest.mark.parametrize(
+    ("status", "words", "too_long"),
+    [
+        (400, "This model's maximum context length is 8192 tokens, however you requested 9000 tokens", True),
+        (400, "the input length exceeds the context length", True),
+        (422, "`inputs` must have less than 512 tokens. Given: 600", True),
+        (413, "", True),
+        (400, "Invalid API token", False),
+        (400, "encoding_format: must be float", False),
+        (404, "the model `m` does not exist", False),
+    ],
+)
+def test_only_words_about_length_make_a_text_too_long(
+    server: ModelServer, status: int, words: str, too_long: bool
+) -> None:
+    """A text that is too long becomes a dead letter; any other refusal stops the service, and no document pays."""
+    server.faults.append(Fault(status, words=words))
+    with pytest.raises(EmbedderError) as caught:
+        model_at(server, "openai").encode(["one"])
+    assert isinstance(caught.value, ChunkTooLongError) == too_long
+    assert words in str(caught.value) or too_long
+
+
 def test_a_wrong_key_stops_the_service(server: ModelServer) -> None:
     """Trying again does not help: the error is not one that is waited for."""
     server.faults.append(Fault(401, words="no such key"))

@@ -64,7 +64,7 @@ def exported(path: Path, weights: str, precision: Precision, folder: Path) -> Ex
     """
     home = folder / "onnx" / f"{weights[:32]}-{number_type(precision)}"
     if not (home / _ABOUT).is_file():
-        _make(path, precision, home)
+        _make(path, precision, home, folder / "onnx" / f"{weights[:32]}-{number_type('fp32')}" / _MODEL)
     return Exported(home / _MODEL, _about(json.loads((home / _ABOUT).read_text("utf-8"))))
 
 
@@ -83,7 +83,7 @@ def _about(held: dict[str, Any]) -> About:
     return About(**held | {"inputs": tuple(held["inputs"])})
 
 
-def _make(path: Path, precision: Precision, home: Path) -> None:
+def _make(path: Path, precision: Precision, home: Path, made: Path) -> None:
     # Not tempfile's: its folders are for one user, and another service of this machine may read this one.
     work = home.with_name(f".part-{os.getpid()}-{threading.get_ident()}")
     try:
@@ -93,7 +93,7 @@ def _make(path: Path, precision: Precision, home: Path) -> None:
             f"model_folder: {home.parent} cannot be written: {error}; name a folder that can"
         ) from error
     try:
-        _export(path, precision, work)
+        _export(path, precision, work, made)
         try:
             work.rename(home)
         except OSError:
@@ -104,16 +104,16 @@ def _make(path: Path, precision: Precision, home: Path) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _export(path: Path, precision: Precision, work: Path) -> None:
+def _export(path: Path, precision: Precision, work: Path, made: Path) -> None:
+    """`made` is where this model's fp32 file stands, if it was ever exported."""
     model = open_model(path, "cpu").float()
     inputs = tuple(model.tokenizer(["a"]).keys())
-    plain = work / "plain.onnx"
-    _to_onnx(model, inputs, plain)
+    plain = work / "plain.onnx" if precision == "int8" else work / _MODEL
+    if precision == "fp32" or not made.is_file():
+        _to_onnx(model, inputs, plain)
     if precision == "int8":
-        _quantize(plain, work / _MODEL)
-        plain.unlink()
-    else:
-        plain.rename(work / _MODEL)
+        _quantize(made if made.is_file() else plain, work / _MODEL)
+        plain.unlink(missing_ok=True)
     _check(model, inputs, work / _MODEL, precision)
     modules = json.loads((path / "modules.json").read_text("utf-8"))
     about = About(

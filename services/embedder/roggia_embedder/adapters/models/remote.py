@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -23,7 +24,10 @@ _BYTES_PER_TOKEN = 3
 _TOO_MUCH = (400, 413, 422)
 """What servers answer to too many texts or tokens: TEI 413 or 422, OpenAI and vLLM 400."""
 _TOO_LARGE = 413
-_ABOUT_LENGTH = ("token", "length", "too long", "context")
+_LENGTH = re.compile(r"token|length|context|input", re.IGNORECASE)
+_EXCEEDED = re.compile(r"\bmax|exceed|too long|too large|less than|longer|limit", re.IGNORECASE)
+"""Words of OpenAI, vLLM, Ollama and TEI about a text beyond the window. Both kinds must be there: "invalid token" is
+about a key, and a document must not become a dead letter for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,8 @@ class RemoteModel(ABC):
 
 
 def _about_length(refusal: RefusalError) -> bool:
-    return refusal.status == _TOO_LARGE or any(word in refusal.words.lower() for word in _ABOUT_LENGTH)
+    words = refusal.words
+    return refusal.status == _TOO_LARGE or bool(_LENGTH.search(words) and _EXCEEDED.search(words))
 
 
 def _estimate(text: str) -> int:
