@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -28,6 +27,8 @@ from starlette.routing import BaseRoute
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
 from roggia_embedder.embedding.parts import Target
 from roggia_embedder.embedding.vectors import VectorSupply
+from roggia_embedder.generations.loading import load as load_model
+from roggia_embedder.generations.reference import reference_of
 from roggia_embedder.handlers.embed import EmbedHandler
 from roggia_embedder.handlers.upsert import UpsertHandler
 from roggia_embedder.indexing.departures import Departures
@@ -35,7 +36,7 @@ from roggia_embedder.maintenance import Maintenance
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
 from roggia_embedder.query.publishing import Publisher
 from roggia_embedder.query.role import QueryRole
-from roggia_embedder.settings import DEFAULT_MODEL, STUB_MODEL, EmbedderOptions, EmbedderSettings
+from roggia_embedder.settings import EmbedderOptions, EmbedderSettings
 from roggia_embedder.verify import http as verifying
 from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
 from roggia_embedder.verify.limits import Pace
@@ -222,39 +223,7 @@ class _Late:
 
 def model_of(options: EmbedderOptions) -> EmbeddingModel:
     """The model that the settings name, not loaded yet. Raises `ModelLoadError`."""
-    if options.model == STUB_MODEL:
-        from roggia_embedder.adapters.models.stub import StubModel
-
-        return StubModel(options.dimension, options.window)
-    if options.remote_model:
-        from roggia_embedder.adapters.models.openai_http import OpenAiModel
-
-        return OpenAiModel(
-            options.model,
-            name=options.model_name,
-            revision=options.model_revision,
-            window=options.window,
-            dimension=options.dimension,
-            key=options.model_key,
-            timeout_s=options.model_timeout_s,
-        )
-    return _local_model(options)
-
-
-def _local_model(options: EmbedderOptions) -> EmbeddingModel:
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from roggia_embedder.adapters.models.sentence_transformer import SentenceTransformerModel, bundled_path
-
-    bundled = options.model == DEFAULT_MODEL
-    return SentenceTransformerModel(
-        bundled_path() if bundled else Path(options.model),
-        name=DEFAULT_MODEL if bundled else Path(options.model).name,
-        window=options.window,
-        batch_tokens=options.batch_tokens,
-        device=options.device,
-        threads=options.threads,
-        prefixes=(options.passage_prefix, options.query_prefix),
-    )
+    return load_model(reference_of(options), options)
 
 
 def store_of(options: EmbedderOptions) -> tuple[VectorStore, IndexCatalogue]:

@@ -10,12 +10,18 @@ class EmbedderError(RoggiaError):
 
 
 class ChunkTooLongError(EmbedderError):
-    """A text has more tokens than the model's window. It is refused, never silently cut."""
+    """A text has more tokens than the model's window. It is refused, never silently cut.
 
-    def __init__(self, tokens: int, window: int) -> None:
-        super().__init__(f"a text of {tokens} tokens does not fit the model's window of {window}")
+    `tokens` is 0 when a server refused it without a number. `texts` are the places of all such texts in the call, when
+    whoever refused knows them; empty: count to find them.
+    """
+
+    def __init__(self, tokens: int, window: int, texts: tuple[int, ...] = ()) -> None:
+        size = f"of {tokens} tokens" if tokens else "that the model server calls too long"
+        super().__init__(f"a text {size} does not fit the model's window of {window}")
         self.tokens = tokens
         self.window = window
+        self.texts = texts
 
 
 class ModelMismatchError(EmbedderError):
@@ -26,6 +32,29 @@ class ModelMismatchError(EmbedderError):
         self.collection = collection
         self.holds = holds
         self.offered = offered
+
+
+class ReferenceMismatchError(ModelMismatchError):
+    """What a model reference's uri gives is not the model that the reference names: `holds` is what it names."""
+
+    def __str__(self) -> str:
+        return (
+            f"model: {self.collection} gives {self.offered}, not {self.holds} as its reference says; restore those "
+            "weights and settings, or make a new generation for what is there now"
+        )
+
+
+class ModelChangedError(EmbedderError):
+    """A model server answers as another model than before. Its vectors are refused: mixed in one collection, they
+    would be compared without meaning. Who changed the model on purpose makes a new generation with a new revision."""
+
+    def __init__(self, where: str, before: str, after: str) -> None:
+        super().__init__(
+            f"{where}: the model has changed: it was {before}, now it is {after}; restore it, or set another "
+            "model_revision and make a new generation"
+        )
+        self.before = before
+        self.after = after
 
 
 class UnknownCollectionError(EmbedderError):

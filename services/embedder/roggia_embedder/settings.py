@@ -11,7 +11,9 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, Port, ServiceSettings, load
 
+from roggia_embedder.precision import PRECISIONS, Backend, Precision
 from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.remote import TERMS, RemoteTerms
 from roggia_embedder.tuning import TUNING, IndexTuning
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -36,12 +38,29 @@ class EmbedderOptions(BaseSettings):
         DEFAULT_MODEL,
         min_length=1,
         description="all-MiniLM-L6-v2 (bundled), a folder with a sentence-transformers model, the base URL of an "
-        "OpenAI-compatible server (…/v1), or stub (hashes, no meaning: tests and benchmarks)",
+        "OpenAI-compatible server (…/v1), tei+http://… for Text Embeddings Inference, or stub (hashes, no meaning: "
+        "tests and benchmarks)",
     )
     model_name: str = Field("", description="model name to send to an OpenAI-compatible server")
     model_revision: str = Field("", description="stands for the weights of a remote model: change it when they change")
-    model_key: SecretStr | None = Field(None, description="API key of an OpenAI-compatible server")
+    model_key: SecretStr | None = Field(None, description="API key of the model server that `model` names; of no other")
+    model_keys: dict[str, SecretStr] = Field(
+        {},
+        description="API keys of the model servers of other index generations, as JSON: "
+        '{"https://host:port": "key"}; a server that is not named gets none',
+    )
     model_timeout_s: float = Field(60.0, gt=0, description="seconds until a request to a model server has failed")
+    model_folder: Path = Field(
+        Path("roggia-data/models"),
+        description="folder for ONNX files made from a model, and for what model servers answered first",
+    )
+    remote: RemoteTerms = Field(TERMS, description="how a model server is spoken to")
+    backend: Backend = Field("torch", description="what computes a local model: torch, or onnx (CPU; extra `onnx`)")
+    precision: Precision = Field(
+        "fp32",
+        description="numbers that a local model computes in: fp32, bf16, fp16 (torch) or int8 (onnx); each makes "
+        "another model of it, whose vectors do not mix",
+    )
     dimension: int = Field(384, ge=1, le=65_536, description="dimension of a remote model's or the stub's vectors")
     window: int = Field(512, ge=16, le=131_072, description="most tokens of one text, special tokens included")
     passage_prefix: str = Field("", description="put before every passage, for models that were trained with one")
@@ -99,7 +118,7 @@ class EmbedderOptions(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.remote_model and not (self.model_name and self.model_revision):
+        if self.model.startswith(("http://", "https://")) and not (self.model_name and self.model_revision):
             raise ValueError("a model server needs model_name and model_revision")
         if "://" in self.store and self.store.partition("://")[0] not in STORE_ENGINES:
             # The rest of the URL may hold a password.
@@ -107,12 +126,17 @@ class EmbedderOptions(BaseSettings):
                 f"store: no engine for {self.store.partition('://')[0][:32]}://; use a folder or one of "
                 + ", ".join(f"{scheme}://" for scheme in STORE_ENGINES)
             )
+        if self.precision not in PRECISIONS[self.backend]:
+            known = ", ".join(PRECISIONS[self.backend])
+            raise ValueError(f"precision {self.precision} is not of backend {self.backend}; use {known}")
+        if self.backend == "onnx" and self.device != "cpu":
+            raise ValueError(f"backend onnx runs on the cpu, not on device {self.device}; use backend torch there")
         return self
 
     @property
     def remote_model(self) -> bool:
         """The model is a server."""
-        return self.model.startswith(("http://", "https://"))
+        return self.model.startswith(("http://", "https://", "tei+http://", "tei+https://"))
 
     @property
     def store_engine(self) -> StoreEngine:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
-from roggia_embedder.errors import ModelUnavailableError
+from roggia_embedder.errors import ModelChangedError, ModelUnavailableError
 from roggia_embedder.ports import EmbeddingModel, Matrix, TextKind
 from roggia_embedder.query import api
 from roggia_embedder.query.errors import EncoderUnavailableError, ModelNotLoadedError
@@ -66,15 +66,22 @@ async def test_asking_needs_the_model_also_in_lexical_mode() -> None:
 
 
 class DownModel(WordsModel):
-    """A model server that does not answer."""
+    """A model server that does not answer, or not as the model that it was."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
 
     def encode(self, texts: Sequence[str], kind: TextKind = "passage") -> Matrix:
-        raise ModelUnavailableError("connection refused")
+        raise self._error
 
 
-async def test_model_server_that_is_down_is_a_503() -> None:
-    """A model that may answer later is reported as unavailable."""
-    service = (await role(DownModel(), "Signing keys are rotated.", holds=WordsModel())).service
+@pytest.mark.parametrize(
+    "error", [ModelUnavailableError("connection refused"), ModelChangedError("http://model", "a", "b")], ids=repr
+)
+async def test_model_server_that_is_down_or_another_is_a_503(error: Exception) -> None:
+    """A model that may answer later is reported as unavailable; no query is answered by another one."""
+    service = (await role(DownModel(error), "Signing keys are rotated.", holds=WordsModel())).service
     with pytest.raises(EncoderUnavailableError) as caught:
         await service.search(request())
     assert (caught.value.status, caught.value.code) == (503, "model_unavailable")

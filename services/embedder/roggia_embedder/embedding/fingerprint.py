@@ -36,6 +36,12 @@ class Fingerprint:
         )
 
 
+def part_of(fingerprint: str, part: str) -> str:
+    """What a fingerprint's text says about one part (`backend`, `quant`, `dim` …); empty when it has none."""
+    parts = dict(item.partition("=")[::2] for item in fingerprint.split(";")[1:])
+    return parts.get(part, "")
+
+
 def files_hash(paths: Iterable[Path]) -> str:
     """SHA-256 over names and contents of files, in the order of their names."""
     digest = hashlib.sha256()

@@ -88,13 +88,21 @@ class VectorSupply:
             return {}, {}
         try:
             return dict(zip(texts, self._model.encode(texts), strict=True)), {}
-        except ChunkTooLongError:
-            lengths = dict(zip(texts, self._model.count_tokens(texts), strict=True))
+        except ChunkTooLongError as error:
+            refused = self._too_long(texts, error)
+        rows, more = self._encode([text for text in texts if text not in refused])
+        return rows, refused | more
+
+    def _too_long(self, texts: Sequence[str], error: ChunkTooLongError) -> dict[str, ChunkTooLongError]:
+        """Which texts do not fit. A server's own refusals count more than numbers, which it may not tell."""
+        if error.texts:
+            return {texts[index]: error for index in error.texts}
         window = self._model.window
+        lengths = dict(zip(texts, self._model.count_tokens(texts), strict=True))
         refused = {text: ChunkTooLongError(n, window) for text, n in lengths.items() if n > window}
         if not refused:
             raise ChunkTooLongError(max(lengths.values()), window)
-        return self._encode([text for text in texts if text not in refused])[0], refused
+        return refused
 
     async def _remember(
         self,

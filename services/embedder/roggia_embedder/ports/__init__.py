@@ -6,6 +6,7 @@ from roggia_embedder.ports.cache import CacheUse, VectorCache
 from roggia_embedder.ports.catalogue import IndexBinding, IndexCatalogue
 from roggia_embedder.ports.model import EmbeddingModel, Matrix, TextKind
 from roggia_embedder.ports.search import Filters, Hit, SearchRequest
+from roggia_embedder.ports.source import ModelSource
 from roggia_embedder.ports.store import VectorStore
 from roggia_embedder.ports.values import (
     Attributes,
@@ -33,6 +34,7 @@ __all__ = [
     "IndexBinding",
     "IndexCatalogue",
     "Matrix",
+    "ModelSource",
     "PartNote",
     "PartTally",
     "Passage",

@@ -16,7 +16,7 @@ class EmbeddingModel(Protocol):
     """Texts in, unit vectors out. Used by the embed role for passages and by the query role for queries.
 
     Calls are synchronous and may take seconds: callers run them in a thread. An implementation is safe to call from
-    several threads, one call at a time being computed.
+    several threads; a local one computes one call at a time.
     """
 
     @property
@@ -38,7 +38,9 @@ class EmbeddingModel(Protocol):
     def encode(self, texts: Sequence[str], kind: TextKind = "passage") -> Matrix:
         """One row per text, in the order given: float32, C-contiguous, shape (len(texts), dimension), rows of length 1.
 
-        Raises `ChunkTooLongError` for a text beyond the window, `ModelUnavailableError` when a remote model is down.
+        Raises `ChunkTooLongError` for a text beyond the window; of a remote model `ModelUnavailableError` when it is
+        down or busy, `ModelChangedError` when it is not the model any more that the fingerprint names. All or nothing:
+        no row is returned then.
         """
         ...
 

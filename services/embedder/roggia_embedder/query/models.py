@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
 
-from roggia_embedder.errors import ModelUnavailableError
+from roggia_embedder.errors import ModelChangedError, ModelUnavailableError
 from roggia_embedder.ports import EmbeddingModel, IndexBinding, Matrix
 from roggia_embedder.query.encoding import BatchingEncoder
 from roggia_embedder.query.errors import EncoderUnavailableError, ModelNotLoadedError, QueryTooLongError
@@ -91,5 +91,5 @@ def _load(model: EmbeddingModel) -> str:
 async def _answer(encoding: Awaitable[Matrix]) -> Matrix:
     try:
         return await encoding
-    except ModelUnavailableError as error:
+    except (ModelUnavailableError, ModelChangedError) as error:
         raise EncoderUnavailableError(f"the embedding model does not answer: {error}") from error

@@ -47,6 +47,7 @@ class DataDirectory:
         self.registry = self.root / "registry"
         self.index = self.root / "index"
         self.cache = self.root / "vectors.sqlite"
+        self.models = self.root / "models"
         self.catalogue = self.root / "catalogue.sqlite"
         self.content = self.root / "content"
         self.logs = self.root / "logs"

@@ -83,6 +83,7 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
             ports,
             {
                 "ROGGIA_EMBEDDER_CACHE": str(data.cache),
+                "ROGGIA_EMBEDDER_MODEL_FOLDER": str(data.models),
                 # On a CPU, a batch of the default size takes ten seconds: progress would come in jumps, and Ctrl-C
                 # would wait for it.
                 "ROGGIA_EMBEDDER_EMBED_BATCH__MAX_BYTES": str(64 << 10),
@@ -94,6 +95,7 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
             ports,
             {
                 "ROGGIA_EMBEDDER_STORE": str(data.index),
+                "ROGGIA_EMBEDDER_MODEL_FOLDER": str(data.models),
                 "ROGGIA_EMBEDDER_QUERY_PORT": str(ports.query),
             },
         ),

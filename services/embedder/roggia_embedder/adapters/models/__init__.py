@@ -1,1 +1,1 @@
-"""Embedding models: sentence-transformers, any OpenAI-compatible server, and an openly named stub."""
+"""Embedding models: sentence-transformers on torch or ONNX, OpenAI-compatible servers, TEI, and a stub named so."""
