@@ -1,0 +1,196 @@
+"""The gate: is the new generation not worse than the old one, by a margin, on the same questions? Pure.
+
+Three verdicts. For every measure and the whole set, with one-sided 95 % bounds of the mean difference new - old:
+pass, the lower bound is above minus the margin: it is shown not to be worse; fail, the upper bound is below minus the
+margin: it is shown to be worse; inconclusive, neither: more queries are needed, and the result says how many. Every
+measure has to pass (an intersection-union test: no correction is due, Berger 1982). A slice fails when it is shown to
+be worse than its own margin after Holm's correction over all slices and measures, and takes the whole with it; a slice
+in which nothing can be shown is reported, and holds up nothing unless it is required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from roggia_operator.evaluation.errors import EvaluationError
+from roggia_operator.evaluation.slices import EVERYTHING
+from roggia_operator.evaluation.statistics import bootstrap, holm, power
+from roggia_operator.evaluation.statistics.bootstrap import Floats
+
+GATED = ("mrr@10", "ndcg@10")
+"""Measures that decide."""
+
+
+class Verdict(StrEnum):
+    """What the gate says."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+
+
+class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`margin` is the loss that is put up with. Below `least_queries` nothing is decided: fewer than 75 topics are of
+    no real value (Spärck Jones and van Rijsbergen 1975). Slices smaller than `least_slice` are not tested."""
+
+    margin: float = 0.03
+    slice_margin: float = 0.05
+    alpha: float = 0.05
+    resamples: int = bootstrap.RESAMPLES
+    seed: int = bootstrap.SEED
+    least_queries: int = 75
+    least_slice: int = 30
+    required: tuple[str, ...] = ()
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One measure on one slice. `low` and `high` are one-sided bounds of `difference`, new - old.
+
+    `harm` is the p value of being worse than the margin, for slices after Holm. `needed_if_equal` and `needed_as_seen`:
+    queries for a decision in four cases of five, if the two are equal, and if the difference is what was seen.
+    """
+
+    slice: str
+    measure: str
+    verdict: Verdict
+    queries: int
+    old: float
+    new: float
+    difference: float
+    low: float
+    high: float
+    sd: float
+    harm: float
+    needed_if_equal: int | None
+    needed_as_seen: int | None
+
+
+class GateResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict, in a sentence why, and the evidence: the whole set first, then slices by name."""
+
+    verdict: Verdict
+    reason: str
+    compared: tuple[Compared, ...]
+
+
+def judge(
+    old: Mapping[str, Floats],
+    new: Mapping[str, Floats],
+    slices: Mapping[str, NDArray[np.bool_]],
+    settings: GateSettings | None = None,
+) -> GateResult:
+    """Judge paired scores: by measure one number per question, in one order; `slices` says which questions are in each.
+
+    `slices` holds `EVERYTHING`. Raises `EvaluationError` for scores that do not pair.
+    """
+    settings = settings or GateSettings()
+    names = [EVERYTHING, *sorted(name for name in slices if _tested(name, slices[name], settings))]
+    pairs = [(name, measure) for name in names for measure in GATED]
+    _check(old, new, len(slices[EVERYTHING]))
+    member = np.column_stack([slices[name].astype(np.float64) for name, _ in pairs])
+    values = np.column_stack([new[measure] - old[measure] for _, measure in pairs])
+    compared = _compare(pairs, (old, new), slices, bootstrap.resample(
+        values, member, resamples=settings.resamples, seed=settings.seed), settings)  # fmt: skip
+    return _result(compared, settings)
+
+
+def verdicts(low: Floats, high: Floats, margin: float) -> NDArray[np.str_]:
+    """The verdict by bounds alone, for arrays of them."""
+    return np.where(low > -margin, Verdict.PASS.value, np.where(high < -margin, Verdict.FAIL, Verdict.INCONCLUSIVE))
+
+
+def _tested(name: str, member: NDArray[np.bool_], settings: GateSettings) -> bool:
+    return name != EVERYTHING and int(member.sum()) >= settings.least_slice and not bool(member.all())
+
+
+def _check(old: Mapping[str, Floats], new: Mapping[str, Floats], count: int) -> None:
+    for measure in GATED:
+        for scores in (old[measure], new[measure]):
+            if len(scores) != count or not np.all((scores >= 0) & (scores <= 1)):
+                raise EvaluationError(f"{measure}: {len(scores)} scores for {count} questions; give one in 0..1 for each")
+
+
+def _compare(
+    pairs: Sequence[tuple[str, str]],
+    scores: tuple[Mapping[str, Floats], Mapping[str, Floats]],
+    slices: Mapping[str, NDArray[np.bool_]],
+    drawn: bootstrap.Resampled,
+    settings: GateSettings,
+) -> list[Compared]:
+    whole = np.array([name == EVERYTHING for name, _ in pairs])
+    low, high = drawn.low(settings.alpha), drawn.high(settings.alpha)
+    harm = np.where(whole, drawn.harm(settings.margin), drawn.harm(settings.slice_margin))
+    harm[~whole] = holm.adjusted(harm[~whole])
+    return [
+        _one(pair, scores, slices[pair[0]], (float(low[at]), float(high[at]), float(harm[at])), settings)
+        for at, pair in enumerate(pairs)
+    ]
+
+
+def _one(
+    pair: tuple[str, str],
+    scores: tuple[Mapping[str, Floats], Mapping[str, Floats]],
+    member: NDArray[np.bool_],
+    bounds: tuple[float, float, float],
+    settings: GateSettings,
+) -> Compared:
+    name, measure = pair
+    old, new = scores[0][measure][member], scores[1][measure][member]
+    low, high, harm = bounds
+    margin = settings.margin if name == EVERYTHING else settings.slice_margin
+    seen, count = float((new - old).mean()), len(old)
+    sd = float((new - old).std(ddof=1)) if count > 1 else 0.0
+    planned = power.spread(sd, count)
+    return Compared(
+        slice=name, measure=measure, verdict=_verdict(name, bounds, count, margin, settings), queries=count,
+        old=float(old.mean()), new=float(new.mean()), difference=seen, low=low, high=high, sd=sd, harm=harm,
+        needed_if_equal=power.needed(planned, margin, alpha=settings.alpha),
+        needed_as_seen=power.needed(planned, abs(seen + margin), alpha=settings.alpha),
+    )  # fmt: skip
+
+
+def _verdict(
+    name: str, bounds: tuple[float, float, float], count: int, margin: float, settings: GateSettings
+) -> Verdict:
+    low, high, harm = bounds
+    if name == EVERYTHING:
+        if count < settings.least_queries:
+            return Verdict.INCONCLUSIVE
+        return Verdict(str(verdicts(np.array(low), np.array(high), margin)))
+    if harm <= settings.alpha:
+        return Verdict.FAIL
+    return Verdict.PASS if low > -margin else Verdict.INCONCLUSIVE
+
+
+def _result(compared: Sequence[Compared], settings: GateSettings) -> GateResult:
+    verdict, reason = _weighed(compared, settings)
+    return GateResult(verdict=verdict, reason=reason, compared=tuple(compared))
+
+
+def _weighed(compared: Sequence[Compared], settings: GateSettings) -> tuple[Verdict, str]:
+    worse = [one for one in compared if one.verdict is Verdict.FAIL]
+    if worse:
+        return Verdict.FAIL, "worse than the margin: " + ", ".join(map(_said, worse))
+    tested = {one.slice for one in compared}
+    absent = [name for name in settings.required if name not in tested]
+    if absent:
+        return Verdict.INCONCLUSIVE, f"required slices with fewer than {settings.least_slice} queries: {', '.join(absent)}"
+    asked = {EVERYTHING, *settings.required}
+    open_ = [one for one in compared if one.slice in asked and one.verdict is Verdict.INCONCLUSIVE]
+    if open_:
+        return Verdict.INCONCLUSIVE, "; ".join(map(_lacking, open_))
+    return Verdict.PASS, "not worse than the margin: " + ", ".join(map(_said, compared[: len(GATED)]))
+
+
+def _said(one: Compared) -> str:
+    return f"{one.measure} on {one.slice} {one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f})"
+
+
+def _lacking(one: Compared) -> str:
+    wanted = one.needed_if_equal
+    return f"{_said(one)}: {one.queries} queries decide nothing; equal models need about {wanted}"
