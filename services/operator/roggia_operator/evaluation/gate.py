@@ -29,7 +29,7 @@ GATED = ("mrr@10", "ndcg@10")
 class Verdict(StrEnum):
     """What the gate says."""
 
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
 
@@ -112,7 +112,9 @@ def _check(old: Mapping[str, Floats], new: Mapping[str, Floats], count: int) -> 
     for measure in GATED:
         for scores in (old[measure], new[measure]):
             if len(scores) != count or not np.all((scores >= 0) & (scores <= 1)):
-                raise EvaluationError(f"{measure}: {len(scores)} scores for {count} questions; give one in 0..1 for each")
+                raise EvaluationError(
+                    f"{measure}: {len(scores)} scores for {count} questions; give one in 0..1 for each"
+                )
 
 
 def _compare(
@@ -179,7 +181,10 @@ def _weighed(compared: Sequence[Compared], settings: GateSettings) -> tuple[Verd
     tested = {one.slice for one in compared}
     absent = [name for name in settings.required if name not in tested]
     if absent:
-        return Verdict.INCONCLUSIVE, f"required slices with fewer than {settings.least_slice} queries: {', '.join(absent)}"
+        return (
+            Verdict.INCONCLUSIVE,
+            f"required slices with fewer than {settings.least_slice} queries: {', '.join(absent)}",
+        )
     asked = {EVERYTHING, *settings.required}
     open_ = [one for one in compared if one.slice in asked and one.verdict is Verdict.INCONCLUSIVE]
     if open_:

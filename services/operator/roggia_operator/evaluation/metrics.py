@@ -1,18 +1,17 @@
 """Measures of one ranking against judgements, and of two rankings against each other. Pure.
 
-A ranking is a sequence of distinct keys (documents, or chunks), best first. Judgements map keys to grades; a grade above
-0 is relevant. Callers: `scoring` for every question of an evaluation.
+A ranking is a sequence of distinct keys (documents, or chunks), best first. Judgements map keys to grades; above 0 is
+relevant. Callers: `scoring` for every question of an evaluation.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-Key: TypeAlias = Hashable
-Ranking: TypeAlias = Sequence[Key]
-Grades: TypeAlias = Mapping[Key, int]
+Ranking: TypeAlias = Sequence[str]
+Grades: TypeAlias = Mapping[str, int]
 
 DEPTH = 10
 """Depth of nDCG, MRR and overlap, and the deepest recall that a page of results shows."""
@@ -22,7 +21,7 @@ PERSISTENCE = 0.9
 
 
 def recall(ranking: Ranking, grades: Grades, k: int) -> float:
-    """Share of the relevant keys among the first `k` (Manning, Raghavan, Schütze 2008, ch. 8). Needs one relevant key."""
+    """Share of the relevant keys among the first `k` (Manning et al. 2008, ch. 8). Needs one relevant key."""
     relevant = {key for key, grade in grades.items() if grade > 0}
     return len(relevant.intersection(ranking[:k])) / len(relevant)
 
@@ -43,7 +42,7 @@ def ndcg(ranking: Ranking, grades: Grades, k: int = DEPTH) -> float:
 
 
 def _dcg(grades: Sequence[int]) -> float:
-    return sum((2**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
+    return math.fsum((2.0**grade - 1) / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
 
 
 def overlap(one: Ranking, other: Ranking, k: int = DEPTH) -> float:
@@ -57,7 +56,7 @@ def overlap(one: Ranking, other: Ranking, k: int = DEPTH) -> float:
 
 
 def rbo(one: Ranking, other: Ranking, p: float = PERSISTENCE) -> float:
-    """Rank-biased overlap, extrapolated: Webber, Moffat and Zobel, ACM TOIS 28(4), 2010, eq. 32. An alarm, never a gate.
+    """Rank-biased overlap, extrapolated (Webber, Moffat, Zobel, ACM TOIS 28(4), 2010, eq. 32). An alarm, never a gate.
 
     Agreement is assumed to go on as it was at the end of each list, so lists of unequal length compare too. Two empty
     rankings agree; an empty one agrees with no other.
@@ -77,8 +76,8 @@ def rbo(one: Ranking, other: Ranking, p: float = PERSISTENCE) -> float:
 
 def _agreements(short: Ranking, long: Ranking) -> list[int]:
     """Keys in common at every depth of the longer ranking."""
-    left: set[Key] = set()
-    right: set[Key] = set()
+    left: set[str] = set()
+    right: set[str] = set()
     found = []
     for depth, key in enumerate(long):
         left.add(key)

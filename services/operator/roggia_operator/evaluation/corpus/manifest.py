@@ -1,4 +1,4 @@
-"""A corpus manifest: which documents, in which versions, with which contents. Golden sets and reports name one by its id.
+"""A corpus manifest: which documents, in which versions, with which contents. Golden sets and reports name its id.
 
 JSONL: a header, then one document a line, ordered by tenant and document id. The id is the RFC 6962 tree head of the
 document lines, so the same corpus has the same id wherever and whenever it is made, and one line's membership can be

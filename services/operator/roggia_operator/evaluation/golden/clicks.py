@@ -18,7 +18,6 @@ import msgspec
 from roggia_operator.evaluation.golden.model import GoldenQuery, Judged
 from roggia_operator.evaluation.golden.reading import Complaint, checked, lines, located, parsed
 
-
 CLICKED = "clicked"
 _ANY = Judged(doc_id="-")
 """Stands where judgements come later, so that the checks of a whole question apply."""
@@ -48,7 +47,7 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A document is relevant from `least` clicks on (grade 1), and grade 2 from `clearly` on with half of all of them."""
+    """A document is relevant from `least` clicks on (grade 1); grade 2 from `clearly` on, with half of all of them."""
 
     least: int = 2
     clearly: int = 5

@@ -2,8 +2,8 @@
 
 Known-item search as a test collection without judges goes back to Azzopardi, de Rijke and Balog (SIGIR 2007). The words
 of the question stand in the document, which search by words finds trivially. Two remedies: every question carries the
-share of its words that are copied, and those above `MUCH` a tag, so that both kinds are seen apart; and `Plan.rare` takes
-the words out that few documents hold, which leaves what a search by meaning has to work with.
+share of its words that are copied, and those above `MUCH` a tag, so that both kinds are seen apart; and `Plan.rare`
+takes the words out that few documents hold, which leaves what a search by meaning has to work with.
 """
 
 from __future__ import annotations

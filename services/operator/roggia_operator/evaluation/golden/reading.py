@@ -118,7 +118,9 @@ def _check_relevant(query: GoldenQuery) -> None:
         if not 0 <= one.grade <= MOST_GRADE:
             raise Complaint(f"relevant[{at}].grade: {one.grade}; grades are 0 to {MOST_GRADE}")
     if not any(one.grade > 0 for one in query.relevant):
-        raise Complaint("relevant: nothing has a grade above 0; name a document that answers, or leave the question out")
+        raise Complaint(
+            "relevant: nothing has a grade above 0; name a document that answers, or leave the question out"
+        )
     if query.by_chunk and not all(one.chunk for one in query.relevant):
         raise Complaint("relevant.chunk: some have one, some have none; judge passages or documents, not both")
     if len(query.grades) < len(query.relevant):

@@ -1,11 +1,11 @@
 """Bounds on mean paired differences by a weighted bootstrap that stays honest for few and for mostly equal pairs.
 
-Most questions get the same answer from two models, so paired differences are mostly 0. The usual percentile bootstrap of
-thirty such pairs often sees no difference at all, gives an interval of width 0, and lets a worse model pass. Here each
-resample weighs the pairs by Dirichlet(1, …, 1) (the Bayesian bootstrap: Rubin, Annals of Statistics 9(1), 1981), and one
-more point at the worst possible difference takes part. Its alpha quantile is the bound of Gaffke (2005) in the form of
-Learned-Miller and Thomas (arXiv 1905.06208; Phan et al., ICML 2021): conjectured to cover for every distribution on a
-bounded interval and every sample size. For n pairs without any difference it is the exact binomial bound, about 3/n.
+Most questions get the same answer from two models, so paired differences are mostly 0. The usual percentile bootstrap
+of twenty such pairs often sees hardly any difference, gives a narrow interval, and lets a worse model pass. Here each
+resample weighs the pairs by Dirichlet(1, …, 1) (the Bayesian bootstrap: Rubin, Annals of Statistics 9(1), 1981), and
+one more point at the worst possible difference takes part. Its alpha quantile is the bound of Gaffke (2005) in the form
+of Learned-Miller and Thomas (arXiv 1905.06208; Phan et al., ICML 2021): conjectured to cover for every distribution on
+a bounded interval and every sample size. For n pairs without any difference it is the exact binomial bound, about 3/n.
 """
 
 from __future__ import annotations

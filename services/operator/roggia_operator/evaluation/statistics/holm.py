@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def adjusted(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjusted p values, in the order given (Holm, Scandinavian Journal of Statistics 6(2), 1979): compare with alpha."""
+    """Adjusted p values in the order given, for alpha (Holm, Scandinavian Journal of Statistics 6(2), 1979)."""
     found = np.asarray(p_values, dtype=np.float64)
     order = np.argsort(found, kind="stable")
     factors = np.arange(len(found), 0, -1)
