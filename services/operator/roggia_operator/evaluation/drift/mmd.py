@@ -29,8 +29,8 @@ def content(
 ) -> Trigger:
     """Compare the embeddings (rows) of two windows. Fires when p ≤ `alpha`; `value` is p.
 
-    Raises `EvaluationError` for windows of fewer than `LEAST_POINTS` points or of two dimensions. For two windows of one
-    distribution, whatever it is, it fires with probability at most `alpha`: the test is exact.
+    Raises `EvaluationError` for windows of fewer than `LEAST_POINTS` points or of two dimensions. For two windows of
+    one distribution, whatever it is, it fires with probability at most `alpha`: the test is exact.
     """
     random = np.random.default_rng(seed)
     one, other = _window("reference", reference, random), _window("recent", recent, random)
