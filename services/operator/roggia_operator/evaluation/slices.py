@@ -14,7 +14,7 @@ _LONGEST = "9 and more words"
 _TOKEN = re.compile(r"[^\s\"'`“”‘’(),;?!]+")
 _SHAPES = (
     re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w.:/#@-]+"),  # ERR-1042, v2.3.1, 0x80070057, rfc6962
-    re.compile(r"\w+(?:[._]\w+|::\w+)+(?:\(\))?"),  # os.path, max_tokens, std::move
+    re.compile(r"\w{2,}(?:[._]\w{2,}|::\w+)+(?:\(\))?"),  # os.path, max_tokens, std::move
     re.compile(r"[a-z]+(?:[A-Z][a-z0-9]*)+(?:\(\))?|(?:[A-Z][a-z0-9]+){2,}(?:\(\))?"),  # getUser, HttpServer
     re.compile(r"[A-Z]{2,}(?:[-_][A-Z0-9]+)+"),  # SKU-AB, SQL_MODE
     re.compile(r"\d[\d.-]{4,}"),  # part and ticket numbers

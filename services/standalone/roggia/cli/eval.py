@@ -16,7 +16,6 @@ from roggia_operator.evaluation.golden.model import GoldenSet
 from roggia_operator.evaluation.golden.reading import read
 from roggia_operator.evaluation.judging import Limits
 from roggia_operator.evaluation.report.model import Report, encode
-from roggia_operator.evaluation.report.page import page
 from roggia_operator.evaluation.running import Wanted
 
 from roggia.cli import eval_drift, eval_golden, options
@@ -93,6 +92,8 @@ async def _run(url: str, questions: GoldenSet, wanted: Wanted) -> Report:
 
 
 def _write(folder: Path, report: Report) -> None:
+    from roggia_operator.evaluation.report.page import page  # needs Jinja, which a command line alone does without
+
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "report.json").write_bytes(encode(report))
     (folder / "report.html").write_text(page(report), "utf-8")
