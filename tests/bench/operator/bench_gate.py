@@ -124,8 +124,10 @@ def needed(sets: int, sds: Sequence[float]) -> None:
         questions = power.needed(sd, -MARGIN)
         assert questions is not None
         said = ask(Case(World(0.0, sd), questions), sets, 99)
-        report(f"gate: an equal model passes with the {questions} questions it names, sd {sd:g}",
-               share(said, Verdict.PASS), note="80 % is what it says; both measures and no slice have to agree")  # fmt: skip
+        name = f"gate: an equal model passes with the {questions} questions it names, sd {sd:g}"
+        report(
+            name, share(said, Verdict.PASS), note="it says 80 %; here both measures have to pass, and no slice to fail"
+        )
 
 
 def main() -> None:

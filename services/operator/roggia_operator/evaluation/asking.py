@@ -53,7 +53,7 @@ class Failures:
         self.first = self.first or str(failed)
         if self.count > self._most:
             raise EvaluationError(
-                f"{self.count} questions have no answer, the first because of: {self.first}"
+                f"{self.count} questions have no answer, the first because: {self.first}"
             ) from failed
 
 
