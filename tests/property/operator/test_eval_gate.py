@@ -174,7 +174,7 @@ def test_below_the_least_number_of_queries_nothing_is_decided() -> None:
     result = judge(old, new, {EVERYTHING: np.ones(50, dtype=bool)}, QUICK)
 
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert "50 queries decide nothing; equal models need about" in result.reason
+    assert "50 queries decide nothing; it takes about" in result.reason
     assert (_whole(result).needed_if_equal or 0) > 75
 
 

@@ -52,9 +52,7 @@ class Failures:
         self.count += 1
         self.first = self.first or str(failed)
         if self.count > self._most:
-            raise EvaluationError(
-                f"{self.count} questions have no answer, the first because: {self.first}"
-            ) from failed
+            raise EvaluationError(f"{self.count} questions have no answer, the first because: {self.first}") from failed
 
 
 def question(query: GoldenQuery, generation: int | None, depth: Depth) -> Question:

@@ -197,5 +197,10 @@ def _said(one: Compared) -> str:
 
 
 def _lacking(one: Compared) -> str:
-    wanted = one.needed_if_equal
-    return f"{_said(one)}: {one.queries} queries decide nothing; equal models need about {wanted}"
+    equal, seen = (_about(number) for number in (one.needed_if_equal, one.needed_as_seen))
+    wanted = f"{equal} if the two are equal, {seen} if they differ as seen"
+    return f"{_said(one)}: {one.queries} queries decide nothing; it takes {wanted}"
+
+
+def _about(number: int | None) -> str:
+    return "more than can be had" if number is None else f"about {number:,}"

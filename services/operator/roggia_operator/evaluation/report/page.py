@@ -45,11 +45,11 @@ def _shown(report: Report) -> dict[str, Any]:
     }
 
 
-def _differences(report: Report) -> list[Any]:
+def _differences(report: Report) -> list[tuple[str, Any]]:
     if report.gate is None:
         return []
     by_measure = [[one for one in report.gate.compared if one.measure == measure] for measure in GATED]
-    return [plots.differences(compared, report.settings.margin) for compared in by_measure]
+    return [(compared[0].measure, plots.differences(compared, report.settings)) for compared in by_measure]
 
 
 def _distribution(report: Report) -> Any:

@@ -7,26 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from roggia_operator.evaluation.gate import Compared
+from roggia_operator.evaluation.gate import Compared, GateSettings
 from roggia_operator.evaluation.report import svg
 from roggia_operator.evaluation.report.svg import WIDTH, Scale
+from roggia_operator.evaluation.slices import EVERYTHING
 
 _ROW, _LEFT, _RIGHT, _FOOT = 26, 250, 20, 34
 _BINS = 20
 _TALL = 180
 
 
-def differences(compared: Sequence[Compared], margin: float) -> Markup:
-    """One row a slice: the mean difference, its interval, 0 and the margin."""
-    reach = max([0.05, margin * 1.2, *(abs(bound) for one in compared for bound in (one.low, one.high))])
-    scale = Scale(-reach, reach, _LEFT, WIDTH - _RIGHT)
-    bottom = _ROW * len(compared) + 6
-    parts = [svg.line(scale.at(0), 0, scale.at(0), bottom, "axis"),
-             svg.line(scale.at(-margin), 0, scale.at(-margin), bottom, "margin")]  # fmt: skip
+def differences(compared: Sequence[Compared], settings: GateSettings) -> Markup:
+    """One row a slice: the mean difference, its interval, 0 and the margin of the row."""
+    reach = max([0.05, *(abs(bound) for one in compared for bound in (one.low, one.high, _margin(one, settings)))])
+    scale, bottom = Scale(-reach, reach, _LEFT, WIDTH - _RIGHT), _ROW * len(compared) + 6
+    parts = [svg.line(scale.at(0), 0, scale.at(0), bottom, "axis")]
     for at, one in enumerate(compared):
-        parts += _row(one, scale, _ROW * at + _ROW / 2)
-    parts += [svg.text(scale.at(value), bottom + 16, f"{value:+.2f}", "tick", "middle") for value in (-reach, 0, reach)]
-    parts.append(svg.text(scale.at(-margin), bottom + 16, "margin", "tick", "middle"))
+        parts += _row(one, scale, _ROW * at + _ROW / 2, scale.at(-_margin(one, settings)))
+    for value, label in ((-reach, f"{-reach:.2f}"), (0, "0"), (reach, f"+{reach:.2f}")):
+        parts.append(svg.text(scale.at(value), bottom + 16, label, "tick", "middle"))
     said = "; ".join(f"{one.slice} {one.difference:+.3f} ({one.low:+.3f} to {one.high:+.3f})" for one in compared)
     title = f"Difference of {compared[0].measure} by slice, new minus old"
     return svg.figure(f"diff-{compared[0].measure.partition('@')[0]}", title, said, bottom + _FOOT, parts)
@@ -73,9 +72,14 @@ def _curve(at: int, name: str, seconds: Sequence[float], scales: tuple[Scale, Sc
     return [svg.path(points, f"curve side-{at}"), key]
 
 
-def _row(one: Compared, scale: Scale, middle: float) -> list[Markup]:
+def _row(one: Compared, scale: Scale, middle: float, margin: float) -> list[Markup]:
     return [
         svg.text(_LEFT - 10, middle + 4, f"{one.slice} ({one.queries})", "label", "end"),
+        svg.line(margin, middle - _ROW / 2 + 2, margin, middle + _ROW / 2 - 2, "margin"),
         svg.line(scale.at(one.low), middle, scale.at(one.high), middle, "interval"),
         svg.mark(scale.at(one.difference), middle, one.verdict.value),
     ]
+
+
+def _margin(one: Compared, settings: GateSettings) -> float:
+    return settings.margin if one.slice == EVERYTHING else settings.slice_margin
