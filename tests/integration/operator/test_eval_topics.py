@@ -66,7 +66,7 @@ def _tenant() -> str:
 
 
 async def test_the_corpus_is_the_newest_living_version_of_every_document(kafka: KafkaSettings) -> None:
-    """Older versions, deletions and nulls are gone; what cannot be read is counted; the manifest's id follows content."""
+    """Older versions, deletions and nulls are gone; what cannot be read is counted; the manifest follows."""
     topic, tenant = topics.doc_chunked(1), _tenant()
     await _fill(kafka, topic, [
         _chunked("a", "An old title of a", tenant_id=tenant), _chunked("b", "Title of document b", tenant_id=tenant),

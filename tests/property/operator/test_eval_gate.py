@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from roggia_operator.evaluation.errors import EvaluationError
-from roggia_operator.evaluation.gate import Compared, GateResult, GateSettings, Verdict, judge, verdicts
+from roggia_operator.evaluation.gate import judge, judge_all, verdicts
 from roggia_operator.evaluation.slices import EVERYTHING
 from roggia_operator.evaluation.statistics import bootstrap, holm, power
+from roggia_operator.evaluation.verdict import Compared, GateResult, GateSettings, Verdict
 
 from tests.support.golden_sets import Floats, World, scores
 
@@ -21,7 +22,7 @@ SCORES = st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0])
 def _verdicts(world: World, questions: int, sets: int = 300, seed: int = 3) -> dict[str, float]:
     """Shares of the verdicts over simulated golden sets."""
     found = world.differences(questions, sets, np.random.default_rng(seed))
-    drawn = bootstrap.resample(found, np.ones_like(found), resamples=1_000)
+    drawn = bootstrap.resample(found[:, :, None], np.ones((questions, 1)), resamples=1_000)
     said = verdicts(drawn.low(0.05), drawn.high(0.05), 0.03)
     return {verdict.value: float(np.mean(said == verdict.value)) for verdict in Verdict}
 
@@ -178,6 +179,16 @@ def test_below_the_least_number_of_queries_nothing_is_decided() -> None:
     assert (_whole(result).needed_if_equal or 0) > 75
 
 
+def test_a_bad_slice_of_too_small_a_set_decides_nothing_either() -> None:
+    """Forty of fifty questions make a slice that loses all: with fifty questions that is still no verdict."""
+    member = np.arange(50) < 40
+    old = {name: np.ones(50) for name in ("mrr@10", "ndcg@10")}
+    new = {name: np.where(member, 0.0, 1.0) for name in old}
+    result = judge(old, new, {EVERYTHING: np.ones(50, dtype=bool), "tag=bad": member}, QUICK)
+
+    assert result.verdict is Verdict.INCONCLUSIVE
+
+
 def test_a_required_slice_has_to_show_itself() -> None:
     """A slice that is required and too small, or shows nothing, holds the whole up; not required, it does not."""
     required = GateSettings(resamples=500, required=("tag=t3",))
@@ -188,6 +199,21 @@ def test_a_required_slice_has_to_show_itself() -> None:
     assert held.verdict is Verdict.INCONCLUSIVE
     assert "on tag=t3" in held.reason
     assert "identifier" in _judged(World(), 900, 8, config=absent).reason
+
+
+def test_several_sets_at_once_are_judged_as_each_alone() -> None:
+    """Calibration asks the gate that ships: results of `judge_all` are those of `judge`, number by number."""
+    random = np.random.default_rng(9)
+    slices = {EVERYTHING: np.ones(200, dtype=bool), "tag=even": np.arange(200) % 2 == 0}
+    old, new = World(shift=-0.02).ranks(200, 5, random)
+    pairs = [(scores(one), scores(other)) for one, other in zip(old.T, new.T, strict=True)]
+
+    for alone, together in zip(
+        [judge(*pair, slices, QUICK) for pair in pairs], judge_all(pairs, slices, QUICK), strict=True
+    ):
+        assert alone.verdict is together.verdict
+        for one, other in zip(alone.compared, together.compared, strict=True):
+            assert (one.low, one.high, one.harm) == pytest.approx((other.low, other.high, other.harm))
 
 
 def test_scores_that_do_not_pair_are_refused() -> None:

@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 
 import msgspec
 import pytest
-from roggia_operator.evaluation.gate import GateSettings
 from roggia_operator.evaluation.ports import Question
 from roggia_operator.evaluation.report.model import Report, encode
 from roggia_operator.evaluation.report.page import page
 from roggia_operator.evaluation.running import Wanted, run
+from roggia_operator.evaluation.verdict import GateSettings
 
 from tests.support.evaluating import FakeService, asked, golden, wanted_document
 

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 from roggia_operator.evaluation.asking import Depth
 from roggia_operator.evaluation.errors import EvaluationError, WrongGenerationError
-from roggia_operator.evaluation.gate import GateSettings, Verdict
 from roggia_operator.evaluation.golden.model import Judged
 from roggia_operator.evaluation.judging import Limits
 from roggia_operator.evaluation.ports import Answer, Hit, Question
 from roggia_operator.evaluation.report.model import Check, Report, decode, encode
 from roggia_operator.evaluation.running import Wanted, run
 from roggia_operator.evaluation.scoring import ranking, score
+from roggia_operator.evaluation.verdict import GateSettings, Verdict
 from roggia_runtime.errors import UnavailableError
 
 from tests.support.evaluating import FakeService, asked, golden, wanted_document

@@ -11,9 +11,8 @@ in which nothing can be shown is reported, and holds up nothing unless it is req
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from typing import TypeAlias
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,82 +20,33 @@ from roggia_operator.evaluation.errors import EvaluationError
 from roggia_operator.evaluation.slices import EVERYTHING
 from roggia_operator.evaluation.statistics import bootstrap, holm, power
 from roggia_operator.evaluation.statistics.bootstrap import Floats
+from roggia_operator.evaluation.verdict import GATED, Compared, GateResult, GateSettings, Verdict
 
-GATED = ("mrr@10", "ndcg@10")
-"""Measures that decide."""
-
-
-class Verdict(StrEnum):
-    """What the gate says."""
-
-    PASS = "pass"  # noqa: S105 - a verdict
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
+Scores: TypeAlias = Mapping[str, Floats]
+"""By measure, one number in 0..1 per question, always in the same order."""
+Members: TypeAlias = Mapping[str, NDArray[np.bool_]]
+"""By slice, which questions are in it; `EVERYTHING` is one of them."""
 
 
-class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`margin` is the loss that is put up with. Below `least_queries` nothing is decided: fewer than 75 topics are of
-    no real value (Spärck Jones and van Rijsbergen 1975). Slices smaller than `least_slice` are not tested."""
-
-    margin: float = 0.03
-    slice_margin: float = 0.05
-    alpha: float = 0.05
-    resamples: int = bootstrap.RESAMPLES
-    seed: int = bootstrap.SEED
-    least_queries: int = 75
-    least_slice: int = 30
-    required: tuple[str, ...] = ()
+def judge(old: Scores, new: Scores, slices: Members, settings: GateSettings | None = None) -> GateResult:
+    """Judge one pair of generations. Raises `EvaluationError` for scores that do not pair."""
+    return judge_all([(old, new)], slices, settings)[0]
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """One measure on one slice. `low` and `high` are one-sided bounds of `difference`, new - old.
-
-    `harm` is the p value of being worse than the margin, for slices after Holm. `needed_if_equal` and `needed_as_seen`:
-    queries for a decision in four cases of five, if the two are equal, and if the difference is what was seen.
-    """
-
-    slice: str
-    measure: str
-    verdict: Verdict
-    queries: int
-    old: float
-    new: float
-    difference: float
-    low: float
-    high: float
-    sd: float
-    harm: float
-    needed_if_equal: int | None
-    needed_as_seen: int | None
-
-
-class GateResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The verdict, in a sentence why, and the evidence: the whole set first, then slices by name."""
-
-    verdict: Verdict
-    reason: str
-    compared: tuple[Compared, ...]
-
-
-def judge(
-    old: Mapping[str, Floats],
-    new: Mapping[str, Floats],
-    slices: Mapping[str, NDArray[np.bool_]],
-    settings: GateSettings | None = None,
-) -> GateResult:
-    """Judge paired scores: by measure one number per question, in one order; `slices` says which questions are in each.
-
-    `slices` holds `EVERYTHING`. Raises `EvaluationError` for scores that do not pair.
-    """
+def judge_all(
+    sets: Sequence[tuple[Scores, Scores]], slices: Members, settings: GateSettings | None = None
+) -> list[GateResult]:
+    """Judge several pairs of old and new scores on the same slices, each as `judge` would: for calibration."""
     settings = settings or GateSettings()
     names = [EVERYTHING, *sorted(name for name in slices if _tested(name, slices[name], settings))]
     pairs = [(name, measure) for name in names for measure in GATED]
-    _check(old, new, len(slices[EVERYTHING]))
+    for old, new in sets:
+        _check(old, new, len(slices[EVERYTHING]))
     member = np.column_stack([slices[name].astype(np.float64) for name, _ in pairs])
-    values = np.column_stack([new[measure] - old[measure] for _, measure in pairs])
-    compared = _compare(pairs, (old, new), slices, bootstrap.resample(
-        values, member, resamples=settings.resamples, seed=settings.seed), settings)  # fmt: skip
-    return _result(compared, settings)
+    values = np.stack([np.column_stack([new[m] - old[m] for _, m in pairs]) for old, new in sets], axis=1)
+    drawn = bootstrap.resample(values, member, resamples=settings.resamples, seed=settings.seed)
+    bounds = _bounds(pairs, drawn, settings)
+    return [_result(_compare(pairs, scores, slices, bounds[at], settings), settings) for at, scores in enumerate(sets)]
 
 
 def verdicts(low: Floats, high: Floats, margin: float) -> NDArray[np.str_]:
@@ -108,7 +58,7 @@ def _tested(name: str, member: NDArray[np.bool_], settings: GateSettings) -> boo
     return name != EVERYTHING and int(member.sum()) >= settings.least_slice and not bool(member.all())
 
 
-def _check(old: Mapping[str, Floats], new: Mapping[str, Floats], count: int) -> None:
+def _check(old: Scores, new: Scores, count: int) -> None:
     for measure in GATED:
         for scores in (old[measure], new[measure]):
             if len(scores) != count or not np.all((scores >= 0) & (scores <= 1)):
@@ -117,26 +67,31 @@ def _check(old: Mapping[str, Floats], new: Mapping[str, Floats], count: int) -> 
                 )
 
 
+def _bounds(pairs: Sequence[tuple[str, str]], drawn: bootstrap.Resampled, settings: GateSettings) -> Floats:
+    """By set and pair: lower bound, upper bound, p value of harm (of slices after Holm)."""
+    whole = np.array([name == EVERYTHING for name, _ in pairs])
+    harm = np.where(whole, drawn.harm(settings.margin), drawn.harm(settings.slice_margin))
+    for row in harm:
+        row[~whole] = holm.adjusted(row[~whole])
+    return np.stack([drawn.low(settings.alpha), drawn.high(settings.alpha), harm], axis=-1)
+
+
 def _compare(
     pairs: Sequence[tuple[str, str]],
-    scores: tuple[Mapping[str, Floats], Mapping[str, Floats]],
-    slices: Mapping[str, NDArray[np.bool_]],
-    drawn: bootstrap.Resampled,
+    scores: tuple[Scores, Scores],
+    slices: Members,
+    bounds: Floats,
     settings: GateSettings,
 ) -> list[Compared]:
-    whole = np.array([name == EVERYTHING for name, _ in pairs])
-    low, high = drawn.low(settings.alpha), drawn.high(settings.alpha)
-    harm = np.where(whole, drawn.harm(settings.margin), drawn.harm(settings.slice_margin))
-    harm[~whole] = holm.adjusted(harm[~whole])
     return [
-        _one(pair, scores, slices[pair[0]], (float(low[at]), float(high[at]), float(harm[at])), settings)
-        for at, pair in enumerate(pairs)
+        _one(pair, scores, slices[pair[0]], (float(low), float(high), float(harm)), settings)
+        for pair, (low, high, harm) in zip(pairs, bounds, strict=True)
     ]
 
 
 def _one(
     pair: tuple[str, str],
-    scores: tuple[Mapping[str, Floats], Mapping[str, Floats]],
+    scores: tuple[Scores, Scores],
     member: NDArray[np.bool_],
     bounds: tuple[float, float, float],
     settings: GateSettings,
@@ -176,7 +131,7 @@ def _result(compared: Sequence[Compared], settings: GateSettings) -> GateResult:
 
 def _weighed(compared: Sequence[Compared], settings: GateSettings) -> tuple[Verdict, str]:
     worse = [one for one in compared if one.verdict is Verdict.FAIL]
-    if worse:
+    if worse and compared[0].queries >= settings.least_queries:
         return Verdict.FAIL, "worse than the margin: " + ", ".join(map(_said, worse))
     tested = {one.slice for one in compared}
     absent = [name for name in settings.required if name not in tested]

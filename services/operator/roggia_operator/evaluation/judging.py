@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from roggia_operator.evaluation import metrics
 from roggia_operator.evaluation.asking import Asked
-from roggia_operator.evaluation.gate import GateResult, GateSettings, Verdict, judge
+from roggia_operator.evaluation.gate import judge
 from roggia_operator.evaluation.golden.known_items import VERBATIM
 from roggia_operator.evaluation.probes import Leak, Neighbours
 from roggia_operator.evaluation.report.model import Alarm, Check, Latency, Measured, Row, Side
 from roggia_operator.evaluation.scoring import Scores, ranking, score
 from roggia_operator.evaluation.slices import EVERYTHING, slices
 from roggia_operator.evaluation.statistics.bootstrap import Floats
+from roggia_operator.evaluation.verdict import GateResult, GateSettings, Verdict
 
 FLOOR = 0.5
 """Overlap and RBO below which the two generations answer so differently that somebody should look."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from roggia_operator.evaluation import asking, judging, probes
 from roggia_operator.evaluation.asking import Asked, Depth, Failures
 from roggia_operator.evaluation.errors import EvaluationError
-from roggia_operator.evaluation.gate import GateSettings
 from roggia_operator.evaluation.golden.model import GoldenSet
 from roggia_operator.evaluation.judging import Limits
 from roggia_operator.evaluation.ports import Ask
 from roggia_operator.evaluation.report.model import Check, Golden, Report, Row, Side
+from roggia_operator.evaluation.verdict import GateSettings
 
 
 @dataclass(frozen=True, slots=True)

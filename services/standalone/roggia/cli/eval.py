@@ -11,12 +11,12 @@ import typer
 from roggia_operator.evaluation import running
 from roggia_operator.evaluation.adapters.query_api import QueryApi
 from roggia_operator.evaluation.asking import Depth
-from roggia_operator.evaluation.gate import GateSettings, Verdict
 from roggia_operator.evaluation.golden.model import GoldenSet
 from roggia_operator.evaluation.golden.reading import read
 from roggia_operator.evaluation.judging import Limits
 from roggia_operator.evaluation.report.model import Report, encode
 from roggia_operator.evaluation.running import Wanted
+from roggia_operator.evaluation.verdict import GateSettings, Verdict
 
 from roggia.cli import eval_drift, eval_golden, options
 from roggia.cli.eval_views import now, show

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from rich.markup import escape
-from roggia_operator.evaluation.gate import Compared
 from roggia_operator.evaluation.report.model import Check, Report
+from roggia_operator.evaluation.verdict import Compared
 
 from roggia.cli.output import counted, folding, out
 

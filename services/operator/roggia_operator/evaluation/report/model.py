@@ -6,8 +6,8 @@ import hashlib
 
 import msgspec
 
-from roggia_operator.evaluation.gate import GateResult, GateSettings, Verdict
 from roggia_operator.evaluation.scoring import Scores
+from roggia_operator.evaluation.verdict import GateResult, GateSettings, Verdict
 
 FORMAT = 1
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from roggia_operator.evaluation.gate import GATED
 from roggia_operator.evaluation.report import plots
 from roggia_operator.evaluation.report.model import Report, Row
+from roggia_operator.evaluation.verdict import GATED
 
 _WORST = 20
 

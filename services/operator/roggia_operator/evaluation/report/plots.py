@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from roggia_operator.evaluation.gate import Compared, GateSettings
 from roggia_operator.evaluation.report import svg
 from roggia_operator.evaluation.report.svg import WIDTH, Scale
 from roggia_operator.evaluation.slices import EVERYTHING
+from roggia_operator.evaluation.verdict import Compared, GateSettings
 
 _ROW, _LEFT, _RIGHT, _FOOT = 26, 250, 20, 34
 _BINS = 20

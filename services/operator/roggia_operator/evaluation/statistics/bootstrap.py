@@ -28,21 +28,21 @@ WORST = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """Weighted means of each column under each resample, `(resamples, columns)`, and the further point's weight."""
+    """Weighted means under each resample, and the further point's weight: resamples first, then as `values` were."""
 
     own: Floats
     extra: Floats
 
     def low(self, alpha: float) -> Floats:
-        """Lower bound of each column's mean, wrong with probability at most `alpha`."""
+        """Lower bound of each mean, wrong with probability at most `alpha`."""
         return np.quantile(self.own - WORST * self.extra, alpha, axis=0, method="lower")
 
     def high(self, alpha: float) -> Floats:
-        """Upper bound of each column's mean, wrong with probability at most `alpha`."""
+        """Upper bound of each mean, wrong with probability at most `alpha`."""
         return np.quantile(self.own + WORST * self.extra, 1 - alpha, axis=0, method="higher")
 
     def harm(self, margin: float) -> Floats:
-        """p value of each column for "not worse than the margin": small ones say that it is worse.
+        """p value of each mean for "not worse than the margin": small ones say that it is worse.
 
         (1 + hits) / (1 + resamples), so that it is never 0 (Phipson and Smyth 2010).
         """
@@ -51,22 +51,28 @@ class Resampled:
 
 
 def resample(values: Floats, member: Floats, *, resamples: int = RESAMPLES, seed: int = SEED) -> Resampled:
-    """Resample the rows (questions) of `values`, the same rows for every column; `member` is 1 where a row belongs to
-    a column's slice, else 0. Same input, same output. One pass serves every measure and every slice.
+    """Resample rows (questions), the same ones for all of `values`. Same input, same output.
+
+    `member`, rows by columns, is 1 where a row belongs to a column's slice, else 0. `values` has the same columns, or
+    is rows by sets by columns: one pass then serves every set, measure and slice.
     """
-    inside = values * member
+    sets = values.reshape(len(values), -1, member.shape[1])
+    inside = (sets * member[:, None, :]).reshape(len(values), -1)
     parts = list(_weighted(inside, member, resamples, np.random.default_rng(seed)))
-    return Resampled(np.concatenate([own for own, _ in parts]), np.concatenate([extra for _, extra in parts]))
+    own = np.concatenate([own for own, _ in parts]).reshape(resamples, *values.shape[1:])
+    extra = np.concatenate([extra for _, extra in parts])
+    return Resampled(own, extra if values.ndim == member.ndim else extra[:, None, :])
 
 
 def _weighted(
     inside: Floats, member: Floats, resamples: int, random: np.random.Generator
 ) -> Iterator[tuple[Floats, Floats]]:
-    rows = len(inside)
+    rows, columns = member.shape
     step = max(1, _BLOCK // (rows + 1))
     for start in range(0, resamples, step):
         # Exponential draws over their sum are Dirichlet(1, …, 1), and so are those of any subset of rows.
         drawn = random.standard_exponential((min(step, resamples - start), rows + 1))
         extra = drawn[:, -1:]
         total = drawn[:, :-1] @ member + extra
-        yield (drawn[:, :-1] @ inside) / total, extra / total
+        own = (drawn[:, :-1] @ inside).reshape(len(drawn), -1, columns) / total[:, None, :]
+        yield own.reshape(len(drawn), -1), extra / total
