@@ -19,7 +19,8 @@ Ranks = NDArray[np.int64]
 _LIKELY = np.array([0.44, 0.13, 0.08, 0.05, 0.04, 0.03, 0.02, 0.02, 0.01, 0.01, 0.17])
 """Probabilities of ranks 1 to 10, and of no document found among them."""
 _SHARES = _LIKELY / _LIKELY.sum()
-_MISSED = 10
+MISSED = 10
+"""Place of a document that is not among the first ten."""
 _MRR = np.array([1 / rank for rank in range(1, 11)] + [0.0])
 _NDCG = np.array([1 / np.log2(rank + 1) for rank in range(1, 11)] + [0.0])
 MEAN = float(_SHARES @ _MRR)
@@ -39,7 +40,7 @@ class World:
         churned = random.random(old.shape) < self.sd**2 / (2 * _VARIANCE)
         new = np.where(churned, random.choice(len(_SHARES), old.shape, p=_SHARES), old)
         # A loss costs MEAN in the mean, so this share of losses makes exactly `shift`.
-        return old, np.where(random.random(old.shape) < -self.shift / MEAN, _MISSED, new)
+        return old, np.where(random.random(old.shape) < -self.shift / MEAN, MISSED, new)
 
     def differences(self, questions: int, sets: int, random: np.random.Generator) -> Floats:
         """Differences of MRR@10, new minus old."""
