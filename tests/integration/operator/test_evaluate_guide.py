@@ -84,7 +84,8 @@ def test_a_generation_is_measured_and_compared(running: StackState, tmp_path: Pa
     """Both generations are asked; thirty questions decide nothing, and the report is there all the same."""
     (known,) = GUIDE.commands("eval known-items")
     call(known)
-    (run,) = GUIDE.commands("eval run")
+    run, probe = GUIDE.commands("eval run")
+    assert "precision below objective" in call(probe)
     alone = run.replace("--generation 2 --against 1", "--generation 1")
     assert "MEASURED" in call(alone)
     assert "INCONCLUSIVE" in call(alone + " --against 1", status=9)

@@ -43,6 +43,16 @@ def test_recall_counts_relevant_documents_among_the_first(ranking: list[str], gr
 
 
 @given(RANKINGS, GRADES, DEPTHS)
+def test_precision_is_over_what_can_be_had(ranking: list[str], grades: dict[str, int], k: int) -> None:
+    """Relevant ones among the first k, over k or all relevant ones: 1 for a perfect ranking, whatever is judged."""
+    relevant = [key for key in grades if grades[key] > 0]
+    hits = sum(1 for key in ranking[:k] if key in relevant)
+
+    assert metrics.precision(ranking, grades, k) == hits / min(k, len(relevant))
+    assert metrics.precision(relevant, grades, k) == 1.0
+
+
+@given(RANKINGS, GRADES, DEPTHS)
 def test_reciprocal_rank_is_of_the_first_relevant_one(ranking: list[str], grades: dict[str, int], k: int) -> None:
     """One over the least rank of all relevant documents within the depth, else 0."""
     ranks = [ranking.index(key) + 1 for key in grades if grades[key] > 0 and key in ranking]

@@ -157,13 +157,43 @@ async def test_questions_without_an_answer_are_left_out_of_both_until_they_are_t
         return good(question)
 
     def never(question: Question) -> Sequence[str]:
-        raise EvaluationError(f"query refused: {question.query}")
+        if int(wanted_document(question)[1:]) > 3:
+            raise EvaluationError(f"query refused: {question.query}")
+        return good(question)
 
     report = await _run(FakeService(g1=good, g2=sometimes), Wanted(generation=2, against=1, gate=QUICK, ann_sample=0))
     assert (report.failed, len(report.rows)) == (3, 197)
     assert [alarm.value for alarm in report.alarms if alarm.name == "failed"] == [3.0]
     with pytest.raises(EvaluationError, match="11 questions have no answer, the first because: query refused: what"):
         await _run(FakeService(g1=good, g2=never))
+
+
+async def test_a_service_that_answers_nothing_is_told_at_once_in_its_own_words() -> None:
+    """Nobody there, or a refusal of every question, ends after the warming up, and keeps its kind."""
+
+    def gone(question: Question) -> Sequence[str]:
+        raise UnavailableError("nobody there")
+
+    service = FakeService(g1=gone, g2=gone)
+    with pytest.raises(UnavailableError, match="nobody there"):
+        await _run(service)
+    assert len(service.asked) == 3
+
+
+async def test_probes_without_an_answer_prove_nothing() -> None:
+    """A failed probe is no proof that nothing leaks: inconclusive, and said so."""
+    queries = [asked(n, groups=("board",), forbidden=((),)) for n in range(150)]
+
+    def shaky(question: Question) -> Sequence[str]:
+        if not question.groups and wanted_document(question) == "d9":
+            raise UnavailableError("gone")
+        return good(question) if question.groups else ["other"]
+
+    wanted = Wanted(generation=2, against=1, gate=QUICK, limits=Limits(ann_waived=True), ann_sample=0)
+    report = await _run(FakeService(g1=shaky, g2=shaky), wanted, queries)
+
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert "acl leaks not measured: 1 of 150 probes had no answer" in report.reason
 
 
 async def test_an_answer_of_another_generation_ends_the_run_at_once() -> None:

@@ -111,6 +111,16 @@ def test_the_report_is_written_as_json_and_as_a_page(run: Run, service: str, tmp
     assert "<svg" in (tmp_path / "made/here/report.html").read_text()
 
 
+def test_a_missed_objective_is_a_reason_to_plan_and_no_verdict(run: Run, service: str) -> None:
+    """Precision of the live generation as a probe: a missed objective is told, the exit status stays as it is."""
+    asked_of = ("run", "--golden", "set.jsonl", "--query-url", service, "--objective", "0.9", "--generation")
+    kept, missed = run(*asked_of, "1"), run(*asked_of, "3")
+
+    assert (kept[0], missed[0]) == (0, 0)
+    assert "quiet  precision below objective: 1 against 0.9" in kept[1]
+    assert "PLAN  precision below objective: 0 against 0.9" in missed[1]
+
+
 def test_check_says_what_a_set_holds(run: Run, tmp_path: Path) -> None:
     """Id, version, hash and slices; a broken set ends with 2 and one line."""
     code, out, _ = run("check", "set.jsonl", "--json")

@@ -67,14 +67,28 @@ async def ask_all(
 
     Raises `WrongGenerationError`, and `EvaluationError` for too many failures.
     """
-    for query in queries[:_WARM]:
-        await _one(ask, 0, query, generations, depth, Failures(_WARM, 1))
+    await _warm_up(ask, queries[:_WARM], generations, depth)
 
     async def work(place: int, query: GoldenQuery) -> Asked | None:
         return await _one(ask, place, query, generations, depth, failures)
 
     found = await bounded(queries, work, depth.concurrency)
     return [one for one in found if one is not None]
+
+
+async def _warm_up(ask: Ask, queries: Sequence[GoldenQuery], generations: Sequence[int | None], depth: Depth) -> None:
+    """Ask the first questions unmeasured. When none has an answer, say why at once: it will be so for all."""
+    why: EvaluationError | UnavailableError | None = None
+    answered = 0
+    for query in queries:
+        try:
+            for generation in generations:
+                await ask(question(query, generation, depth))
+            answered += 1
+        except (EvaluationError, UnavailableError) as failed:
+            why = failed
+    if why is not None and not answered:
+        raise why
 
 
 async def _one(

@@ -12,7 +12,7 @@ from roggia_operator.evaluation import metrics
 from roggia_operator.evaluation.asking import Asked
 from roggia_operator.evaluation.gate import judge
 from roggia_operator.evaluation.golden.known_items import VERBATIM
-from roggia_operator.evaluation.probes import Leak, Neighbours
+from roggia_operator.evaluation.probes import Neighbours, Probed
 from roggia_operator.evaluation.report.model import Alarm, Check, Latency, Measured, Row, Side
 from roggia_operator.evaluation.scoring import Scores, ranking, score
 from roggia_operator.evaluation.slices import EVERYTHING, slices
@@ -22,7 +22,6 @@ from roggia_operator.evaluation.verdict import GateResult, GateSettings, Verdict
 FLOOR = 0.5
 """Overlap and RBO below which the two generations answer so differently that somebody should look."""
 MORE_EMPTY = 0.01
-_ANN = "ann recall"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +62,33 @@ def side(asked: Sequence[Asked], at: int, scores: Sequence[Scores], found: Seque
     )
 
 
-def checks(probes: int, leaks: Sequence[Leak], near: Neighbours, p95_s: float, limits: Limits) -> tuple[Check, ...]:
+def checks(probed: Probed, near: Neighbours, p95_s: float, limits: Limits) -> tuple[Check, ...]:
     """Every condition beside relevance."""
-    shown = ", ".join(f"{leak.query} as {list(leak.groups)}: {leak.documents[0]}" for leak in leaks[:3])
-    named = f"{len(leaks)} of {probes} probes show what they must not: {shown}" if leaks else f"{probes} probes"
-    made = [
-        Check(name="acl leaks", ok=not leaks if probes else None, value=float(len(leaks)), limit=0.0,
-              message=named if probes else "no question of the set names forbidden groups", waived=not probes),
-        Check(name=_ANN, ok=None if near.recall is None else near.recall >= limits.ann_recall, value=near.recall,
-              limit=limits.ann_recall, message=near.trouble or f"{near.asked} questions", waived=limits.ann_waived),
-    ]  # fmt: skip
+    made = [_acl(probed), _ann(near, limits)]
     if limits.p95_s is not None:
         ok = p95_s <= limits.p95_s
         made.append(Check(name="p95 latency", ok=ok, value=p95_s, limit=limits.p95_s, message="seconds"))
     return tuple(made)
+
+
+def _acl(probed: Probed) -> Check:
+    count = probed.answered + probed.failed
+    if probed.leaks:
+        shown = ", ".join(f"{leak.query} as {list(leak.groups)}: {leak.documents[0]}" for leak in probed.leaks[:3])
+        ok, said = False, f"{len(probed.leaks)} of {count} probes show what they must not: {shown}"
+    elif probed.failed:
+        ok, said = None, f"{probed.failed} of {count} probes had no answer"
+    else:
+        ok, said = (True, f"{count} probes") if count else (None, "no question of the set names forbidden groups")
+    return Check(name="acl leaks", ok=ok, value=float(len(probed.leaks)) if count else None, limit=0.0, message=said,
+                 waived=not count)  # fmt: skip
+
+
+def _ann(near: Neighbours, limits: Limits) -> Check:
+    ok = None if near.recall is None else near.recall >= limits.ann_recall
+    said = near.trouble or f"{near.asked} questions"
+    return Check(name="ann recall", ok=ok, value=near.recall, limit=limits.ann_recall, message=said,
+                 waived=limits.ann_waived)  # fmt: skip
 
 
 def alarms(found: Sequence[Row], failed: int) -> tuple[Alarm, ...]:

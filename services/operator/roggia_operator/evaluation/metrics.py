@@ -16,6 +16,8 @@ Grades: TypeAlias = Mapping[str, int]
 DEPTH = 10
 """Depth of nDCG, MRR and overlap, and the deepest recall that a page of results shows."""
 RECALL_DEPTHS = (1, 5, 10)
+PROBED = 5
+"""Depth of precision: what an answer is usually made of."""
 PERSISTENCE = 0.9
 """RBO's p: the first ten ranks carry 86 % of the weight (Webber et al. 2010, eq. 21)."""
 
@@ -24,6 +26,16 @@ def recall(ranking: Ranking, grades: Grades, k: int) -> float:
     """Share of the relevant keys among the first `k` (Manning et al. 2008, ch. 8). Needs one relevant key."""
     relevant = {key for key, grade in grades.items() if grade > 0}
     return len(relevant.intersection(ranking[:k])) / len(relevant)
+
+
+def precision(ranking: Ranking, grades: Grades, k: int = PROBED) -> float:
+    """Share of the first `k` that is relevant; with fewer relevant keys than `k`, over their number.
+
+    Precision at k (Manning et al. 2008, ch. 8) cannot reach 1 for a question with one answer; this can, so that an
+    objective means the same for every question. Needs one relevant key.
+    """
+    relevant = {key for key, grade in grades.items() if grade > 0}
+    return len(relevant.intersection(ranking[:k])) / min(k, len(relevant))
 
 
 def reciprocal_rank(ranking: Ranking, grades: Grades, k: int = DEPTH) -> float:

@@ -26,6 +26,15 @@ class Leak:
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """Probes that were answered, those that were not, and what leaked."""
+
+    answered: int
+    failed: int
+    leaks: tuple[Leak, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbours:
     """Recall of the approximate index over so many questions, and why it could not be measured, if so."""
 
@@ -34,11 +43,8 @@ class Neighbours:
     trouble: str = ""
 
 
-async def acl(ask: Ask, queries: Sequence[GoldenQuery], generation: int | None, depth: Depth) -> tuple[int, list[Leak]]:
-    """Ask every question as each of its forbidden groups: how many were asked, and what leaked.
-
-    A probe without an answer proves nothing: failures raise as in `asking.ask_all`.
-    """
+async def acl(ask: Ask, queries: Sequence[GoldenQuery], generation: int | None, depth: Depth) -> Probed:
+    """Ask every question as each of its forbidden groups. Raises as `asking.ask_all` does when too many fail."""
     probes = [(query, groups) for query in queries for groups in query.forbidden]
     failures = Failures(0, 0)
 
@@ -55,7 +61,8 @@ async def acl(ask: Ask, queries: Sequence[GoldenQuery], generation: int | None, 
         return Leak(query.id, groups, shown) if shown else None
 
     found = await bounded(probes, work, depth.concurrency)
-    return len(probes) - failures.count, [leak for leak in found if leak is not None]
+    leaks = tuple(leak for leak in found if leak is not None)
+    return Probed(len(probes) - failures.count, failures.count, leaks)
 
 
 async def ann(

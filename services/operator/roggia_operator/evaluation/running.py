@@ -62,9 +62,9 @@ def _sides(asked: Sequence[Asked], rows: Sequence[Row], concurrency: int) -> lis
 
 
 async def _checks(ask: Ask, golden: GoldenSet, wanted: Wanted, side: Side) -> tuple[Check, ...]:
-    probed, leaks = await probes.acl(ask, golden.queries, wanted.generation, wanted.depth)
+    probed = await probes.acl(ask, golden.queries, wanted.generation, wanted.depth)
     near = await probes.ann(ask, golden.queries, wanted.generation, wanted.depth, wanted.ann_sample)
-    return judging.checks(probed, leaks, near, side.latency.p95, wanted.limits)
+    return judging.checks(probed, near, side.latency.p95, wanted.limits)
 
 
 def _named(golden: GoldenSet) -> Golden:

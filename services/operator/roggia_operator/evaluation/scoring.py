@@ -12,18 +12,23 @@ from roggia_operator.evaluation.ports import Answer
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """What one answer is worth, 0 to 1 each. `empty`: nothing was found."""
+    """What one answer is worth, 0 to 1 each. `empty`: nothing was found.
+
+    `precision`: of the first `PROBED` places, or as many as there are relevant ones, the share that is relevant.
+    """
 
     mrr: float
     ndcg: float
     recall: tuple[float, ...]
+    precision: float
     empty: bool
 
     @property
     def measures(self) -> dict[str, float]:
         """The scores under the names that reports use."""
         recalls = {f"recall@{k}": value for k, value in zip(metrics.RECALL_DEPTHS, self.recall, strict=True)}
-        return {"mrr@10": self.mrr, "ndcg@10": self.ndcg} | recalls | {"zero results": float(self.empty)}
+        rest = {f"precision@{metrics.PROBED}": self.precision, "zero results": float(self.empty)}
+        return {"mrr@10": self.mrr, "ndcg@10": self.ndcg} | recalls | rest
 
 
 def ranking(query: GoldenQuery, answer: Answer) -> tuple[str, ...]:
@@ -39,6 +44,7 @@ def score(query: GoldenQuery, answer: Answer) -> Scores:
         mrr=metrics.reciprocal_rank(found, grades),
         ndcg=metrics.ndcg(found, grades),
         recall=tuple(metrics.recall(found, grades, k) for k in metrics.RECALL_DEPTHS),
+        precision=metrics.precision(found, grades),
         empty=not found,
     )
 

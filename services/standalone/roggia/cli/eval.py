@@ -11,6 +11,7 @@ import typer
 from roggia_operator.evaluation import running
 from roggia_operator.evaluation.adapters.query_api import QueryApi
 from roggia_operator.evaluation.asking import Depth
+from roggia_operator.evaluation.drift.precision import precision
 from roggia_operator.evaluation.golden.model import GoldenSet
 from roggia_operator.evaluation.golden.reading import read
 from roggia_operator.evaluation.judging import Limits
@@ -19,7 +20,7 @@ from roggia_operator.evaluation.running import Wanted
 from roggia_operator.evaluation.verdict import GateSettings, Verdict
 
 from roggia.cli import eval_drift, eval_golden, options
-from roggia.cli.eval_views import now, show
+from roggia.cli.eval_views import now, show, show_triggers
 from roggia.cli.output import emit, say
 from roggia.connection import Named, resolve
 from roggia.errors import StandaloneError
@@ -51,6 +52,9 @@ def run(
         list[str] | None, typer.Option("--require", help="Slice that has to pass by itself; repeatable.")
     ] = None,
     p95_ms: Annotated[float, typer.Option("--p95-ms", min=0, help="Most latency, milliseconds; 0: no limit.")] = 0.0,
+    objective: Annotated[
+        float, typer.Option("--objective", min=0, max=1, help="Objective of precision@5; 0: none. Missed: plan.")
+    ] = 0.0,
     ann_sample: Annotated[
         int,
         typer.Option("--ann-sample", min=0, help="Questions of the ANN recall probe; 0 leaves it out, on the record."),
@@ -81,7 +85,12 @@ def run(
     report = asyncio.run(_run(resolve(Named(data, query=query_url), need="query").query, questions, wanted))
     if out is not None:
         _write(out, report)
-    emit(_brief(report)) if json else show(report)
+    trigger = precision([row.new.precision for row in report.rows], objective) if objective else None
+    if json:
+        emit(_brief(report) | {"trigger": msgspec.to_builtins(trigger)})
+    else:
+        show(report)
+        show_triggers([trigger] if trigger else [])
     if report.verdict not in (None, Verdict.PASS):
         raise typer.Exit(StandaloneError.exit_code if report.verdict is Verdict.FAIL else INCONCLUSIVE)
 

@@ -10,13 +10,13 @@ import typer
 from roggia_operator.evaluation.adapters.windows import Between, Window, windows
 from roggia_operator.evaluation.drift.duplicates import duplicates
 from roggia_operator.evaluation.drift.mmd import content
-from roggia_operator.evaluation.drift.trigger import Trigger
 from roggia_operator.times import moment
 from roggia_runtime.clock import now_ms
 
 from roggia.cli import options
 from roggia.cli.connected import codec_of
-from roggia.cli.output import emit, out
+from roggia.cli.eval_views import show_triggers
+from roggia.cli.output import emit
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import UsageError
 from roggia.publishing.publisher import kafka_settings
@@ -42,14 +42,9 @@ def drift(
     where = resolve(Named(data, bootstrap, registry))
     before, after = asyncio.run(_windows(where, generation, between, tenant))
     found = [content(before.vectors, after.vectors), duplicates(before.texts, after.texts)]
-    emit(msgspec.to_builtins(found)) if json else _show(found)
+    emit(msgspec.to_builtins(found)) if json else show_triggers(found)
 
 
 async def _windows(where: Connection, generation: int, between: Between, tenant: str) -> tuple[Window, Window]:
     async with codec_of(where, "eval") as codec:
         return await windows(kafka_settings(where), codec, generation, between, tenant)
-
-
-def _show(found: list[Trigger]) -> None:
-    for one in found:
-        out.print(f"{'PLAN' if one.fired else 'quiet'}  {one.reason}", markup=False)

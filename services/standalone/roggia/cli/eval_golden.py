@@ -96,6 +96,7 @@ def check(
 
 def manifest(
     file: Out,
+    since: Annotated[Path | None, typer.Option("--since", help="Older manifest: say what changed since.")] = None,
     tenant: Tenant = "",
     domain: Domain = "",
     chunker: Chunker = 1,
@@ -105,8 +106,12 @@ def manifest(
 ) -> None:
     """Write down which documents the corpus holds, in which versions; its id names the corpus in sets and reports."""
     _, made = asyncio.run(_corpus(resolve(Named(data, bootstrap, registry)), chunker, tenant, domain))
+    before = manifests.read(since) if since is not None else None
     manifests.write(file, made)
     out.print(f"{made.header.id}  {counted(made.header.documents, 'document')}", markup=False)
+    if before is not None:
+        change = manifests.compare(before.rows, made.rows)
+        out.print(f"since then {change.added:,} added, {change.removed:,} removed, {change.changed:,} changed")
 
 
 async def _corpus(

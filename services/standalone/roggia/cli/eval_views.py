@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from rich.markup import escape
+from roggia_operator.evaluation.drift.trigger import Trigger
 from roggia_operator.evaluation.report.model import Check, Report
 from roggia_operator.evaluation.verdict import Compared
 
@@ -35,6 +36,12 @@ def show(report: Report) -> None:
         out.print(f"  generation {side.generation}: p95 {p95:.0f} ms, {', '.join(side.models)}", markup=False)
     asked = counted(report.golden.queries, "question")
     out.print(f"Golden set {report.golden.id} {report.golden.version}, {asked}, {report.failed} failed", markup=False)
+
+
+def show_triggers(found: Iterable[Trigger]) -> None:
+    """One line a watch: PLAN is a reason to plan a generation."""
+    for one in found:
+        out.print(f"{'PLAN' if one.fired else 'quiet'}  {one.reason}", markup=False)
 
 
 def _compared(found: Iterable[Compared]) -> None:

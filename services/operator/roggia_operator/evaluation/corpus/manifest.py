@@ -64,11 +64,6 @@ class Change:
     removed: int
     changed: int
 
-    @property
-    def total(self) -> int:
-        """All of them."""
-        return self.added + self.removed + self.changed
-
 
 def make(documents: Iterable[Document], topic: str, offsets: Mapping[int, int], created: str) -> Manifest:
     """The manifest of a corpus."""
