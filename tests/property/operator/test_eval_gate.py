@@ -148,6 +148,19 @@ def test_ten_slices_do_not_make_equal_models_fail() -> None:
     assert sum(failed) <= 6
 
 
+def test_ten_slices_at_their_margin_fail_together_no_more_often_than_one_would() -> None:
+    """The hardest case for many tests: every slice loses exactly its margin. Holm keeps the whole at 5 % of sets."""
+    slices = {f"tag=t{at}": np.arange(1_000) % 10 == at for at in range(10)} | {EVERYTHING: np.ones(1_000, dtype=bool)}
+    config = GateSettings(resamples=1_000, margin=0.5, slice_margin=0.05)
+    old, new = World(shift=-0.05).ranks(1_000, 150, np.random.default_rng(12))
+    pairs = [(scores(one), scores(other)) for one, other in zip(old.T, new.T, strict=True)]
+    failed = [
+        one.verdict is Verdict.FAIL for part in (pairs[:75], pairs[75:]) for one in judge_all(part, slices, config)
+    ]
+
+    assert sum(failed) <= 14
+
+
 def test_one_harmed_slice_fails_the_whole_and_is_named() -> None:
     """A tenth of the questions lose a third of their documents: the mean hides it, the slice does not."""
     result = _judged(World(sd=0.1), 2_000, 1, harmed=0.35)
