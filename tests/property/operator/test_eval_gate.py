@@ -229,6 +229,17 @@ def test_several_sets_at_once_are_judged_as_each_alone() -> None:
             assert (one.low, one.high, one.harm) == pytest.approx((other.low, other.high, other.harm))
 
 
+def test_a_required_slice_that_is_the_whole_set_is_judged_like_any_other() -> None:
+    """A set of one tenant whose slice is required: it is there, it passes, and nobody calls it too small."""
+    old, new = (ranks[:, 0] for ranks in World(sd=0.1).ranks(900, 1, np.random.default_rng(2)))
+    everything = np.ones(900, dtype=bool)
+    config = GateSettings(resamples=500, required=("tenant=acme",))
+    result = judge(scores(old), scores(new), {EVERYTHING: everything, "tenant=acme": everything}, config)
+
+    assert result.verdict is Verdict.PASS, result.reason
+    assert {one.slice for one in result.compared} == {EVERYTHING, "tenant=acme"}
+
+
 def test_scores_that_do_not_pair_are_refused() -> None:
     """One score too few, or one that is none, is an error that names the measure; never a verdict."""
     good = {name: np.full(80, 0.5) for name in ("mrr@10", "ndcg@10")}

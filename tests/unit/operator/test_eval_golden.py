@@ -137,6 +137,7 @@ TITLES = [
     document("b", "Nothing of the title here", title="Rules of the house", sentence="Nothing of the title here."),
     document("c", "x", title="Rules", sentence="The lift is out of order today."),
     document("d", "x", title="", sentence=""),
+    document("e", "x", title="A title without end " * 50),
 ]
 
 
@@ -153,7 +154,7 @@ def test_known_items_take_the_title_else_the_first_sentence_and_say_how_much_is_
     assert by_doc["b"].copied == 0.5
     assert by_doc["b"].tags == ("known-title",)
     assert by_doc["c"].tags == ("known-sentence",)
-    assert made.skipped == {"too few words": 1}
+    assert made.skipped == {"too few words, or too many": 2}
 
 
 def test_words_that_give_a_document_away_can_be_taken_out() -> None:
@@ -240,6 +241,14 @@ def test_clicks_named_by_query_id_take_their_question_from_the_recorded_search()
 
     assert [query.query for query in made.queries] == ["who pays"]
     assert made.skipped == {"document not shown by that search": 1, "search not recorded, or without its text": 1}
+
+
+def test_a_recorded_search_that_no_service_takes_is_left_out() -> None:
+    """A log of other days may hold anything: what cannot be asked again is counted, and does not end the work."""
+    served = {"q1": Served("acme", "docs", "???"), "q2": Served("A B", "docs", "who pays")}
+    made = clicks.gather([Click(doc_id="a", query_id="q1"), Click(doc_id="a", query_id="q2")], served)
+
+    assert (made.queries, made.skipped) == ((), {"search that the service would refuse": 2})
 
 
 def test_clicks_of_other_groups_are_another_question() -> None:

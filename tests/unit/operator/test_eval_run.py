@@ -119,6 +119,11 @@ async def test_an_index_that_misses_the_true_neighbours_fails_and_one_not_probed
     def hazy(question: Question) -> Sequence[str]:
         return [f"n{at}" for at in range(10)] if question.exact else [f"n{at}" for at in range(2, 12)]
 
+    def silent(question: Question) -> Sequence[str]:
+        if question.exact:
+            raise UnavailableError("too slow")
+        return good(question)
+
     def unknown(question: Question) -> Sequence[str]:
         if question.exact:
             raise EvaluationError("exact: unknown field")
@@ -128,6 +133,7 @@ async def test_an_index_that_misses_the_true_neighbours_fails_and_one_not_probed
     mixed = FakeService(g1=good, g2=lambda asked: hazy(asked) if asked.mode == "dense" else good(asked))
     bad = await _run(mixed)
     refused = await _run(FakeService(g1=good, g2=unknown))
+    slow = await _run(FakeService(g1=good, g2=silent))
     waived = await _run(
         FakeService(g1=good, g2=unknown),
         Wanted(generation=2, against=1, gate=QUICK, limits=Limits(ann_waived=True), ann_sample=0),
@@ -136,6 +142,7 @@ async def test_an_index_that_misses_the_true_neighbours_fails_and_one_not_probed
     assert (bad.verdict, _check(bad, "ann recall").value) == (Verdict.FAIL, pytest.approx(0.8))
     assert refused.verdict is Verdict.INCONCLUSIVE
     assert "ann recall not measured: exact: unknown field" in refused.reason
+    assert (slow.verdict, _check(slow, "ann recall").message) == (Verdict.INCONCLUSIVE, "too slow")
     assert (waived.verdict, _check(waived, "ann recall").waived) == (Verdict.PASS, True)
 
 

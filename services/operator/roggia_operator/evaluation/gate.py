@@ -55,7 +55,9 @@ def verdicts(low: Floats, high: Floats, margin: float) -> NDArray[np.str_]:
 
 
 def _tested(name: str, member: NDArray[np.bool_], settings: GateSettings) -> bool:
-    return name != EVERYTHING and int(member.sum()) >= settings.least_slice and not bool(member.all())
+    # A slice that holds every question says nothing new: it is left out, unless somebody asked for it by name.
+    own = name in settings.required or not bool(member.all())
+    return name != EVERYTHING and own and int(member.sum()) >= settings.least_slice
 
 
 def _check(old: Scores, new: Scores, count: int) -> None:

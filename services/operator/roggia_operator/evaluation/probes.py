@@ -80,6 +80,8 @@ async def ann(
 
     try:
         found = await bounded(chosen, work, depth.concurrency)
-    except EvaluationError as refused:
-        return Neighbours(None, 0, str(refused))
+    except WrongGenerationError:
+        raise
+    except (EvaluationError, UnavailableError) as failed:
+        return Neighbours(None, 0, str(failed))
     return Neighbours(sum(found) / len(found), len(found))

@@ -74,7 +74,11 @@ def gather(clicks: Iterable[Click], served: Mapping[str, Served], rules: Rules |
     rules, skipped = rules or Rules(), Counter[str]()
     counts: dict[GoldenQuery, Counter[str]] = {}
     for click in clicks:
-        asked = _asked(click, served, skipped)
+        try:
+            asked = _asked(click, served, skipped)
+        except Complaint:
+            skipped["search that the service would refuse"] += 1
+            continue
         if asked is not None:
             counts.setdefault(asked, Counter())[click.doc_id] += 1
     queries = []

@@ -27,13 +27,15 @@ VERBATIM, TITLE, SENTENCE = "verbatim", "title", "sentence"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to make. `most` questions per knowledge base, chosen by a hash with `seed`; `least_words` of a question.
+    """What to make. `most` questions per knowledge base, chosen by a hash with `seed`, of `least_words` to `most_chars`:
+    a model's window refuses questions that are longer still.
 
     `rare`: words that at most so many documents of the knowledge base hold are taken out of the question; 0: none are.
     """
 
     most: int = 1_000
     least_words: int = 3
+    most_chars: int = 400
     rare: int = 0
     seed: int = 1
 
@@ -67,7 +69,7 @@ def _of_base(base: Sequence[Document], plan: Plan, skipped: Counter[str]) -> lis
     for document in sorted(base, key=lambda one: _place(one, plan.seed)):
         text, kind = asked[document.doc_id]
         if not text:
-            skipped["too few words"] += 1
+            skipped["too few words, or too many"] += 1
         elif often[text] > 1:
             skipped["another document asks the same"] += 1
         elif len(made) == plan.most:
@@ -78,10 +80,10 @@ def _of_base(base: Sequence[Document], plan: Plan, skipped: Counter[str]) -> lis
 
 
 def _question(document: Document, giveaways: frozenset[int], plan: Plan) -> tuple[str, str]:
-    """Text and kind; an empty text where neither title nor sentence has words enough."""
+    """Text and kind; an empty text where neither title nor sentence will do."""
     for text, kind in ((document.title, TITLE), (document.sentence, SENTENCE)):
         kept = _without(text, giveaways) if giveaways else " ".join(text.split())
-        if len(words(kept)) >= plan.least_words:
+        if len(kept) <= plan.most_chars and len(words(kept)) >= plan.least_words:
             return kept, kind
     return "", ""
 
