@@ -72,6 +72,20 @@ def read(path: Path) -> Iterator[Click]:
 def gather(clicks: Iterable[Click], served: Mapping[str, Served], rules: Rules | None = None) -> Gathered:
     """Questions with the documents that were clicked often enough. `served`: recorded searches by query id."""
     rules, skipped = rules or Rules(), Counter[str]()
+    queries = []
+    for asked, found in _counted(clicks, served, skipped).items():
+        relevant = tuple(_judged(found, rules))
+        if relevant:
+            queries.append(msgspec.structs.replace(asked, relevant=relevant))
+        else:
+            skipped["too few clicks"] += found.total()
+    return Gathered(tuple(queries), skipped)
+
+
+def _counted(
+    clicks: Iterable[Click], served: Mapping[str, Served], skipped: Counter[str]
+) -> dict[GoldenQuery, Counter[str]]:
+    """Clicks by question and document."""
     counts: dict[GoldenQuery, Counter[str]] = {}
     for click in clicks:
         try:
@@ -81,14 +95,7 @@ def gather(clicks: Iterable[Click], served: Mapping[str, Served], rules: Rules |
             continue
         if asked is not None:
             counts.setdefault(asked, Counter())[click.doc_id] += 1
-    queries = []
-    for asked, found in counts.items():
-        relevant = tuple(_judged(found, rules))
-        if relevant:
-            queries.append(msgspec.structs.replace(asked, relevant=relevant))
-        else:
-            skipped["too few clicks"] += found.total()
-    return Gathered(tuple(queries), skipped)
+    return counts
 
 
 def _whole(click: Click) -> Click:

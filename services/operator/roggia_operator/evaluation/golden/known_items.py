@@ -27,10 +27,10 @@ VERBATIM, TITLE, SENTENCE = "verbatim", "title", "sentence"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to make. `most` questions per knowledge base, chosen by a hash with `seed`, of `least_words` to `most_chars`:
-    a model's window refuses questions that are longer still.
+    """What to make: at most `most` questions per knowledge base, chosen by a hash with `seed`.
 
-    `rare`: words that at most so many documents of the knowledge base hold are taken out of the question; 0: none are.
+    Each has `least_words` to `most_chars`: a model's window refuses questions that are longer still. `rare`: words that
+    at most so many documents of the knowledge base hold are taken out of the question; 0: none are.
     """
 
     most: int = 1_000
