@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -55,18 +56,13 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-class located:  # noqa: N801 - reads as a word where it is used
+@contextmanager
+def located(path: Path, number: int) -> Iterator[None]:
     """Give complaints raised inside the block their file and line."""
-
-    def __init__(self, path: Path, number: int) -> None:
-        self._place = f"{path}:{number}"
-
-    def __enter__(self) -> None:
-        """Nothing to set up."""
-
-    def __exit__(self, _kind: object, raised: BaseException | None, _trace: object) -> None:
-        if isinstance(raised, Complaint):
-            raise GoldenSetError(f"{self._place}: {raised}") from None
+    try:
+        yield
+    except Complaint as wrong:
+        raise GoldenSetError(f"{path}:{number}: {wrong}") from None
 
 
 def parsed(line: bytes, kind: type[_T]) -> _T:
