@@ -106,6 +106,17 @@ def test_an_unfinished_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert read(path).header.id == "old"
 
 
+def test_whoever_reads_while_a_set_is_replaced_reads_the_old_one_whole(tmp_path: Path) -> None:
+    """The new file takes the old one's name at once; it is never seen half written."""
+    path = tmp_path / "a"
+    write(path, Header(id="old"), [asked(1)])
+    before = path.read_bytes()
+    with path.open("rb") as reader:
+        write(path, Header(id="new"), [asked(2)])
+        assert reader.read() == before
+    assert read(path).header.id == "new"
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -227,9 +238,11 @@ def _clicks(doc_id: str, count: int, **changes: object) -> list[Click]:
 def test_clicks_on_one_question_become_graded_judgements() -> None:
     """Once is chance; often is relevant; most often by far is very relevant. White space is no other question."""
     log = [*_clicks("once", 1), *_clicks("some", 2), *_clicks("most", 6), *_clicks("most", 1, query="who  pays ")]
-    (query,) = clicks.gather(log, {}).queries
+    log += _clicks("alone", 3, query="seldom asked")
+    query, seldom = clicks.gather(log, {}).queries
 
     assert {one.doc_id: one.grade for one in query.relevant} == {"some": 1, "most": 2}
+    assert {one.doc_id: one.grade for one in seldom.relevant} == {"alone": 1}
     assert query.tags == ("clicked",)
 
 

@@ -30,7 +30,8 @@ def _new(question: Question) -> Sequence[str]:
 
 async def _report(against: int | None = 1) -> Report:
     queries = [
-        asked(n, query=f"secret words {n}", tags=("<b>&amp;",), language="en" if n % 3 else "de") for n in range(120)
+        asked(n, query=f"secret words {n}", tags=("<b>&amp;",) if n % 2 else (), language="en" if n % 3 else "de")
+        for n in range(120)
     ]
     wanted = Wanted(generation=2, against=against, gate=GateSettings(resamples=200), ann_sample=0)
     return await run(FakeService(g1=_old, g2=_new), golden(queries), wanted, "2026-11-29T00:00:00Z")
