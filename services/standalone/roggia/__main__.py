@@ -2,7 +2,8 @@
 
 0 done · 1 failed · 2 wrong usage or setting, or no such thing · 3 another `up` holds the data ·
 4 nothing answers, or no operator takes the job · 5 the stack failed ·
-6 differences found (`topics plan`) · 7 a group is behind, 8 one does not work (`status`) · 130 interrupted
+6 differences found (`topics plan`) · 7 a group is behind, 8 one does not work (`status`) ·
+9 neither is shown (`eval run`) · 130 interrupted
 """
 
 from __future__ import annotations

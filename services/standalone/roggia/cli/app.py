@@ -8,6 +8,7 @@ import typer
 
 from roggia.cli import dlq, replay, schemas, tenants, topics
 from roggia.cli.demo import demo
+from roggia.cli.eval import app as evaluations
 from roggia.cli.output import out
 from roggia.cli.publish import delete, publish
 from roggia.cli.search import ask, search
@@ -18,7 +19,8 @@ from roggia.cli.verify import verify
 EPILOG = (
     "Exit status: 0 done, 1 failed, 2 wrong usage or setting, or no such thing, 3 another `up` holds the data, "
     "4 nothing answers, or no operator takes the job, 5 the stack failed, 6 differences that `topics apply` can mend "
-    "(topics plan), 7 a group is behind, 8 a group does not work (status), 130 interrupted."
+    "(topics plan), 7 a group is behind, 8 a group does not work (status), 9 an evaluation shows neither (eval run), "
+    "130 interrupted."
 )
 
 app = typer.Typer(
@@ -36,6 +38,7 @@ app.add_typer(dlq.app, name="dlq")
 app.add_typer(replay.app, name="replay")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(tenants.app, name="tenants")
+app.add_typer(evaluations, name="eval")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(service)
 
 

@@ -1,0 +1,1 @@
+"""Triggers of drift: reasons to plan a new generation. None of them ever cuts over."""
