@@ -18,6 +18,7 @@ from tests.support.kafka import (
     kafka,
     topic_name,
 )
+from tests.support.mlflow_server import mlflow_file, mlflow_server, mlflow_template
 from tests.support.postgres import postgres, postgres_dsn
 from tests.support.registry import registry
 from tests.support.secured import secured_kafka
@@ -34,6 +35,9 @@ __all__ = [
     "ground",
     "java_kafka",
     "kafka",
+    "mlflow_file",
+    "mlflow_server",
+    "mlflow_template",
     "nursery",
     "own_broker",
     "postgres",
