@@ -30,8 +30,10 @@ class World:
     rows: dict[int, Standing] = field(default_factory=dict)
     served: list[tuple[int, list[str]]] = field(default_factory=list)
     logged: int = 0
+    lacking: Callable[[Wish], list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.lacking = lambda wish: missing(self.version(wish.name, wish.version), self._report(wish))
         self.rows[1] = Standing(generation=1, state=State.LIVE, fingerprint=BASELINE)
 
     @property
@@ -82,7 +84,7 @@ class World:
         if wish.kind is WishKind.SERVE:
             assert row.state in (State.SHADOW, State.LIVE, State.ROLLED_BACK), f"SERVE of one in {row.state}"
             top = max(one.cutover for one in self.standings)
-            self.served.append((row.generation, missing(self.version(wish.name, wish.version), self._report(wish))))
+            self.served.append((row.generation, self.lacking(wish)))
             self._move(row, State.LIVE, cutover=top + 1, wish=wish.kind)
         elif wish.kind is WishKind.ROLL_BACK:
             assert row.state is State.LIVE, f"ROLL_BACK of one in {row.state}"
