@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from roggia_operator.models.values import CANDIDATE, CHAMPION, PREVIOUS, Draft, 
 from roggia_runtime.http import HttpServer, application
 from roggia_runtime.settings import HttpSettings
 
+from tests.support.guides import Guide
 from tests.support.mlflow_server import MlflowServer
 from tests.support.model_world import World
 from tests.support.models import embedder
@@ -146,17 +146,19 @@ async def test_a_server_that_is_away_changes_nothing_and_is_taken_up_again(mlflo
         assert ground.role.poller.notes() == []
 
 
-async def test_mlflows_own_webhook_wakes_the_poller(mlflow_server: MlflowServer) -> None:
-    """With an hour between looks, an alias set in MLflow is acted on at once; a lost webhook costs only the wait."""
-    from mlflow import MlflowClient
-    from mlflow.entities.webhook import WebhookAction, WebhookEntity, WebhookEvent
-
+async def test_mlflows_own_webhook_wakes_the_poller(
+    mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made as the guide makes it, with an hour between looks: an alias set in MLflow is acted on at once."""
     async with running(mlflow_server, poll_s=3600) as ground:
         await here(ground.log, 1)
-        client = MlflowClient(mlflow_server.url, mlflow_server.url)
-        event = WebhookEvent(WebhookEntity.MODEL_VERSION_ALIAS, WebhookAction.CREATED)
-        url = f"http://{socket.gethostbyname('localhost')}:{ground.port}/v1/models/webhook"
-        made = await asyncio.to_thread(client.create_webhook, "roggia", url, [event], secret=SECRET)
+        monkeypatch.setenv("ROGGIA_OPERATOR_MODELS_URI", mlflow_server.url)
+        monkeypatch.setenv("ROGGIA_OPERATOR_MODELS_WEBHOOK_SECRET", SECRET)
+        monkeypatch.setenv("OPERATOR_URL", f"http://127.0.0.1:{ground.port}")
+        (snippet,) = Guide("models.md").blocks("python")
+        await asyncio.to_thread(exec, snippet, {})
+        client = ground.registry._at.client  # type: ignore[attr-defined]
+        (made,) = await asyncio.to_thread(client.list_webhooks)
         try:
             await asyncio.sleep(1.5)  # longer than the server remembers that it had no webhooks
             await here(ground.registry.set_alias, ground.name, CANDIDATE, 1)

@@ -15,6 +15,7 @@ from roggia_operator.models.adapters.mlflow import MlflowRegistry
 from roggia_operator.models.values import Draft, Evidence, Report, Verdict
 from roggia_runtime.adapters.mlflow_client import WEIGHTS_FOLDER
 
+from tests.support.guides import Guide, call
 from tests.support.models import embedder
 
 Run = Callable[..., tuple[int, str, str]]
@@ -143,6 +144,35 @@ def test_the_bundled_model_is_logged_so_that_mlflow_can_load_it(run: Run, mlflow
     np.testing.assert_allclose(theirs, ours.encode(["one text"]), atol=1e-5)
     run_id = registry.versions("emb")[0].run_id
     assert registry._at.client.get_run(run_id).data.metrics == {"mrr_at_10": 0.41}
+
+
+def test_the_guide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mlflow_file: str, weights_of_guide: None) -> None:
+    """Each command of the guide, in its order; `champion` works where the guide says that it does."""
+    monkeypatch.setenv("ROGGIA_OPERATOR_MODELS_URI", mlflow_file)
+    guide = Guide("models.md")
+    *logs, shown = guide.commands("models")[:5]
+    for command in logs:
+        call(command)
+    table = call(shown)
+    assert all(word in table for word in ("all-MiniLM-L6-v2@", "my-model@", "bge-m3@2026-11", "https://llm.example/v1"))
+    to_candidate, gate, to_champion = guide.commands("models")[5:]
+    call(to_candidate)
+    assert "no gate has judged emb/1" in call(gate)
+    assert "cannot be champion" in call(to_champion, 1)
+    judged(mlflow_file)
+    call(to_champion)
+    assert "passed: it may be champion" in call(gate)
+
+
+@pytest.fixture
+def weights_of_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`./my-model`, as the guide calls it."""
+    from roggia_embedder.adapters.models.sentence_transformer import bundled_path
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my-model").mkdir()
+    for file in bundled_path().iterdir():
+        (tmp_path / "my-model" / file.name).symlink_to(file)
 
 
 def parsed(answer: tuple[int, str, str]) -> Any:
