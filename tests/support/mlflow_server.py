@@ -42,6 +42,14 @@ class MlflowServer(ServerProcess):
         super().__init__(command, port, data / "server.log", environment)
         self.url = f"http://127.0.0.1:{port}"
 
+    def freeze(self) -> None:
+        """SIGSTOP for the whole group: it takes connections, and answers nothing."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """SIGCONT for the whole group."""
+        os.killpg(self.pid, signal.SIGCONT)
+
     def _end(self, number: signal.Signals) -> int:
         """The whole group: the server is a child of the command, and would outlive its SIGKILL."""
         if self._process is None:

@@ -60,6 +60,15 @@ def test_facts_come_back_as_they_were_logged(registry: ModelRegistry, name: str)
         }
 
 
+def test_standard_output_is_left_to_whoever_prints(
+    registry: ModelRegistry, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is written beside what a command writes: its output is JSON that programs read."""
+    registry.register(reference(name))
+    registry.file_report(report(name, 1), Evidence({"mrr@10": 0.4}))
+    assert capfd.readouterr().out == ""
+
+
 def test_versions_are_numbered_and_listed_oldest_first(registry: ModelRegistry, name: str) -> None:
     """Each registration makes the next version; more than ten are in order of their numbers."""
     for _ in range(11):

@@ -143,7 +143,24 @@ async def test_a_server_that_is_away_changes_nothing_and_is_taken_up_again(mlflo
             await here(mlflow_server.start)
         await here(ground.registry.set_alias, ground.name, CHAMPION, 2)
         await until(lambda: ground.served == 2)
-        assert ground.role.poller.notes() == []
+        assert not ground.role.poller.view.trouble
+
+
+async def test_a_server_that_hangs_does_not_hold_the_poller(
+    mlflow_server: MlflowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes connections and answers nothing: within the time limit it counts as away; then it is taken up again."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    async with running(mlflow_server) as ground:
+        await here(ground.log, 1)
+        await until(lambda: ground.role.poller.view.looked_s > 0)
+        mlflow_server.freeze()
+        try:
+            await until(lambda: bool(ground.role.poller.view.trouble))
+        finally:
+            mlflow_server.wake()
+        await ground.promote(1)
+        assert not ground.role.poller.view.trouble
 
 
 async def test_mlflows_own_webhook_wakes_the_poller(

@@ -33,6 +33,7 @@ _BEHAVIOUR = {
     "MLFLOW_DISABLE_TELEMETRY": "true",  # it reports usage to its makers by default
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # commands print JSON there
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # 7 with backoff hold a caller for 4 minutes; callers here ask again
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
