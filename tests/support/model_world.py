@@ -30,6 +30,7 @@ class World:
     rows: dict[int, Standing] = field(default_factory=dict)
     served: list[tuple[int, list[str]]] = field(default_factory=list)
     logged: int = 0
+    answered: set[tuple[int, str, str]] = field(default_factory=set)
     lacking: Callable[[Wish], list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +83,10 @@ class World:
             return
         row = self.rows[wish.generation]
         if wish.kind is WishKind.SERVE:
+            # The very wish that was carried out and undone is not carried out again.
+            if (wish.generation, wish.why, wish.report) in self.answered:
+                return
+            self.answered.add((wish.generation, wish.why, wish.report))
             assert row.state in (State.SHADOW, State.LIVE, State.ROLLED_BACK), f"SERVE of one in {row.state}"
             top = max(one.cutover for one in self.standings)
             self.served.append((row.generation, self.lacking(wish)))

@@ -146,7 +146,9 @@ def _serve(model: SeenModel, version: ModelVersion, target: Standing) -> Outcome
     if target.state is State.SHADOW and target.wish is WishKind.SERVE:
         return Outcome()
     report = model.report.report_id if model.report else ""
-    why = f"alias {CHAMPION} of {version}, gate passed"
+    # A wish that was carried out and undone is not carried out again: one that follows it says so.
+    again = f", again after cutover {target.cutover}" if target.cutover else ""
+    why = f"alias {CHAMPION} of {version}, gate passed{again}"
     return Outcome((_wish(WishKind.SERVE, version, model, target.generation, report, why),))
 
 
