@@ -95,7 +95,8 @@ def test_what_is_not_there_or_not_ours_is_named(logged: str, tmp_path: Path) -> 
     with pytest.raises(ModelLoadError, match=r"models:/emb/7: the registry sqlite:.* has no such version"):
         source.fetch("models:/emb/7")
     client = MlflowRegistry(logged)._at.client
-    run = client.create_run("0").info.run_id
+    place = client.create_experiment("others", artifact_location=(tmp_path / "others").as_uri())
+    run = client.create_run(place).info.run_id
     client.log_text(run, "x", "model/x.txt")
     client.create_model_version("emb", f"runs:/{run}/model", run)
     with pytest.raises(ModelLoadError, match="log it with `roggia models log`"):
