@@ -18,6 +18,7 @@ from tests.support.kafka import (
     kafka,
     topic_name,
 )
+from tests.support.mlflow_server import mlflow_file, mlflow_server, mlflow_template
 from tests.support.pgvector import pgvector, pgvector_dsn
 from tests.support.postgres import postgres, postgres_dsn
 from tests.support.registry import registry
@@ -35,6 +36,9 @@ __all__ = [
     "ground",
     "java_kafka",
     "kafka",
+    "mlflow_file",
+    "mlflow_server",
+    "mlflow_template",
     "nursery",
     "own_broker",
     "pgvector",

@@ -34,3 +34,11 @@ REPLAY_THROTTLED = counter(
     "Time that replay jobs waited with something to send: for live and what waits downstream, or for their own limits.",
     ("by",),
 )
+MODEL_REGISTRY_UP = gauge("roggia_model_registry_up", "1 while the model registry answers, 0 while it does not.")
+MODEL_LOOKED = gauge("roggia_model_registry_looked_seconds", "Unix time of the last look at the registry that worked.")
+MODEL_ALIAS = gauge("roggia_model_alias", "Version that an alias points at.", ("model", "alias"))
+MODEL_REFUSED = gauge(
+    "roggia_model_alias_refused", "1: this alias changes nothing, `roggia models gate` says why.", ("model", "alias")
+)
+MODEL_WISHES = counter("roggia_model_wishes_total", "Wishes that aliases came to, by kind.", ("kind",))
+MODEL_WEBHOOKS = counter("roggia_model_webhooks_total", "Webhooks of the registry, by what became of them.", ("fate",))

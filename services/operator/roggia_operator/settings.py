@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import ServiceSettings, load
 
 from roggia_operator.console.settings import ConsoleOptions
+from roggia_operator.models.settings import ModelsOptions
 
 
 class OperatorOptions(BaseSettings):
@@ -45,3 +46,4 @@ class OperatorSettings(ServiceSettings):
 
     operator: OperatorOptions = Field(default_factory=lambda: load(OperatorOptions), description="the operator")
     console: ConsoleOptions = Field(default_factory=lambda: load(ConsoleOptions), description="the console")
+    models: ModelsOptions = Field(default_factory=lambda: load(ModelsOptions), description="the model registry")

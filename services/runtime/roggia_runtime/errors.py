@@ -52,3 +52,15 @@ class AdminError(RoggiaError):
 
 class UnreadableRecordError(RoggiaError):
     """The Kafka client cannot read a record at all, so the loop can neither judge nor skip it. The loop stops."""
+
+
+class ModelRegistryError(RoggiaError):
+    """The model registry refused a request, or answered what makes no sense: says which and why."""
+
+
+class ModelRegistryUnavailableError(ModelRegistryError, UnavailableError):
+    """The model registry does not answer now. What it said last may be old; ask again."""
+
+
+class UnknownModelError(ModelRegistryError):
+    """The model registry has no such model, version or report."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BLOCK = 1 << 20
+_IDENTITY = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,29 @@ def part_of(fingerprint: str, part: str) -> str:
     return parts.get(part, "")
 
 
+def weights_hash(folder: Path) -> str:
+    """`files_hash` of everything in a sentence-transformers folder that decides about vectors."""
+    return files_hash(path for path in folder.rglob("*") if path.is_file() and path.suffix in _IDENTITY)
+
+
+def weights_in(fingerprint: str) -> str:
+    """The part of a fingerprint that `weights_hash` begins with; empty for a text that is no fingerprint."""
+    return fingerprint.partition("@")[2].partition(";")[0]
+
+
+def name_in(fingerprint: str) -> str:
+    """The model's name in a fingerprint: a model loaded under another name would have another fingerprint."""
+    return fingerprint.partition("@")[0]
+
+
 def files_hash(paths: Iterable[Path]) -> str:
-    """SHA-256 over names and contents of files, in the order of their names."""
+    """SHA-256 over names and contents of files, in the order of their names.
+
+    Files of one name come in the order of their folders, upper ones first: not as a disk happens to list them, which
+    differs between machines.
+    """
     digest = hashlib.sha256()
-    for path in sorted(paths, key=lambda path: path.name):
+    for path in sorted(paths, key=lambda path: (path.name, len(path.parts), path.as_posix())):
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as file:
             while block := file.read(_BLOCK):

@@ -50,6 +50,7 @@ class DataDirectory:
         self.models = self.root / "models"
         self.catalogue = self.root / "catalogue.sqlite"
         self.content = self.root / "content"
+        self.models = self.root / "models" / "mlflow.sqlite3"
         self.logs = self.root / "logs"
         self._token = self.root / "console.token"
         self._state = self.root / "state.json"

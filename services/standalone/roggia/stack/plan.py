@@ -107,6 +107,7 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
                 "ROGGIA_OPERATOR_CONSOLE_PORT": str(ports.console),
                 "ROGGIA_OPERATOR_CONSOLE_TOKEN": console_token,
                 "ROGGIA_OPERATOR_CONSOLE_INDEX_URL": ports.addresses().query,
+                "ROGGIA_OPERATOR_MODELS_URI": f"sqlite:///{data.models}",
             },
         ),
     ]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from roggia_embedder.adapters.models.onnx_export import Exported, exported, session
-from roggia_embedder.adapters.models.packed import PackedModel, identity_files
-from roggia_embedder.embedding.fingerprint import Fingerprint, files_hash
+from roggia_embedder.adapters.models.packed import PackedModel
+from roggia_embedder.embedding.fingerprint import Fingerprint, weights_hash
 from roggia_embedder.ports import Matrix
 from roggia_embedder.precision import Precision, number_type
 
@@ -62,7 +62,7 @@ class OnnxModel(PackedModel):
 
     @cached_property
     def _weights(self) -> str:
-        return files_hash(identity_files(self._path))
+        return weights_hash(self._path)
 
     @cached_property
     def _exported(self) -> Exported:

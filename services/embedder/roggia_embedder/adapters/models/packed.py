@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,6 @@ import numpy as np
 from roggia_embedder.embedding.batching import plan
 from roggia_embedder.errors import ChunkTooLongError, ModelLoadError
 from roggia_embedder.ports import Matrix, TextKind
-
-_IDENTITY = {".safetensors", ".bin", ".json", ".txt", ".model"}
 
 
 class PackedModel(ABC):
@@ -86,11 +84,6 @@ class PackedModel(ABC):
     def _check_positions(self, longest: int | None) -> None:
         if longest is not None and self._window > longest:
             raise ModelLoadError(f"window: {self._window} exceeds the {longest} positions that {self._name} has")
-
-
-def identity_files(path: Path) -> Iterable[Path]:
-    """The files of a model's folder that decide what its vectors are: weights, tokenizer, configuration."""
-    return (file for file in path.rglob("*") if file.is_file() and file.suffix in _IDENTITY)
 
 
 def pooling_of(model: Any) -> str:

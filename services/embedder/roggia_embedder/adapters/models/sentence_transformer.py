@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from roggia_embedder.adapters.models.packed import PackedModel, identity_files, pooling_of, positions_of
+from roggia_embedder.adapters.models.packed import PackedModel, pooling_of, positions_of
 from roggia_embedder.adapters.models.precision import torch_dtype
-from roggia_embedder.embedding.fingerprint import Fingerprint, files_hash
+from roggia_embedder.embedding.fingerprint import Fingerprint, weights_hash
 from roggia_embedder.ports import Matrix
 from roggia_embedder.precision import Precision
 
@@ -51,7 +51,7 @@ class SentenceTransformerModel(PackedModel):
         return str(
             Fingerprint(
                 name=self._name,
-                weights=files_hash(identity_files(self._path)),
+                weights=weights_hash(self._path),
                 window=self._window,
                 pooling=pooling_of(model),
                 normalized=True,

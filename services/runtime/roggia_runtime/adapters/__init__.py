@@ -1,0 +1,1 @@
+"""What the runtime shares of the world outside: one module per outside thing."""
