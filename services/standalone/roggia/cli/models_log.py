@@ -111,8 +111,9 @@ def _remote(
     if not dimension:
         raise UsageError("--dimension: a remote embedder needs one; its vectors cannot be asked for from here")
     from roggia_embedder.adapters.models.openai_http import OpenAiModel
+    from roggia_embedder.adapters.models.remote import Shape
 
-    model = OpenAiModel(endpoint, name=served, revision=revision, window=window, dimension=dimension)
+    model = OpenAiModel(endpoint, name=served, revision=revision, shape=Shape(window=window, dimension=dimension))
     return ModelRef(
         kind=ModelKind.EMBEDDER, fingerprint=model.fingerprint, dimension=dimension, window=window,
         endpoint=endpoint, served=served, revision=revision,
