@@ -73,6 +73,11 @@ class MemoryStore:
         """See `VectorStore`."""
         return [self._collections[name].spec for name in sorted(self._collections)]
 
+    async def spec(self, name: str) -> CollectionSpec | None:
+        """See `VectorStore`."""
+        held = self._collections.get(name)
+        return None if held is None else held.spec
+
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """See `VectorStore`."""
         heads = self._at(collection).heads
@@ -217,7 +222,11 @@ class MemoryCatalogue:
 
     async def bind(self, binding: IndexBinding) -> None:
         """See `IndexCatalogue`."""
-        self._bindings[binding.alias] = binding
+        await self.switch([binding])
+
+    async def switch(self, bindings: Sequence[IndexBinding]) -> None:
+        """See `IndexCatalogue`."""
+        self._bindings |= {binding.alias: binding for binding in bindings}
 
     async def unbind(self, alias: str) -> None:
         """See `IndexCatalogue`."""
@@ -305,4 +314,5 @@ def _hit(passage: Passage, score: float) -> Hit:
         language=held.language,
         version=held.version,
         metadata=held.metadata,
+        model=passage.model,
     )

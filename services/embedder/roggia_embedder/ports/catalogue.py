@@ -33,6 +33,12 @@ class IndexCatalogue(Protocol):
         """Point the alias at an existing collection, atomically; an alias that points elsewhere is switched."""
         ...
 
+    async def switch(self, bindings: Sequence[IndexBinding]) -> None:
+        """Bind several aliases at once: readers see every one of them before or every one after, and a crash leaves
+        all or none. One alias is named once. Collections exist; of a store that keeps aliases beside them, one that
+        does not exist raises `UnknownCollectionError` and moves nothing."""
+        ...
+
     async def unbind(self, alias: str) -> None:
         """Remove an alias; one that is not there is no error."""
         ...

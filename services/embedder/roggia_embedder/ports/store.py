@@ -30,6 +30,11 @@ class VectorStore(Protocol):
         """Every collection of this store, ordered by name."""
         ...
 
+    async def spec(self, name: str) -> CollectionSpec | None:
+        """What one collection holds, in its own words; None where there is no such collection. Called for every
+        query."""
+        ...
+
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """Heads that exist."""
         ...

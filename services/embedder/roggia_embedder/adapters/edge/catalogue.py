@@ -27,9 +27,13 @@ class EdgeCatalogue:
 
     async def bind(self, binding: IndexBinding) -> None:
         """See `IndexCatalogue`."""
-        if self._bindings.get(binding.alias) == binding:
-            return
-        self._write({**self._bindings, binding.alias: binding})
+        await self.switch([binding])
+
+    async def switch(self, bindings: Sequence[IndexBinding]) -> None:
+        """See `IndexCatalogue`: the file is replaced once, with every alias in it."""
+        switched = self._bindings | {binding.alias: binding for binding in bindings}
+        if switched != self._bindings:
+            self._write(switched)
 
     async def unbind(self, alias: str) -> None:
         """See `IndexCatalogue`."""

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from qdrant_client import models as m
 from roggia_schemas.names import alias_name
 
-from roggia_embedder.adapters.qdrant import collection as col
 from roggia_embedder.adapters.qdrant.store import QdrantStore, translated
-from roggia_embedder.ports import CollectionSpec, IndexBinding
+from roggia_embedder.ports import IndexBinding
 
 
 class QdrantCatalogue:
-    """Resolves alias → physical name on every call; what the physical name means never changes and is remembered."""
+    """Resolves alias → physical name on every call; what the physical name means is the store's to say."""
 
     def __init__(self, store: QdrantStore) -> None:
+        self._store = store
         self._client = store.client
-        self._specs: dict[str, CollectionSpec] = {}
 
     async def resolve(self, tenant_id: str, domain: str) -> IndexBinding | None:
         """See `IndexCatalogue`."""
@@ -27,13 +26,19 @@ class QdrantCatalogue:
 
     async def bind(self, binding: IndexBinding) -> None:
         """See `IndexCatalogue`."""
-        if (await self._aliases()).get(binding.alias) == binding.collection:
-            return
-        switch = m.CreateAliasOperation(
-            create_alias=m.CreateAlias(collection_name=binding.collection, alias_name=binding.alias)
-        )
-        with translated(binding.collection):
-            await self._client.update_collection_aliases([switch])
+        await self.switch([binding])
+
+    async def switch(self, bindings: Sequence[IndexBinding]) -> None:
+        """See `IndexCatalogue`: one request, which the server carries out as a whole or not at all."""
+        held = await self._aliases()
+        moves = [
+            m.CreateAliasOperation(create_alias=m.CreateAlias(collection_name=b.collection, alias_name=b.alias))
+            for b in bindings
+            if held.get(b.alias) != b.collection
+        ]
+        if moves:
+            with translated(", ".join(sorted({b.collection for b in bindings}))):
+                await self._client.update_collection_aliases(moves)
 
     async def unbind(self, alias: str) -> None:
         """See `IndexCatalogue`."""
@@ -56,11 +61,7 @@ class QdrantCatalogue:
         return {found.alias_name: found.collection_name for found in aliases}
 
     async def _binding(self, alias: str, collection: str) -> IndexBinding | None:
-        spec = self._specs.get(collection)
+        spec = await self._store.spec(collection)
         if spec is None:
-            with translated(collection):
-                spec = col.spec_of(collection, await self._client.get_collection(collection))
-            if spec is None:
-                return None
-            self._specs[collection] = spec
+            return None
         return IndexBinding(alias, collection, spec.generation, spec.model, spec.dimension)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -40,6 +41,8 @@ _UPSERT_POINTS = 256
 _TIMEOUT_S = 30
 _BUSY = {408, 429, 500, 502, 503, 504}
 _NOT_FOUND = 404
+_MISSING = re.compile(r"Collection (\S+) not found\Z")
+"""What the client's local mode says."""
 
 
 class QdrantStore:
@@ -48,6 +51,7 @@ class QdrantStore:
     def __init__(self, client: AsyncQdrantClient, tuning: IndexTuning = TUNING) -> None:
         self.client = client
         self._tuning = tuning
+        self._specs: dict[str, CollectionSpec] = {}
 
     @classmethod
     def connect(cls, url: str, api_key: str | None = None, tuning: IndexTuning = TUNING) -> QdrantStore:
@@ -80,6 +84,7 @@ class QdrantStore:
 
     async def drop_collection(self, name: str) -> None:
         """See `VectorStore`."""
+        self._specs.pop(name, None)
         with translated(name):
             await self.client.delete_collection(name)
 
@@ -87,8 +92,23 @@ class QdrantStore:
         """See `VectorStore`."""
         with translated("*"):
             names = sorted(found.name for found in (await self.client.get_collections()).collections)
-            specs = [col.spec_of(name, await self.client.get_collection(name)) for name in names]
+        self._specs = {name: spec for name, spec in self._specs.items() if name in names}
+        specs = [await self.spec(name) for name in names]
         return [spec for spec in specs if spec is not None]
+
+    async def spec(self, name: str) -> CollectionSpec | None:
+        """See `VectorStore`. Remembered: what a name means does not change while the collection lives, and a passage
+        found says itself by which model it is."""
+        if name in self._specs:
+            return self._specs[name]
+        try:
+            with translated(name):
+                found = col.spec_of(name, await self.client.get_collection(name))
+        except UnknownCollectionError:
+            return None
+        if found is not None:
+            self._specs[name] = found
+        return found
 
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """See `VectorStore`."""
@@ -251,8 +271,9 @@ def translated(collection: str) -> Iterator[None]:
             raise StoreUnavailableError(f"vector store: HTTP {error.status_code}") from error
         raise
     except ValueError as error:
-        if str(error) == f"Collection {collection} not found":
-            raise UnknownCollectionError(f"collection {collection} does not exist") from error
+        missing = _MISSING.match(str(error))
+        if missing:
+            raise UnknownCollectionError(f"collection {missing[1]} does not exist") from error
         raise
 
 
