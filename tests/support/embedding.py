@@ -71,6 +71,13 @@ class MemoryCache:
         self.uses = {key: use for key, use in self.uses.items() if key[0] != tenant_id}
         return before - len(self.vectors) - len(self.uses)
 
+    async def forget_model(self, model: str) -> int:
+        """Erase a model's rows."""
+        before = len(self.vectors) + len(self.uses)
+        self.vectors = {key: vector for key, vector in self.vectors.items() if key[1] != model}
+        self.uses = {key: use for key, use in self.uses.items() if key[1] != model}
+        return before - len(self.vectors) - len(self.uses)
+
     async def close(self) -> None:
         """Nothing to release."""
 

@@ -27,8 +27,8 @@ class SearchRequest:
     Every store applies, in every prefetch and again on the result: tenant, ACL (a passage is visible when its acl
     holds `*` or one of `groups`), not deleted, not expired at `now_ms` (milliseconds, UTC), and `filters`.
     `groups` may be empty: then only passages for the whole tenant are visible. `k` >= 1. `candidates` is how many each
-    branch of a hybrid search contributes (at least `k`). `exact` compares the dense vector with every passage instead of
-    walking a graph: for measuring what the graph misses. A store that is always exact ignores it.
+    branch of a hybrid search contributes (at least `k`). `exact` compares the dense vector with every passage instead
+    of walking a graph: for measuring what the graph misses. A store that is always exact ignores it.
     """
 
     tenant_id: str

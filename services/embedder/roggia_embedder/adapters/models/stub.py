@@ -18,17 +18,19 @@ class StubModel:
     """Sums a pseudo-random direction per distinct word: texts that share words are near. It knows no meaning.
 
     A token is a word between spaces. Named `stub` in its fingerprint, so that its vectors can be mistaken for no
-    model's.
+    model's. Another `seed` is another model: same dimension, other directions, another fingerprint.
     """
 
-    def __init__(self, dimension: int = 384, window: int = 8192) -> None:
+    def __init__(self, dimension: int = 384, window: int = 8192, seed: str = "") -> None:
         self._dimension = dimension
         self._window = window
+        self._seed = seed
+        self._weights = hashlib.sha256(seed.encode()).hexdigest()[:16] if seed else "0" * 16
 
     @property
     def fingerprint(self) -> str:
         """See `EmbeddingModel`."""
-        return str(Fingerprint("stub", "0" * 16, self._window, "sum", True, "", "", self._dimension, "numpy"))
+        return str(Fingerprint("stub", self._weights, self._window, "sum", True, "", "", self._dimension, "numpy"))
 
     @property
     def dimension(self) -> int:
@@ -59,8 +61,11 @@ class StubModel:
 
     def _vector(self, words: Sequence[str]) -> NDArray[np.float32]:
         distinct = sorted({word.lower() for word in words} or {""})
-        total: NDArray[np.float32] = np.sum([_direction(word, self._dimension) for word in distinct], axis=0)
+        total: NDArray[np.float32] = np.sum([self._direction(word) for word in distinct], axis=0)
         return total / max(float(np.sqrt(total.dot(total))), 1e-9)
+
+    def _direction(self, word: str) -> NDArray[np.float32]:
+        return _direction(f"{self._seed}\0{word}" if self._seed else word, self._dimension)
 
 
 @lru_cache(maxsize=65_536)

@@ -1,0 +1,1 @@
+"""Index generations in this process: which are hosted, with which models, and which one is read from."""

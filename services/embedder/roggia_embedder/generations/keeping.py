@@ -1,0 +1,138 @@
+"""Workers that carry the record out: aliases point where it says, and what is retired is removed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from roggia_runtime.consumer.waiting import either
+from roggia_runtime.errors import UnavailableError
+
+from roggia_embedder.errors import UnknownCollectionError
+from roggia_embedder.generations import aliases
+from roggia_embedder.generations.hosted import Hosted, View
+from roggia_embedder.ports import IndexCatalogue, VectorCache, VectorStore
+
+AGAIN_S = 15.0
+"""Seconds after which a keeper looks without being told to: what another process created or left behind."""
+SOON_S = 1.0
+GRACE_S = 30.0
+"""Seconds between the last alias leaving a retired collection and its end: the deadline of a query."""
+log = structlog.get_logger()
+
+
+class Keeper:
+    """Does `once` when told that something changed, and now and then. What is unavailable is tried again soon."""
+
+    def __init__(self, once: Callable[[], Awaitable[None]], what: str, again_s: float = AGAIN_S) -> None:
+        self._once, self._what, self._again_s = once, what, again_s
+        self._stopping, self._changed = asyncio.Event(), asyncio.Event()
+        self._trouble = ""
+
+    def changed(self, *_: object) -> None:
+        """Look soon."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        while not self._stopping.is_set():
+            self._changed.clear()
+            await self._try()
+            await either(self._stopping, self._changed, timeout_s=SOON_S if self._trouble else self._again_s)
+
+    def stop(self) -> None:
+        """Return from `run` soon."""
+        self._stopping.set()
+
+    def health(self) -> list[str]:
+        """Nothing waits for this."""
+        return []
+
+    def notes(self) -> list[str]:
+        """Why the record is not carried out."""
+        return [f"{self._what}: {self._trouble}"] if self._trouble else []
+
+    async def _try(self) -> None:
+        try:
+            await self._once()
+        except (UnavailableError, UnknownCollectionError) as error:  # one dropped meanwhile is looked for no more
+            self._trouble = str(error)
+            log.warning("keeper_waits", what=self._what, error=self._trouble)
+        else:
+            self._trouble = ""
+
+
+class Aliases:
+    """Points every alias at the collection of the generation that serves; all that must move, in one step."""
+
+    def __init__(self, store: VectorStore, catalogue: IndexCatalogue, view: View) -> None:
+        self._store, self._catalogue, self._view = store, catalogue, view
+
+    async def once(self) -> None:
+        """Carry the record out. Raises `UnavailableError`, or `UnknownCollectionError` when one went meanwhile."""
+        began = time.monotonic()
+        specs, bindings = await self._store.collections(), await self._catalogue.bindings()
+        moves = aliases.switches(specs, bindings, self._view.serving)
+        if moves:
+            await self._catalogue.switch(moves)
+            where = {move.alias: move.collection for move in moves}
+            log.info("switched", aliases=where, ms=round((time.monotonic() - began) * 1e3, 1))
+
+
+class Retirement:
+    """Drops collections of retired generations, by their physical names, a while after the last alias has left them.
+
+    `hosted` says whether this process still writes to a generation.
+    """
+
+    def __init__(
+        self,
+        store: VectorStore,
+        catalogue: IndexCatalogue,
+        view: View,
+        hosted: Callable[[int], bool],
+        grace_s: float = GRACE_S,
+    ) -> None:
+        self._store, self._catalogue, self._view, self._hosted, self._grace_s = store, catalogue, view, hosted, grace_s
+        self._since: dict[str, float] = {}
+
+    async def once(self) -> None:
+        """Drop what is due. Raises `UnavailableError`."""
+        retired = [number for number in self._view.retired() if not self._hosted(number)]
+        if not retired:
+            self._since.clear()
+            return
+        specs, bindings = await self._store.collections(), await self._catalogue.bindings()
+        free = {spec.name for spec in aliases.disposable(specs, bindings, retired)}
+        now = time.monotonic()
+        self._since = {name: self._since.get(name, now) for name in free}
+        for name in sorted(name for name, since in self._since.items() if now - since >= self._grace_s):
+            await self._store.drop_collection(name)
+            log.info("dropped", collection=name)
+
+
+class CacheRetirement:
+    """Erases cached vectors of models that only retired generations had. `loaded`: fingerprints that this process knows
+    by having loaded the models, by generation. `hosted` says whether one is still written here."""
+
+    def __init__(
+        self, cache: VectorCache, view: View, loaded: Mapping[int, str], hosted: Callable[[int], bool]
+    ) -> None:
+        self._cache, self._view, self._loaded, self._hosted = cache, view, loaded, hosted
+        self._done: set[str] = set()
+
+    async def once(self) -> None:
+        """Erase what nobody uses. Raises `UnavailableError`."""
+        followed = {n: self._fingerprint(one) for n, one in self._view.followed().items()}
+        retired = {n: self._fingerprint(one) for n, one in self._view.retired().items() if not self._hosted(n)}
+        self._done -= set(followed.values())
+        for fingerprint in sorted(aliases.unused(followed, retired) - self._done):
+            erased = await self._cache.forget_model(fingerprint)
+            self._done.add(fingerprint)
+            if erased:
+                log.info("vectors_erased", model=fingerprint, rows=erased)
+
+    def _fingerprint(self, one: Hosted) -> str:
+        return one.model.fingerprint or self._loaded.get(one.number, "")
