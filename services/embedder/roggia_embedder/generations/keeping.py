@@ -24,9 +24,10 @@ log = structlog.get_logger()
 
 
 class Keeper:
-    """Does `once` when told that something changed, and now and then. What is unavailable is tried again soon."""
+    """Does `once` when told that something changed, and now and then; soon when it says that more is to come, or when
+    something was unavailable."""
 
-    def __init__(self, once: Callable[[], Awaitable[None]], what: str, again_s: float = AGAIN_S) -> None:
+    def __init__(self, once: Callable[[], Awaitable[bool]], what: str, again_s: float = AGAIN_S) -> None:
         self._once, self._what, self._again_s = once, what, again_s
         self._stopping, self._changed = asyncio.Event(), asyncio.Event()
         self._trouble = ""
@@ -39,8 +40,8 @@ class Keeper:
         """Work until `stop`."""
         while not self._stopping.is_set():
             self._changed.clear()
-            await self._try()
-            await either(self._stopping, self._changed, timeout_s=SOON_S if self._trouble else self._again_s)
+            more = await self._try()
+            await either(self._stopping, self._changed, timeout_s=SOON_S if more else self._again_s)
 
     def stop(self) -> None:
         """Return from `run` soon."""
@@ -54,14 +55,15 @@ class Keeper:
         """Why the record is not carried out."""
         return [f"{self._what}: {self._trouble}"] if self._trouble else []
 
-    async def _try(self) -> None:
+    async def _try(self) -> bool:
         try:
-            await self._once()
+            more = await self._once()
         except (UnavailableError, UnknownCollectionError) as error:  # one dropped meanwhile is looked for no more
             self._trouble = str(error)
             log.warning("keeper_waits", what=self._what, error=self._trouble)
-        else:
-            self._trouble = ""
+            return True
+        self._trouble = ""
+        return more
 
 
 class Aliases:
@@ -70,8 +72,8 @@ class Aliases:
     def __init__(self, store: VectorStore, catalogue: IndexCatalogue, view: View) -> None:
         self._store, self._catalogue, self._view = store, catalogue, view
 
-    async def once(self) -> None:
-        """Carry the record out. Raises `UnavailableError`, or `UnknownCollectionError` when one went meanwhile."""
+    async def once(self) -> bool:
+        """Carry the record out, all of it. Raises `UnavailableError`, and `UnknownCollectionError` when one is gone."""
         began = time.monotonic()
         specs, bindings = await self._store.collections(), await self._catalogue.bindings()
         moves = aliases.switches(specs, bindings, self._view.serving)
@@ -79,6 +81,7 @@ class Aliases:
             await self._catalogue.switch(moves)
             where = {move.alias: move.collection for move in moves}
             log.info("switched", aliases=where, ms=round((time.monotonic() - began) * 1e3, 1))
+        return False
 
 
 class Retirement:
@@ -98,19 +101,22 @@ class Retirement:
         self._store, self._catalogue, self._view, self._hosted, self._grace_s = store, catalogue, view, hosted, grace_s
         self._since: dict[str, float] = {}
 
-    async def once(self) -> None:
-        """Drop what is due. Raises `UnavailableError`."""
-        retired = [number for number in self._view.retired() if not self._hosted(number)]
+    async def once(self) -> bool:
+        """Drop what is due; say whether something is still to be dropped. Raises `UnavailableError`."""
+        ending = {number for number in self._view.retired() if self._hosted(number)}
+        retired = self._view.retired().keys() - ending
         if not retired:
             self._since.clear()
-            return
+            return bool(ending)
         specs, bindings = await self._store.collections(), await self._catalogue.bindings()
         free = {spec.name for spec in aliases.disposable(specs, bindings, retired)}
         now = time.monotonic()
         self._since = {name: self._since.get(name, now) for name in free}
-        for name in sorted(name for name, since in self._since.items() if now - since >= self._grace_s):
+        due = {name for name, since in self._since.items() if now - since >= self._grace_s}
+        for name in sorted(due):
             await self._store.drop_collection(name)
             log.info("dropped", collection=name)
+        return bool(ending or free - due)
 
 
 class CacheRetirement:
@@ -123,8 +129,8 @@ class CacheRetirement:
         self._cache, self._view, self._loaded, self._hosted = cache, view, loaded, hosted
         self._done: set[str] = set()
 
-    async def once(self) -> None:
-        """Erase what nobody uses. Raises `UnavailableError`."""
+    async def once(self) -> bool:
+        """Erase what nobody uses; say whether a retired generation is still ending. Raises `UnavailableError`."""
         followed = {n: self._fingerprint(one) for n, one in self._view.followed().items()}
         retired = {n: self._fingerprint(one) for n, one in self._view.retired().items() if not self._hosted(n)}
         self._done -= set(followed.values())
@@ -133,6 +139,7 @@ class CacheRetirement:
             self._done.add(fingerprint)
             if erased:
                 log.info("vectors_erased", model=fingerprint, rows=erased)
+        return any(self._hosted(number) for number in self._view.retired())
 
     def _fingerprint(self, one: Hosted) -> str:
         return one.model.fingerprint or self._loaded.get(one.number, "")
