@@ -73,7 +73,7 @@ class MemoryStore:
         """See `VectorStore`."""
         return [self._collections[name].spec for name in sorted(self._collections)]
 
-    async def spec(self, name: str) -> CollectionSpec | None:
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:  # noqa: ARG002  # always fresh
         """See `VectorStore`."""
         held = self._collections.get(name)
         return None if held is None else held.spec

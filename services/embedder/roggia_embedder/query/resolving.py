@@ -37,16 +37,17 @@ class Resolver:
     ) -> None:
         self._catalogue, self._store, self._models, self._canary = catalogue, store, models, canary
 
-    async def resolve(self, request: api.SearchRequest) -> IndexBinding:
-        """What answers. Raises `UnknownIndexError`, `UnknownGenerationError`, `IndexUnavailableError`."""
+    async def resolve(self, request: api.SearchRequest, *, fresh: bool = False) -> IndexBinding:
+        """What answers; `fresh` believes no store's memory. Raises `UnknownIndexError`, `UnknownGenerationError`,
+        `IndexUnavailableError`."""
         try:
             if request.generation is not None:
-                return await self._pinned(request, request.generation)
-            return await self._as_canary(request) or await self._serving(request)
+                return await self._pinned(request, request.generation, fresh)
+            return await self._as_canary(request, fresh) or await self._serving(request, fresh)
         except UnavailableError as error:
             raise IndexUnavailableError(f"the index catalogue does not answer: {error}") from error
 
-    async def _serving(self, request: api.SearchRequest) -> IndexBinding:
+    async def _serving(self, request: api.SearchRequest, fresh: bool) -> IndexBinding:
         gone = ""
         for _ in range(_TRIES):
             alias = await self._catalogue.resolve(request.tenant, request.domain)
@@ -56,20 +57,20 @@ class Resolver:
                     "first, or check both names",
                     "domain",
                 )
-            found = await self._of(alias.alias, alias.collection)
+            found = await self._of(alias.alias, alias.collection, fresh)
             if found is not None:
                 return found
             gone = alias.collection
         raise IndexUnavailableError(f"collection {gone} is being replaced; try again")
 
-    async def _as_canary(self, request: api.SearchRequest) -> IndexBinding | None:
+    async def _as_canary(self, request: api.SearchRequest, fresh: bool) -> IndexBinding | None:
         """The canary that is to answer, if it can: it must not cost a user the answer."""
         number = self._canary(request.tenant, request.domain, request.query)
-        found = None if number is None else await self._of_generation(request, number)
+        found = None if number is None else await self._of_generation(request, number, fresh)
         return found if found is not None and self._models.has(found.model) else None
 
-    async def _pinned(self, request: api.SearchRequest, number: int) -> IndexBinding:
-        found = await self._of_generation(request, number)
+    async def _pinned(self, request: api.SearchRequest, number: int, fresh: bool) -> IndexBinding:
+        found = await self._of_generation(request, number, fresh)
         if found is None:
             raise UnknownGenerationError(
                 f"generation: index {request.domain!r} of tenant {request.tenant!r} has no collection of generation "
@@ -78,10 +79,10 @@ class Resolver:
             )
         return found
 
-    async def _of_generation(self, request: api.SearchRequest, number: int) -> IndexBinding | None:
+    async def _of_generation(self, request: api.SearchRequest, number: int, fresh: bool) -> IndexBinding | None:
         alias = alias_name(request.tenant, request.domain)
-        return await self._of(alias, collection_name(request.tenant, request.domain, number))
+        return await self._of(alias, collection_name(request.tenant, request.domain, number), fresh)
 
-    async def _of(self, alias: str, collection: str) -> IndexBinding | None:
-        spec = await self._store.spec(collection)
+    async def _of(self, alias: str, collection: str, fresh: bool) -> IndexBinding | None:
+        spec = await self._store.spec(collection, fresh=fresh)
         return None if spec is None else IndexBinding(alias, spec.name, spec.generation, spec.model, spec.dimension)

@@ -66,15 +66,13 @@ class Searcher:
         Raises `UnknownIndexError`, `UnknownGenerationError`, `ModelNotLoadedError`, `QueryTooLongError`,
         `IndexUnavailableError`, `OverloadedError`.
         """
-        for _ in range(_TRIES - 1):
+        why: _ReplacedError | None = None
+        for _ in range(_TRIES):
             try:
-                return await self._in(await self._resolver.resolve(request), request)
-            except _ReplacedError:
-                continue
-        try:
-            return await self._in(await self._resolver.resolve(request), request)
-        except _ReplacedError as error:
-            raise IndexUnavailableError(f"{error}; try again") from error
+                return await self._in(await self._resolver.resolve(request, fresh=why is not None), request)
+            except _ReplacedError as error:
+                why = error
+        raise IndexUnavailableError(f"{why}; try again") from why
 
     async def _in(self, binding: IndexBinding, request: api.SearchRequest) -> Found:
         """Passages of a resolved index. Raises `_ReplacedError` when its collection is no longer what it was."""

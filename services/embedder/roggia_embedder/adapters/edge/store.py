@@ -70,7 +70,7 @@ class EdgeStore:
         """See `VectorStore`."""
         return self._shards.specs()
 
-    async def spec(self, name: str) -> CollectionSpec | None:
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:  # noqa: ARG002  # always fresh
         """See `VectorStore`."""
         return self._shards.spec(name)
 

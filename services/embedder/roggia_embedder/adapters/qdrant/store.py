@@ -71,6 +71,7 @@ class QdrantStore:
                 await self._create(spec)
             held = col.spec_of(spec.name, await self.client.get_collection(spec.name))
         if held != spec:
+            self._specs.pop(spec.name, None)
             raise ModelMismatchError(spec.name, held.model if held else "(no metadata)", spec.model)
 
     async def _create(self, spec: CollectionSpec) -> None:
@@ -96,11 +97,12 @@ class QdrantStore:
         specs = [await self.spec(name) for name in names]
         return [spec for spec in specs if spec is not None]
 
-    async def spec(self, name: str) -> CollectionSpec | None:
-        """See `VectorStore`. Remembered: what a name means does not change while the collection lives, and a passage
-        found says itself by which model it is."""
-        if name in self._specs:
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:
+        """See `VectorStore`. Remembered: what a name means does not change while the collection lives; of one that was
+        made anew the passages say that they are another model's."""
+        if name in self._specs and not fresh:
             return self._specs[name]
+        self._specs.pop(name, None)
         try:
             with translated(name):
                 found = col.spec_of(name, await self.client.get_collection(name))
