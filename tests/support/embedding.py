@@ -124,7 +124,11 @@ def codec() -> EventCodec:
 
 
 def handler(
-    model: CountingModel | None = None, cache: VectorCache | None = None, *, part_bytes: int = 1 << 20
+    model: CountingModel | None = None,
+    cache: VectorCache | None = None,
+    *,
+    part_bytes: int = 1 << 20,
+    selection: Sequence[str] = (),
 ) -> EmbedHandler:
     """An embed handler of generation 1."""
     model = model or CountingModel()
@@ -134,6 +138,7 @@ def handler(
         supply=VectorSupply(model, cache or MemoryCache()),
         target=Target(1, model.fingerprint, model.dimension, part_bytes),
         window=model.window,
+        selection=selection,
     )
 
 

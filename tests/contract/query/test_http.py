@@ -196,6 +196,8 @@ async def test_model_that_is_not_loaded_is_a_503_naming_both(served: Served) -> 
     assert content["error"]["code"] == "model_not_loaded"
     assert MODEL.fingerprint in content["error"]["message"]
     assert "other;" in content["error"]["message"]
+    await served.catalogue.unbind(other.alias)
+    await served.store.drop_collection(other.collection)
 
 
 @pytest.mark.parametrize(
