@@ -124,6 +124,7 @@ async def test_another_generation_s_failure_is_noted_and_retried_while_the_basel
         ground.write(row(2, FILLING))
         await until(lambda: "no such model" in str(ground.hosting.notes()))
         assert ground.hosting.health() == []
+        assert len(ground.hosting.notes()) == 1
         del ground.refused[2]
         await until(lambda: ground.running == [1, 2])
         ground.made[-1].fail(RuntimeError("broken"))
@@ -165,9 +166,10 @@ async def test_a_row_that_asks_for_another_model_starts_a_new_worker() -> None:
         ground.write(row(2, FILLING, fingerprint="a"))
         await asyncio.sleep(0.02)
         assert len(ground.made) == 2
-        ground.write(row(2, FILLING, fingerprint="b"))
-        await until(lambda: len(ground.made) == 3 and ground.running == [1, 2])
         ground.write(row(2, FILLING, uri="stub:other"))
+        await until(lambda: len(ground.made) == 3 and ground.running == [1, 2])
+        ground.made[-1].fingerprint = "a"
+        ground.write(row(2, FILLING, uri="stub:other", fingerprint="b"))
         await until(lambda: len(ground.made) == 4 and ground.running == [1, 2])
 
 
