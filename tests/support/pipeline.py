@@ -30,7 +30,7 @@ from roggia_schemas import topics
 from roggia_schemas.events import DocChanged, DocUpserted, Operation, RetrievalServed
 from roggia_schemas.wiretypes import Event
 
-from tests.support.fleet import GROUPS, apply_topics, behind
+from tests.support.fleet import GROUPS, apply_topics, behind, with_lanes
 from tests.support.processes import free_port
 
 TENANT = "acme"
@@ -40,7 +40,14 @@ _E = TypeVar("_E", bound=Event)
 class Pipeline:
     """Publishes changes, waits for what comes out, and searches over HTTP."""
 
-    def __init__(self, kafka: KafkaSettings, client: aiohttp.ClientSession, address: str = "") -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        client: aiohttp.ClientSession,
+        address: str = "",
+        services: Sequence[Service] = (),
+    ) -> None:
+        self._services = services
         self._kafka = kafka
         self.address = address
         self.bootstrap = kafka.bootstrap
@@ -86,10 +93,21 @@ class Pipeline:
         """Any event to its topic."""
         await self._producer.send(self._codec.output(topic, event))
 
+    def health(self) -> list[str]:
+        """What is not ready."""
+        return [problem for service in self._services for problem in service.health()]
+
+    def notes(self) -> list[str]:
+        """What is wrong although everything is ready."""
+        return [note for service in self._services for note in service.notes()]
+
+    async def total(self, topic: str) -> int:
+        """End offsets of a topic, summed."""
+        return sum((await self._admin.end_offsets(topic)).values())
+
     async def create(self, *names: str) -> None:
         """Further topics of the catalogue, with their lanes and dead letters."""
-        lanes = [topics.replay(name) for name in names]
-        await self._admin.apply([topics.spec(one) for name in (*names, *lanes) for one in (name, topics.dlq(name))])
+        await self._admin.apply(with_lanes(*names))
 
     async def settle(self, timeout_s: float = 60, groups: Mapping[str, str] = GROUPS) -> None:
         """Until every stage has consumed its topic, twice in a row."""
@@ -183,7 +201,7 @@ async def running_as(settings: Callable[[str], KafkaSettings], data: Path, **opt
     try:
         await _ready(services, tasks)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            pipeline = Pipeline(kafka, client, f"http://127.0.0.1:{port}")
+            pipeline = Pipeline(kafka, client, f"http://127.0.0.1:{port}", services)
             await pipeline.start()
             try:
                 yield pipeline

@@ -78,7 +78,7 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
     if writes:
         service.on_start(tenants.start, record.start)
         service.add(tenants)
-    service.add(record if writes else Unhurried(record))
+    service.add(record if writes else Unhurried(codec.start, record))
     parts = _Parts(service, settings, codec, tenants, record)
     if "embed" in roles:
         _add_embed(parts)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from roggia_embedder.query import api
+from roggia_runtime.settings import BatchLimits
 from roggia_schemas import topics
 from roggia_schemas.events import GenerationState
 
@@ -17,6 +18,7 @@ from tests.support.kafka import Broker
 from tests.support.pipeline import Pipeline, running
 
 ROLLBACK_S = 1.0
+SMALL = BatchLimits(max_records=4)
 
 
 @pytest.mark.timeout(240)
@@ -125,3 +127,43 @@ async def _until(pipeline: Pipeline, number: int, generation: int | None = None)
                 return answer
             assert generation is not None or isinstance(answer, api.SearchResponse), answer
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.timeout(240)
+async def test_a_filling_generation_waits_and_nobody_else_does(devstack_alone: Broker, tmp_path: Path) -> None:
+    """Paused, it stays in its group, the services stay ready and live changes go through; throttled, it keeps its rate;
+    with a model that is not the planned one it writes nothing. None of it reaches the first generation."""
+    async with running(devstack_alone.bootstrap, tmp_path / "data", embed_batch=SMALL) as pipeline:
+        await _corpus(pipeline)
+        await pipeline.create(topics.doc_embedded(2))
+        await pipeline.send(topics.INDEX_GENERATION, row(2, GenerationState.FILLING, paused=True))
+        await _waits(pipeline, "paused")
+        await pipeline.publish("doc-1.md", 2, "# Gate 1\n\nChanged while the other one waited.")
+        await pipeline.settle()
+        assert await pipeline.total(topics.doc_embedded(2)) == 0
+        began = time.monotonic()
+        await pipeline.send(topics.INDEX_GENERATION, row(2, GenerationState.FILLING, rate=10.0))
+        await pipeline.settle(groups=groups(2))
+        took = time.monotonic() - began
+        print(f"22 chunks at 10 per second: {took:.1f} s")
+        assert 1.2 < took < 8
+        assert (await pipeline.verify(2)).clean
+        await pipeline.send(topics.INDEX_GENERATION, row(2, GenerationState.FILLING, fingerprint="planned@1"))
+        await _waits(pipeline, "wants planned@1")
+        await pipeline.publish("doc-2.md", 2, "# Gate 2\n\nNot by a wrong model.")
+        await pipeline.settle()
+        assert (await pipeline.verify(1)).clean
+        assert (await pipeline.verify(2)).findings == {}
+        before = await pipeline.total(topics.doc_embedded(2))
+        await pipeline.send(topics.INDEX_GENERATION, row(2, GenerationState.FILLING))
+        await pipeline.settle(groups=groups(2))
+        assert await pipeline.total(topics.doc_embedded(2)) == before + 1
+        assert pipeline.health() == []
+
+
+async def _waits(pipeline: Pipeline, why: str) -> None:
+    """A service says why the second generation waits, and all of them are ready."""
+    async with asyncio.timeout(30):
+        while not any(why in note for note in pipeline.notes()):
+            await asyncio.sleep(0.05)
+    assert pipeline.health() == []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.waiting import either
-from roggia_runtime.errors import UnavailableError
+from roggia_runtime.errors import RoggiaError, UnavailableError
 from roggia_runtime.service import Noting, Worker
 
 from roggia_embedder.generations.hosted import Hosted, View
@@ -30,12 +30,19 @@ class _Host:
     worker: Worker | None = None
     trouble: str = ""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    """The row says something new: a wait for the next try ends."""
     task: asyncio.Task[None] | None = None
 
     def stop(self) -> None:
         self.stopping.set()
         if self.worker is not None:
             self.worker.stop()
+
+    def renew(self, hosted: Hosted) -> None:
+        if hosted != self.hosted:
+            self.hosted = hosted
+            self.renewed.set()
 
     def suits(self, wanted: Hosted) -> bool:
         """Whether the worker may go on under another row: same work, and the model that was loaded is the row's."""
@@ -133,7 +140,7 @@ class Hosting:
             if number not in wanted or not host.suits(wanted[number]):
                 host.stop()
             else:
-                host.hosted = wanted[number]
+                host.renew(wanted[number])
         for number in sorted(wanted.keys() - self._hosts.keys()):
             self._begin(wanted[number])
 
@@ -156,6 +163,7 @@ class Hosting:
         """Run the worker, and another one when it fails. Raises the baseline's failure, unless it passes by itself."""
         backoff = self._backoff()
         while not host.stopping.is_set():
+            host.renewed.clear()
             began = time.monotonic()
             try:
                 host.worker = self._make(host.hosted)
@@ -171,12 +179,14 @@ class Hosting:
                 return
             if time.monotonic() - began > MOST_S:
                 backoff = self._backoff()
-            await either(host.stopping, timeout_s=backoff.wait_s())
+            if await either(host.stopping, host.renewed, timeout_s=backoff.wait_s()):
+                backoff = self._backoff()
 
     def _note(self, host: _Host, error: Exception) -> None:
         host.trouble = f"stopped: {str(error) or type(error).__name__}"
+        bug = None if isinstance(error, RoggiaError) else error
         log.warning(
-            "generation_failed", stage=self._stage, generation=host.hosted.number, error=repr(error), exc_info=error
+            "generation_failed", stage=self._stage, generation=host.hosted.number, error=host.trouble, exc_info=bug
         )
 
     async def _end(self) -> None:

@@ -98,7 +98,8 @@ class QueryModels:
         fresh = {n: _Held(one, self._backoff()) for n, one in readable.items() if n not in kept}
         self._held = kept | fresh
         for number, held in self._held.items():
-            held.hosted = readable[number]
+            if held.hosted != readable[number]:
+                held.hosted, held.again_at = readable[number], 0.0
 
     def _due(self) -> _Held | None:
         """The next to be loaded: those that may serve come first."""

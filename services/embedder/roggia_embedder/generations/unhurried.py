@@ -1,23 +1,42 @@
-"""A worker whose troubles make nothing wait."""
+"""A worker for whose troubles nothing waits."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from roggia_runtime.consumer.waiting import either
+from roggia_runtime.errors import RoggiaError
 from roggia_runtime.service import Worker
+
+AGAIN_S = 3.0
 
 
 class Unhurried:
-    """Runs another worker; what is not ready of it is a note. Search works without Kafka: a query role alone goes on
-    with the record that it read last."""
+    """Runs another worker once `first` has succeeded; what is not ready of both is a note. Search works without Kafka
+    and registry: a query role alone goes on with the record that it read last."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    def __init__(self, first: Callable[[], Awaitable[None]], worker: Worker, again_s: float = AGAIN_S) -> None:
+        self._first, self._worker, self._again_s = first, worker, again_s
+        self._stopping = asyncio.Event()
+        self._trouble = ""
 
     async def run(self) -> None:
-        """See `Worker`."""
-        await self._worker.run()
+        """Work until `stop`."""
+        while not self._stopping.is_set():
+            try:
+                await self._first()
+            except RoggiaError as error:
+                self._trouble = str(error)
+                await either(self._stopping, timeout_s=self._again_s)
+            else:
+                self._trouble = ""
+                await self._worker.run()
+                return
 
     def stop(self) -> None:
-        """See `Worker`."""
+        """Return from `run` soon."""
+        self._stopping.set()
         self._worker.stop()
 
     def health(self) -> list[str]:
@@ -26,4 +45,4 @@ class Unhurried:
 
     def notes(self) -> list[str]:
         """What is not ready of it."""
-        return self._worker.health()
+        return [self._trouble] if self._trouble else self._worker.health()

@@ -46,12 +46,12 @@ class Work:
 class Ground:
     """A hosting over rows that a test writes; `made` holds every worker, in order."""
 
-    def __init__(self, numbers: frozenset[int] | None = None) -> None:
+    def __init__(self, numbers: frozenset[int] | None = None, backoff_s: float = 0.01) -> None:
         self.rows: dict[str, IndexGeneration] = {}
         self.made: list[Work] = []
         self.refused: dict[int, Exception] = {}
         view = View(self.rows.values, Hosted(1, GenerationModel(uri="")))
-        self.hosting = Hosting(view, self._make, numbers, stage="embed", backoff=lambda: Backoff(0.01, 0.02))
+        self.hosting = Hosting(view, self._make, numbers, stage="embed", backoff=lambda: Backoff(backoff_s, 60))
 
     def _make(self, hosted: Hosted) -> Work:
         if hosted.number in self.refused:
@@ -132,6 +132,23 @@ async def test_another_generation_s_failure_is_noted_and_retried_while_the_basel
         await until(lambda: ground.running == [1, 2])
         assert ground.hosting.notes() == []
         assert [work.hosted.number for work in ground.made] == [1, 2, 2]
+
+
+async def test_a_new_row_ends_the_wait_for_the_next_try() -> None:
+    """Who mends a row need not wait until the old one would have been tried again."""
+    ground = Ground(backoff_s=30.0)
+    task = asyncio.create_task(ground.hosting.run())
+    ground.refused[2] = RuntimeError("no such model")
+    ground.write(row(2, FILLING))
+    await until(lambda: "no such model" in str(ground.hosting.notes()))
+    del ground.refused[2]
+    ground.write(row(2, FILLING))
+    await asyncio.sleep(0.05)
+    assert ground.running == [1]
+    ground.write(row(2, FILLING, fingerprint="b"))
+    await until(lambda: ground.running == [1, 2])
+    ground.hosting.stop()
+    await asyncio.wait_for(task, 5)
 
 
 @pytest.mark.parametrize("error", [ConfigurationError("wrong"), RuntimeError("broken")])
