@@ -80,6 +80,10 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
         service.add(tenants)
     service.add(record if writes else Unhurried(codec.start, record))
     parts = _Parts(service, settings, codec, tenants, record)
+    if set(roles) != {"upsert"} and (
+        settings.embedder.hosted is None or parts.view.baseline in settings.embedder.hosted
+    ):
+        model_of(settings.embedder)  # a wrong one is said at once, before anything is waited for
     if "embed" in roles:
         _add_embed(parts)
     if {"upsert", "query"}.intersection(roles):
@@ -183,7 +187,7 @@ def _add_embed(parts: _Parts) -> None:
 
 def _add_upsert(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue) -> None:
     options, view = parts.settings.embedder, parts.view
-    aliases = Keeper(Aliases(store, catalogue, view).once, "aliases")
+    aliases = Keeper(Aliases(store, catalogue, view).once, "aliases", again_s=None)
 
     def made(hosted: Hosted) -> UpsertWorker:
         number = hosted.number

@@ -24,10 +24,10 @@ log = structlog.get_logger()
 
 
 class Keeper:
-    """Does `once` when told that something changed, and now and then; soon when it says that more is to come, or when
-    something was unavailable."""
+    """Does `once` when told that something changed, and every `again_s` seconds (None: not by time); soon when it says
+    that more is to come, or when something was unavailable."""
 
-    def __init__(self, once: Callable[[], Awaitable[bool]], what: str, again_s: float = AGAIN_S) -> None:
+    def __init__(self, once: Callable[[], Awaitable[bool]], what: str, again_s: float | None = AGAIN_S) -> None:
         self._once, self._what, self._again_s = once, what, again_s
         self._stopping, self._changed = asyncio.Event(), asyncio.Event()
         self._trouble = ""
@@ -67,7 +67,11 @@ class Keeper:
 
 
 class Aliases:
-    """Points every alias at the collection of the generation that serves; all that must move, in one step."""
+    """Points every alias at the collection of the generation that serves; all that must move, in one step.
+
+    To be done when a row or a collection is new, not by time: a process that has lost sight of the record would undo a
+    switch of another that has not.
+    """
 
     def __init__(self, store: VectorStore, catalogue: IndexCatalogue, view: View) -> None:
         self._store, self._catalogue, self._view = store, catalogue, view
