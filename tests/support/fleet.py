@@ -46,10 +46,11 @@ class Fleet:
         self.groups = dict(GROUPS)
         data.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str) -> None:
-        """Start `name` ("ingest", or "ingest-2" for a second one of a kind), or start it again."""
+    def start(self, name: str, **environment: str) -> None:
+        """Start `name` ("ingest", or "ingest-2" for a second one of a kind), or start it again. `environment` is its
+        own, from its first start on."""
         if name not in self.processes:
-            self.processes[name] = self._process(name)
+            self.processes[name] = self._process(name, environment)
         self.processes[name].start()
 
     async def plan(self, row: IndexGeneration) -> None:
@@ -157,10 +158,10 @@ class Fleet:
         async with Offsets(self.kafka) as offsets:
             return {group: await behind(offsets, group, topic) for group, topic in self.groups.items()}
 
-    def _process(self, name: str) -> ServerProcess:
+    def _process(self, name: str, environment: Mapping[str, str]) -> ServerProcess:
         port = free_port()
         command = [sys.executable, *_COMMANDS[name.partition("-")[0]]]
-        return ServerProcess(command, port, self.data / f"{name}.log", self._environment(port))
+        return ServerProcess(command, port, self.data / f"{name}.log", self._environment(port) | environment)
 
     def _environment(self, port: int) -> dict[str, str]:
         return {
