@@ -30,7 +30,7 @@ from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
 from roggia_embedder.generations.embedding import EmbedParts, EmbedWorker
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.hosting import MOST_S, Hosting
-from roggia_embedder.generations.keeping import Aliases, CacheRetirement, Keeper, Retirement
+from roggia_embedder.generations.keeping import Aliases, CacheRetirement, Following, Keeper, Retirement
 from roggia_embedder.generations.loading import load_model
 from roggia_embedder.generations.querying import QueryModels
 from roggia_embedder.generations.turns import Turns
@@ -137,10 +137,10 @@ class _Parts:
         self.follow(hosting)
         return hosting
 
-    def follow(self, *workers: Worker) -> None:
+    def follow(self, *workers: Following) -> None:
         """Add workers that are told when the record changes."""
         for worker in workers:
-            self.record.tell(worker.changed)  # type: ignore[attr-defined]
+            self.record.tell(worker.changed)
         self.service.add(*workers)
 
     def loop(self, group: str, topic: str, handler: Handler, stage: str, limits: BatchLimits) -> ConsumerLoop:

@@ -48,7 +48,7 @@ class EmbedderOptions(BaseSettings):
     generation: int = Field(1, ge=1, description="index generation N: doc.embedded.g<N> and collections …__g<N>")
     generations: str = Field(
         "all",
-        pattern=r"all|[1-9]\d{0,9}(,[1-9]\d{0,9})*",
+        pattern=r"^(all|[1-9]\d{0,9}(,[1-9]\d{0,9})*)$",
         description="index generations that this process embeds or upserts: all that follow the log, or numbers "
         "(1,2); a query role reads all of them",
     )

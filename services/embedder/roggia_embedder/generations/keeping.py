@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 import structlog
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import UnavailableError
+from roggia_runtime.service import Worker
 
 from roggia_embedder.errors import UnknownCollectionError
 from roggia_embedder.generations import aliases
@@ -21,6 +23,14 @@ SOON_S = 1.0
 GRACE_S = 30.0
 """Seconds between the last alias leaving a retired collection and its end: the deadline of a query."""
 log = structlog.get_logger()
+
+
+class Following(Worker, Protocol):
+    """A worker that is told when the record of generations changes."""
+
+    def changed(self, *_: object) -> None:
+        """A row is new: look soon."""
+        ...
 
 
 class Keeper:
