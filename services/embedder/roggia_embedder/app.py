@@ -41,6 +41,7 @@ from roggia_embedder.handlers.upsert import UpsertHandler
 from roggia_embedder.indexing.departures import Departures
 from roggia_embedder.maintenance import Maintenance
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
+from roggia_embedder.query.models import Models
 from roggia_embedder.query.publishing import Publisher
 from roggia_embedder.query.role import QueryRole
 from roggia_embedder.settings import (
@@ -115,10 +116,16 @@ class _Parts:
         own = GenerationModel(uri="", window=options.window)
         baseline = Hosted(options.generation, own, options.chunker_generation)
         self.view = View(record.rows.values, baseline)
+        self.models: Models | None = None
+        """Those of the query role, where this process has it."""
 
     def load(self, model: GenerationModel) -> EmbeddingModel:
         """The model of a generation, loaded."""
         return load_model(model, self.settings.embedder, model_of)
+
+    def encodes(self, fingerprint: str) -> bool:
+        """Whether a query role of this process, if there is one, has a model."""
+        return self.models is None or self.models.has(fingerprint)
 
     def purge(self, remove: Callable[[str], Awaitable[int]], what: str) -> None:
         """Have `remove` called for every tenant that is gone."""
@@ -187,7 +194,7 @@ def _add_embed(parts: _Parts) -> None:
 
 def _add_upsert(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue) -> None:
     options, view = parts.settings.embedder, parts.view
-    aliases = Keeper(Aliases(store, catalogue, view).once, "aliases", again_s=None)
+    aliases = Keeper(Aliases(store, catalogue, view, parts.encodes).once, "aliases", again_s=None)
 
     def made(hosted: Hosted) -> UpsertWorker:
         number = hosted.number
@@ -249,6 +256,7 @@ def _add_query(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue, mor
     publisher = Publisher(Producer(settings.kafka, "roggia-query"), parts.codec)
     state = parts.view.state
     role = QueryRole(catalogue, store, (), publisher, settings.query, canary=parts.view.canary, state=state)
+    parts.models = role.models
     where = HttpSettings(host=options.query_host, port=options.query_port)
     hosts = hosts_of(options.query_host, settings.query.hosts)
     app = application(service.health, [*more, *role.routes], hosts=hosts, hosts_setting="ROGGIA_QUERY__HOSTS")

@@ -80,22 +80,32 @@ class Aliases:
     """Points every alias at the collection of the generation that serves; all that must move, in one step.
 
     To be done when a row or a collection is new, not by time: a process that has lost sight of the record would undo a
-    switch of another that has not.
+    switch of another that has not. An alias that readers use stays until `ready` says that queries can be encoded by
+    the model that they would need after the switch.
     """
 
-    def __init__(self, store: VectorStore, catalogue: IndexCatalogue, view: View) -> None:
-        self._store, self._catalogue, self._view = store, catalogue, view
+    def __init__(
+        self,
+        store: VectorStore,
+        catalogue: IndexCatalogue,
+        view: View,
+        ready: Callable[[str], bool] = lambda _fingerprint: True,
+    ) -> None:
+        self._store, self._catalogue, self._view, self._ready = store, catalogue, view, ready
 
     async def once(self) -> bool:
-        """Carry the record out, all of it. Raises `UnavailableError`, and `UnknownCollectionError` when one is gone."""
+        """Carry the record out; say whether something of it waits for a model. Raises `UnavailableError`, and
+        `UnknownCollectionError` when a collection is gone."""
         began = time.monotonic()
         specs, bindings = await self._store.collections(), await self._catalogue.bindings()
-        moves = aliases.switches(specs, bindings, self._view.serving)
+        wanted = aliases.switches(specs, bindings, self._view.serving)
+        used = {binding.alias for binding in bindings}
+        moves = [move for move in wanted if move.alias not in used or self._ready(move.model)]
         if moves:
             await self._catalogue.switch(moves)
             where = {move.alias: move.collection for move in moves}
             log.info("switched", aliases=where, ms=round((time.monotonic() - began) * 1e3, 1))
-        return False
+        return len(moves) < len(wanted)
 
 
 class Retirement:

@@ -101,6 +101,20 @@ async def test_a_selection_moves_alone() -> None:
     assert await ground.pointed() == {"docs": "g1", "law": "g2"}
 
 
+async def test_readers_are_not_sent_to_a_model_that_is_not_loaded() -> None:
+    """An alias in use waits for the model, and is moved as soon as that is there; one that nobody has yet does not."""
+    ground, loaded = Ground(), {"m1"}
+    aliases = Aliases(ground.store, ground.catalogue, ground.view, loaded.__contains__)
+    await ground.make("docs1", "docs2", "law2")
+    assert not await aliases.once()
+    ground.write(2, LIVE, cutover=1)
+    assert await aliases.once()
+    assert await ground.pointed() == {"docs": "g1", "law": "g2"}
+    loaded.add("m2")
+    assert not await aliases.once()
+    assert await ground.pointed() == {"docs": "g2", "law": "g2"}
+
+
 async def test_a_switched_alias_says_what_the_collection_says() -> None:
     """Model and dimension of the binding are those of the collection itself."""
     ground = Ground()
