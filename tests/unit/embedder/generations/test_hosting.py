@@ -51,7 +51,7 @@ class Ground:
         self.made: list[Work] = []
         self.refused: dict[int, Exception] = {}
         view = View(self.rows.values, Hosted(1, GenerationModel(uri="")))
-        self.hosting = Hosting(view, self._make, numbers, stage="embed", backoff=lambda: Backoff(backoff_s, 60))
+        self.hosting = Hosting(view, self._make, numbers, stage="embed", backoff=lambda: Backoff(backoff_s, backoff_s))
 
     def _make(self, hosted: Hosted) -> Work:
         if hosted.number in self.refused:
@@ -84,8 +84,8 @@ async def hosted(numbers: frozenset[int] | None = None) -> AsyncIterator[Ground]
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait for it, a second at most."""
-    async with asyncio.timeout(1):
+    """Wait for it, ten seconds at most."""
+    async with asyncio.timeout(10):
         while not true():
             await asyncio.sleep(0.005)
 

@@ -65,8 +65,8 @@ async def running(ground: Ground) -> AsyncIterator[Ground]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait for it, a second at most."""
-    async with asyncio.timeout(1):
+    """Wait for it, ten seconds at most."""
+    async with asyncio.timeout(10):
         while not true():
             await asyncio.sleep(0.005)
 
