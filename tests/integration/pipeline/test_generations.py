@@ -24,14 +24,30 @@ SMALL = BatchLimits(max_records=4)
 @pytest.mark.timeout(240)
 async def test_a_generation_s_life(devstack_alone: Broker, tmp_path: Path) -> None:
     """Both generations equal the log while documents change; queries follow the record, back within a second; what was
-    written in between is in both; what is retired is gone, and nothing else."""
+    written in between is in both; what is retired is gone, and nothing else. Every query is answered all the while, by
+    the model of the generation that it names."""
     async with running(devstack_alone.bootstrap, tmp_path / "data", retire_grace_s=0.5) as pipeline:
         await _corpus(pipeline)
+        asking = asyncio.create_task(_asked(pipeline))
         await _filled(pipeline)
         await _served(pipeline)
         await _rolled_back(pipeline)
         await _retired(pipeline)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
         assert await pipeline.dead() == 0
+
+
+async def _asked(pipeline: Pipeline) -> None:
+    """Queries without end. Fails with the first that is refused, or that names another model than its generation's."""
+    models: dict[int, str] = {}
+    while True:
+        answer = await pipeline.answer("keeper gate dawn")
+        assert isinstance(answer, api.SearchResponse), answer
+        assert answer.collection == f"kb_acme_docs__g{answer.generation}"
+        assert models.setdefault(answer.generation, answer.model) == answer.model
+        await asyncio.sleep(0.02)
 
 
 async def _corpus(pipeline: Pipeline) -> None:
