@@ -186,7 +186,7 @@ class Rehearsal:
         self._tell(number, GenerationState.SHADOW)
 
     async def _fill(self, number: int) -> None:
-        model = StubModel(DIMENSION, 64, f"{number}.{self._seeds[number]}")
+        model = StubModel(DIMENSION, 64, seed=1_000 * number + self._seeds[number])
         self._by_fingerprint[model.fingerprint] = model
         self._models.add(model)
         stamp = model_stamp(model.fingerprint)

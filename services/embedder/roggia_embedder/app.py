@@ -31,11 +31,11 @@ from roggia_embedder.generations.embedding import EmbedParts, EmbedWorker
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.hosting import MOST_S, Hosting
 from roggia_embedder.generations.keeping import Aliases, CacheRetirement, Following, Keeper, Retirement
-from roggia_embedder.generations.loading import load_model
 from roggia_embedder.generations.querying import QueryModels
 from roggia_embedder.generations.turns import Turns
 from roggia_embedder.generations.unhurried import Unhurried
 from roggia_embedder.generations.upserting import UpsertWorker
+from roggia_embedder.generations.uris import load_model
 from roggia_embedder.generations.verifying import Verifiers
 from roggia_embedder.handlers.upsert import UpsertHandler
 from roggia_embedder.indexing.departures import Departures
@@ -276,11 +276,10 @@ def _add_query(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue, mor
 
 def model_of(options: EmbedderOptions) -> EmbeddingModel:
     """The model that the settings name, not loaded yet. Raises `ModelLoadError`."""
-    stub, _, seed = options.model.partition(":")
-    if stub == STUB_MODEL:
+    if options.model == STUB_MODEL:
         from roggia_embedder.adapters.models.stub import StubModel
 
-        return StubModel(options.dimension, options.window, seed)
+        return StubModel(options.dimension, options.window)
     if options.remote_model:
         from roggia_embedder.adapters.models.openai_http import OpenAiModel
 

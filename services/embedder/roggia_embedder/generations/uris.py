@@ -16,6 +16,7 @@ from roggia_embedder.settings import DEFAULT_MODEL, STUB_MODEL, EmbedderOptions
 BUNDLED = "bundled:"
 STUB = f"{STUB_MODEL}:"
 FILE = "file:///"
+_SEED_DIGITS = 16
 _REMOTE = ("http://", "https://")
 
 
@@ -27,11 +28,21 @@ def load_model(
     `options` say what is this machine's own (device, threads, keys, time-outs); `make` makes a model of options. Raises
     `ModelLoadError` naming the uri, `WrongFingerprintError`, or `ModelUnavailableError` for a server that is away.
     """
-    made = make(options_for(model, options))
+    made = _stub(model, options) if model.uri.startswith(STUB) else make(options_for(model, options))
     made.warm_up()
     if model.fingerprint and made.fingerprint != model.fingerprint:
         raise WrongFingerprintError(model.uri, model.fingerprint, made.fingerprint)
     return made
+
+
+def _stub(model: GenerationModel, options: EmbedderOptions) -> EmbeddingModel:
+    from roggia_embedder.adapters.models.stub import StubModel
+
+    seed = model.uri.removeprefix(STUB)
+    if not (seed.isdecimal() and seed.isascii() and len(seed) <= _SEED_DIGITS):
+        raise ModelLoadError(f"model.uri: {model.uri!r}: a stub's seed is a number of at most {_SEED_DIGITS} digits")
+    prefixes = model.passage_prefix, model.query_prefix
+    return StubModel(model.dimension or options.dimension, model.window, seed=int(seed), prefixes=prefixes)
 
 
 def options_for(model: GenerationModel, options: EmbedderOptions) -> EmbedderOptions:
@@ -56,8 +67,6 @@ def _setting(model: GenerationModel) -> str:
     uri = model.uri
     if uri == f"{BUNDLED}{DEFAULT_MODEL}":
         return DEFAULT_MODEL
-    if uri.startswith(STUB):
-        return uri
     if uri.startswith(FILE):
         return unquote(urlsplit(uri).path)
     if uri.startswith(_REMOTE):

@@ -8,7 +8,7 @@ import pytest
 from roggia_embedder.app import model_of
 from roggia_embedder.errors import ModelLoadError
 from roggia_embedder.generations.errors import WrongFingerprintError
-from roggia_embedder.generations.loading import load_model, options_for
+from roggia_embedder.generations.uris import load_model, options_for
 from roggia_embedder.settings import EmbedderOptions
 from roggia_runtime.settings import load
 from roggia_schemas.events import GenerationModel
@@ -56,18 +56,20 @@ def test_a_server_must_be_told_apart_from_its_next_version() -> None:
 
 def test_stubs_of_other_seeds_are_other_models_of_the_same_dimension() -> None:
     """Different vectors under different fingerprints, and a folder that holds no model is refused."""
-    one, two = (load_model(GenerationModel(uri=f"stub:{seed}"), OWN, model_of) for seed in "ab")
+    one, two = (load_model(GenerationModel(uri=f"stub:{seed}"), OWN, model_of) for seed in "12")
     assert one.fingerprint != two.fingerprint
     assert (one.dimension, two.dimension) == (16, 16)
     assert (one.encode(["x"]) != two.encode(["x"])).any()
+    with pytest.raises(ModelLoadError, match="seed is a number"):
+        load_model(GenerationModel(uri="stub:x"), OWN, model_of)
     with pytest.raises(ModelLoadError, match=r"modules\.json"):
         load_model(GenerationModel(uri=f"file://{Path(__file__).parent}"), OWN, model_of)
 
 
 def test_a_model_that_is_not_the_planned_one_is_refused() -> None:
     """Both fingerprints are named; the right one passes."""
-    right = load_model(GenerationModel(uri="stub:a"), OWN, model_of).fingerprint
-    load_model(GenerationModel(uri="stub:a", fingerprint=right), OWN, model_of)
+    right = load_model(GenerationModel(uri="stub:1"), OWN, model_of).fingerprint
+    load_model(GenerationModel(uri="stub:1", fingerprint=right), OWN, model_of)
     with pytest.raises(WrongFingerprintError, match="wants planned@1") as caught:
-        load_model(GenerationModel(uri="stub:a", fingerprint="planned@1"), OWN, model_of)
+        load_model(GenerationModel(uri="stub:1", fingerprint="planned@1"), OWN, model_of)
     assert right in str(caught.value)
