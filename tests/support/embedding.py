@@ -71,6 +71,13 @@ class MemoryCache:
         self.uses = {key: use for key, use in self.uses.items() if key[0] != tenant_id}
         return before - len(self.vectors) - len(self.uses)
 
+    async def forget_model(self, model: str) -> int:
+        """Erase a model's rows."""
+        before = len(self.vectors) + len(self.uses)
+        self.vectors = {key: vector for key, vector in self.vectors.items() if key[1] != model}
+        self.uses = {key: use for key, use in self.uses.items() if key[1] != model}
+        return before - len(self.vectors) - len(self.uses)
+
     async def close(self) -> None:
         """Nothing to release."""
 
@@ -117,7 +124,11 @@ def codec() -> EventCodec:
 
 
 def handler(
-    model: CountingModel | None = None, cache: VectorCache | None = None, *, part_bytes: int = 1 << 20
+    model: CountingModel | None = None,
+    cache: VectorCache | None = None,
+    *,
+    part_bytes: int = 1 << 20,
+    selection: Sequence[str] = (),
 ) -> EmbedHandler:
     """An embed handler of generation 1."""
     model = model or CountingModel()
@@ -127,6 +138,7 @@ def handler(
         supply=VectorSupply(model, cache or MemoryCache()),
         target=Target(1, model.fingerprint, model.dimension, part_bytes),
         window=model.window,
+        selection=selection,
     )
 
 

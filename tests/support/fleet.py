@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from roggia_runtime.admin import TopicAdmin
+from roggia_runtime.codec import EventCodec
 from roggia_runtime.offsets import Offsets
 from roggia_runtime.producer import Producer
 from roggia_runtime.records import Output, Record
-from roggia_runtime.settings import KafkaSettings
+from roggia_runtime.settings import KafkaSettings, RegistrySettings
 from roggia_schemas import topics
+from roggia_schemas.events import GenerationState, IndexGeneration
 
+from tests.support.generations import groups
 from tests.support.kafka import Broker
 from tests.support.lags import live_lags
 from tests.support.processes import ServerProcess, free_port
@@ -40,13 +43,33 @@ class Fleet:
         self.broker, self.data, self._model, self.environment = broker, data, model, dict(environment or {})
         self.kafka = KafkaSettings(bootstrap=broker.bootstrap)
         self.processes: dict[str, ServerProcess] = {}
+        self.groups = dict(GROUPS)
         data.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str) -> None:
-        """Start `name` ("ingest", or "ingest-2" for a second one of a kind), or start it again."""
+    def start(self, name: str, **environment: str) -> None:
+        """Start `name` ("ingest", or "ingest-2" for a second one of a kind), or start it again. `environment` is its
+        own, from its first start on."""
         if name not in self.processes:
-            self.processes[name] = self._process(name)
+            self.processes[name] = self._process(name, environment)
         self.processes[name].start()
+
+    async def plan(self, row: IndexGeneration) -> None:
+        """Topics of an index generation, and its row on `index.generation`; from then on its groups count too."""
+        await self.create(topics.doc_embedded(row.generation))
+        self.groups |= groups(row.generation, row.chunker_generation)
+        await self.tell(row)
+
+    async def tell(self, row: IndexGeneration) -> None:
+        """Another row of an index generation, as the controller writes it. A retired one's groups count no more."""
+        if row.state is GenerationState.RETIRED:
+            self.groups = {g: t for g, t in self.groups.items() if g not in groups(row.generation)}
+        codec = EventCodec(RegistrySettings(), source="/test")
+        await self.produce([codec.output(topics.INDEX_GENERATION, row)])
+
+    async def create(self, *names: str) -> None:
+        """Further topics of the catalogue, with their lanes and dead letters."""
+        async with TopicAdmin(self.kafka) as admin:
+            await admin.apply(with_lanes(*names))
 
     def kill(self, *names: str) -> None:
         """kill -9."""
@@ -133,12 +156,12 @@ class Fleet:
 
     async def _lags(self) -> dict[str, int]:
         async with Offsets(self.kafka) as offsets:
-            return {group: await behind(offsets, group, topic) for group, topic in GROUPS.items()}
+            return {group: await behind(offsets, group, topic) for group, topic in self.groups.items()}
 
-    def _process(self, name: str) -> ServerProcess:
+    def _process(self, name: str, environment: Mapping[str, str]) -> ServerProcess:
         port = free_port()
         command = [sys.executable, *_COMMANDS[name.partition("-")[0]]]
-        return ServerProcess(command, port, self.data / f"{name}.log", self._environment(port))
+        return ServerProcess(command, port, self.data / f"{name}.log", self._environment(port) | environment)
 
     def _environment(self, port: int) -> dict[str, str]:
         return {
@@ -167,6 +190,12 @@ async def until(true: Callable[[], bool], every_s: float) -> None:
     """Wait until `true()`, looking every `every_s` seconds."""
     while not true():
         await asyncio.sleep(every_s)
+
+
+def with_lanes(*names: str) -> list[topics.TopicSpec]:
+    """Topics with their lanes, and the dead letters of both."""
+    every = [one for name in names for one in (name, topics.replay(name))]
+    return [topics.spec(topic) for one in every for topic in (one, topics.dlq(one))]
 
 
 async def apply_topics(kafka: KafkaSettings) -> None:

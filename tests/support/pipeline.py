@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
+import msgspec
 from roggia_embedder import app as embedder
 from roggia_embedder.query import api
 from roggia_embedder.query.settings import QuerySettings
 from roggia_embedder.settings import EmbedderOptions, EmbedderSettings
 from roggia_ingest import app as ingest
 from roggia_ingest.settings import IngestOptions, IngestSettings
+from roggia_runtime import findings
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.offsets import Offsets
@@ -28,7 +30,7 @@ from roggia_schemas import topics
 from roggia_schemas.events import DocChanged, DocUpserted, Operation, RetrievalServed
 from roggia_schemas.wiretypes import Event
 
-from tests.support.fleet import GROUPS, apply_topics, behind
+from tests.support.fleet import GROUPS, apply_topics, behind, with_lanes
 from tests.support.processes import free_port
 
 TENANT = "acme"
@@ -38,7 +40,14 @@ _E = TypeVar("_E", bound=Event)
 class Pipeline:
     """Publishes changes, waits for what comes out, and searches over HTTP."""
 
-    def __init__(self, kafka: KafkaSettings, client: aiohttp.ClientSession, address: str = "") -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        client: aiohttp.ClientSession,
+        address: str = "",
+        services: Sequence[Service] = (),
+    ) -> None:
+        self._services = services
         self._kafka = kafka
         self.address = address
         self.bootstrap = kafka.bootstrap
@@ -78,14 +87,34 @@ class Pipeline:
 
     async def again(self, event: DocChanged) -> None:
         """Publish an event as it is, for instance an old one."""
-        await self._producer.send(self._codec.output(topics.DOC_CHANGED, event))
+        await self.send(topics.DOC_CHANGED, event)
 
-    async def settle(self, timeout_s: float = 60) -> None:
+    async def send(self, topic: str, event: Event) -> None:
+        """Any event to its topic."""
+        await self._producer.send(self._codec.output(topic, event))
+
+    def health(self) -> list[str]:
+        """What is not ready."""
+        return [problem for service in self._services for problem in service.health()]
+
+    def notes(self) -> list[str]:
+        """What is wrong although everything is ready."""
+        return [note for service in self._services for note in service.notes()]
+
+    async def total(self, topic: str) -> int:
+        """End offsets of a topic, summed."""
+        return sum((await self._admin.end_offsets(topic)).values())
+
+    async def create(self, *names: str) -> None:
+        """Further topics of the catalogue, with their lanes and dead letters."""
+        await self._admin.apply(with_lanes(*names))
+
+    async def settle(self, timeout_s: float = 60, groups: Mapping[str, str] = GROUPS) -> None:
         """Until every stage has consumed its topic, twice in a row."""
         quiet = 0
         async with asyncio.timeout(timeout_s), Offsets(self._kafka) as offsets:
             while quiet < 2:
-                lags = [await behind(offsets, group, topic) for group, topic in GROUPS.items()]
+                lags = [await behind(offsets, group, topic) for group, topic in groups.items()]
                 quiet = 0 if any(lags) else quiet + 1
                 await asyncio.sleep(0.1)
 
@@ -118,6 +147,29 @@ class Pipeline:
             assert response.status == 200, body
             return list(api.decode(body, api.SearchResponse).results)
 
+    async def answer(self, query: str, domain: str = "docs", **changes: Any) -> api.SearchResponse | api.ErrorDetail:
+        """The whole answer, or why there is none."""
+        request = api.SearchRequest(tenant=TENANT, domain=domain, query=query, **changes)
+        async with self._client.post(api.SEARCH_PATH, data=api.encode(request)) as response:
+            body = await response.read()
+            if response.status != 200:
+                return api.decode(body, api.ErrorResponse).error
+            return api.decode(body, api.SearchResponse)
+
+    async def collections(self) -> dict[str, api.Collection]:
+        """Every collection by its name."""
+        async with self._client.get(api.COLLECTIONS_PATH) as response:
+            found = api.decode(await response.read(), api.CollectionsResponse)
+        return {one.name: one for one in found.collections}
+
+    async def verify(self, generation: int) -> findings.Summary:
+        """How one generation compares with the log. Fails when the run does."""
+        body = msgspec.json.encode(findings.VerifyRequest(generation=generation))
+        async with self._client.post(findings.VERIFY_PATH, data=body) as response:
+            lines = [findings.message(text) for text in (await response.read()).splitlines()]
+        assert isinstance(lines[-1], findings.Summary), lines[-1]
+        return lines[-1]
+
     async def ask(self, question: str) -> api.AskResponse:
         """The answer."""
         request = api.SearchRequest(tenant=TENANT, domain="docs", query=question)
@@ -131,24 +183,25 @@ class Pipeline:
 
 
 @asynccontextmanager
-async def running(bootstrap: str, data: Path) -> AsyncIterator[Pipeline]:
-    """All services over `data`, started, and stopped at the end. Fails when one of them failed."""
+async def running(bootstrap: str, data: Path, **options: Any) -> AsyncIterator[Pipeline]:
+    """All services over `data`, started, and stopped at the end. Fails when one of them failed. `options` are the
+    embedder's."""
     kafka = KafkaSettings(bootstrap=bootstrap, session_timeout_ms=10_000)
     await apply_topics(kafka)
-    async with running_as(lambda _role: kafka, data) as pipeline:
+    async with running_as(lambda _role: kafka, data, **options) as pipeline:
         yield pipeline
 
 
 @asynccontextmanager
-async def running_as(settings: Callable[[str], KafkaSettings], data: Path) -> AsyncIterator[Pipeline]:
+async def running_as(settings: Callable[[str], KafkaSettings], data: Path, **options: Any) -> AsyncIterator[Pipeline]:
     """The same with settings of their own for ingest, embed, index and operators (the test itself); topics exist."""
     port, kafka = free_port(), settings("operators")
-    services = _services(settings, data, port)
+    services = _services(settings, data, port, options)
     tasks = [asyncio.create_task(service.run()) for service in services]
     try:
         await _ready(services, tasks)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            pipeline = Pipeline(kafka, client, f"http://127.0.0.1:{port}")
+            pipeline = Pipeline(kafka, client, f"http://127.0.0.1:{port}", services)
             await pipeline.start()
             try:
                 yield pipeline
@@ -160,11 +213,12 @@ async def running_as(settings: Callable[[str], KafkaSettings], data: Path) -> As
         await asyncio.gather(*tasks)
 
 
-def _services(kafka: Callable[[str], KafkaSettings], data: Path, port: int) -> list[Service]:
+def _services(
+    kafka: Callable[[str], KafkaSettings], data: Path, port: int, changes: Mapping[str, Any]
+) -> list[Service]:
     http = HttpSettings(port=0)
-    options = EmbedderOptions(
-        model="stub", cache=data / "vectors.sqlite3", store=str(data / "index"), query_port=port, dimension=64
-    )
+    paths = {"cache": data / "vectors.sqlite3", "store": str(data / "index"), "query_port": port}
+    options = EmbedderOptions(**{"model": "stub", "dimension": 64, **paths, **changes})
     told = IngestOptions(catalogue=f"sqlite:///{data / 'catalogue.sqlite3'}", inline_bytes=1 << 20)
     more = {"http": http, "embedder": options, "query": QuerySettings(threshold=0.2)}
     return [

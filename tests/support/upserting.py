@@ -66,7 +66,9 @@ def record(event: DocEmbedded, offset: int = 0, key: bytes | None = None) -> Rec
     return Record(TOPIC, 0, offset, 0, named, Codec().encode(event), headers)
 
 
-def handler(store: VectorStore | None = None, catalogue: MemoryCatalogue | None = None) -> UpsertHandler:
+def handler(
+    store: VectorStore | None = None, catalogue: MemoryCatalogue | None = None, **options: Any
+) -> UpsertHandler:
     """A handler of generation 1 whose clock stands at 99."""
     return UpsertHandler(
         codec=EventCodec(RegistrySettings(url=None), source="/test"),
@@ -74,6 +76,7 @@ def handler(store: VectorStore | None = None, catalogue: MemoryCatalogue | None 
         catalogue=catalogue or MemoryCatalogue(),
         generation=1,
         clock=lambda: 99,
+        **options,
     )
 
 

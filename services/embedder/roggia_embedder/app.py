@@ -2,46 +2,54 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import structlog
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.errors import ConfigurationError
 from roggia_runtime.hosts import hosts_of
 from roggia_runtime.http import HttpServer, application
 from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.producer import Producer
-from roggia_runtime.records import Handler, Record, Verdict
-from roggia_runtime.service import Service
+from roggia_runtime.records import Handler
+from roggia_runtime.service import Service, Worker
 from roggia_runtime.settings import BatchLimits, HttpSettings
 from roggia_runtime.tables import Table
 from roggia_runtime.tenancy import Purge, Tenancy
 from roggia_schemas import topics
-from roggia_schemas.events import TenantConfig
+from roggia_schemas.events import GenerationModel, IndexGeneration, TenantConfig
 from starlette.routing import BaseRoute
 
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
-from roggia_embedder.embedding.parts import Target
-from roggia_embedder.embedding.vectors import VectorSupply
+from roggia_embedder.generations.embedding import EmbedParts, EmbedWorker
+from roggia_embedder.generations.hosted import Hosted, View
+from roggia_embedder.generations.hosting import MOST_S, Hosting
+from roggia_embedder.generations.keeping import Aliases, CacheRetirement, Following, Keeper, Retirement
 from roggia_embedder.generations.loading import load as load_model
-from roggia_embedder.generations.reference import reference_of
-from roggia_embedder.handlers.embed import EmbedHandler
+from roggia_embedder.generations.querying import QueryModels
+from roggia_embedder.generations.reference import reference_of, reference_to
+from roggia_embedder.generations.turns import Turns
+from roggia_embedder.generations.unhurried import Unhurried
+from roggia_embedder.generations.upserting import UpsertWorker
+from roggia_embedder.generations.verifying import Verifiers
 from roggia_embedder.handlers.upsert import UpsertHandler
 from roggia_embedder.indexing.departures import Departures
 from roggia_embedder.maintenance import Maintenance
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
+from roggia_embedder.query.models import Models
 from roggia_embedder.query.publishing import Publisher
 from roggia_embedder.query.role import QueryRole
-from roggia_embedder.settings import EmbedderOptions, EmbedderSettings
+from roggia_embedder.settings import EmbedderOptions, EmbedderSettings, embed_group, upsert_group
 from roggia_embedder.verify import http as verifying
 from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
 from roggia_embedder.verify.limits import Pace
 from roggia_embedder.verify.sweep import Sweep
-from roggia_embedder.verify.verifier import Verifier
+from roggia_embedder.verify.verifier import Runs, Verifier
 
 Role: TypeAlias = Literal["embed", "upsert", "query"]
 
@@ -56,119 +64,195 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
     service = Service(name, settings)
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     service.on_stop(codec.stop)
-    if {"embed", "upsert"}.intersection(roles):
+    writes = bool({"embed", "upsert"}.intersection(roles))
+    if writes:
         service.on_start(codec.start)
-    tenants = _tenants(service, settings, codec, roles)
+    tenants = Table(settings.kafka, codec, topics.TENANT_CONFIG, TenantConfig)
+    record = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
+    if writes:
+        service.on_start(tenants.start, record.start)
+        service.add(tenants)
+    service.add(record if writes else Unhurried(codec.start, record))
+    parts = _Parts(service, settings, codec, tenants, record)
+    if set(roles) != {"upsert"} and (
+        settings.embedder.hosted is None or parts.view.baseline in settings.embedder.hosted
+    ):
+        model_of(settings.embedder)  # a wrong one is said at once, before anything is waited for
     if "embed" in roles:
-        _add_embed(service, settings, codec, tenants)
+        _add_embed(parts)
     if {"upsert", "query"}.intersection(roles):
         store, catalogue = store_of(settings.embedder)
         service.on_stop(store.close)
-        verifier = _verifier(settings, codec, store)
+        verifiers = _verifiers(parts, store)
         if "upsert" in roles:
-            _add_upsert(service, settings, codec, store, catalogue, tenants)
-            service.add(Sweep(verifier, settings.embedder.verify_interval_s))
+            _add_upsert(parts, store, catalogue)
+            service.add(Sweep(verifiers, settings.embedder.verify_interval_s, parts.view.readable))
         if "query" in roles:
-            _add_query(service, settings, codec, store, catalogue, verifying.routes(verifier))
+            _add_query(parts, store, catalogue, verifying.routes(verifiers))
     return service
 
 
-def _tenants(
-    service: Service, settings: EmbedderSettings, codec: EventCodec, roles: Sequence[Role]
-) -> Table[TenantConfig]:
-    """What holds for tenants, known before the first record is read."""
-    table = Table(settings.kafka, codec, topics.TENANT_CONFIG, TenantConfig)
-    if {"embed", "upsert"}.intersection(roles):
-        service.on_start(table.start)
-        service.add(table)
-    return table
+class _Parts:
+    """What the roles of one process share."""
 
+    def __init__(
+        self,
+        service: Service,
+        settings: EmbedderSettings,
+        codec: EventCodec,
+        tenants: Table[TenantConfig],
+        record: Table[IndexGeneration],
+    ) -> None:
+        self.service, self.settings, self.codec = service, settings, codec
+        self.tenants, self.record = tenants, record
+        options = settings.embedder
+        own = GenerationModel(uri="", window=options.window)
+        baseline = Hosted(options.generation, own, options.chunker_generation)
+        self.view = View(record.rows.values, baseline)
+        self.models: Models | None = None
+        """Those of the query role, where this process has it."""
 
-def _purge(service: Service, tenants: Table[TenantConfig], remove: Callable[[str], Awaitable[int]], what: str) -> None:
-    purge = Purge(Tenancy(tenants.rows), remove, what)
-    tenants.tell(purge.changed)
-    service.add(purge)
+    def load(self, model: GenerationModel) -> EmbeddingModel:
+        """The model of a generation, loaded."""
+        options = self.settings.embedder
+        loaded = load_model(reference_to(model, options), options)
+        loaded.warm_up()
+        return loaded
 
+    def encodes(self, fingerprint: str) -> bool:
+        """Whether a query role of this process, if there is one, has a model."""
+        return self.models is None or self.models.has(fingerprint)
 
-def _add_embed(service: Service, settings: EmbedderSettings, codec: EventCodec, tenants: Table[TenantConfig]) -> None:
-    options = settings.embedder
-    model, cache = model_of(options), SqliteVectorCache(options.cache)
+    def purge(self, remove: Callable[[str], Awaitable[int]], what: str) -> None:
+        """Have `remove` called for every tenant that is gone."""
+        purge = Purge(Tenancy(self.tenants.rows), remove, what)
+        self.tenants.tell(purge.changed)
+        self.service.add(purge)
 
-    def made() -> Handler:
-        model.warm_up()
-        target = Target(options.generation, model.fingerprint, model.dimension, options.part_bytes)
-        return EmbedHandler(
-            topic=topics.doc_embedded(options.generation),
-            codec=codec,
-            supply=VectorSupply(model, cache),
-            target=target,
-            window=model.window,
-            tenants=Tenancy(tenants.rows),
+    def host(self, make: Callable[[Hosted], Worker], stage: str) -> Hosting:
+        """A worker per generation, made by `make`."""
+        kafka = self.settings.kafka
+
+        def backoff() -> Backoff:
+            return Backoff(kafka.retry_first_s, MOST_S)
+
+        hosting = Hosting(self.view, make, self.settings.embedder.hosted, stage=stage, backoff=backoff)
+        self.follow(hosting)
+        return hosting
+
+    def follow(self, *workers: Following) -> None:
+        """Add workers that are told when the record changes."""
+        for worker in workers:
+            self.record.tell(worker.changed)
+        self.service.add(*workers)
+
+    def loop(self, group: str, topic: str, handler: Handler, stage: str, limits: BatchLimits) -> ConsumerLoop:
+        """The loop of one stage of one generation."""
+        return ConsumerLoop(
+            settings=self.settings.kafka,
+            group=group,
+            topics=[topic],
+            lanes=[topics.replay(topic)],
+            lane=self.settings.embedder.lane,
+            handler=handler,
+            stage=stage,
+            delivery=Delivery.AT_LEAST_ONCE,
+            limits=limits,
+            dlq=self.settings.embedder.dlq,
         )
 
-    handler = _Late(made)
-    service.on_start(cache.start, handler.start)
-    service.on_stop(cache.close)
-    source = topics.doc_chunked(options.chunker_generation)
-    service.add(_loop(settings, options.embed_group, source, handler, "embed", options.embed_batch))
-    _purge(service, tenants, cache.forget, "vector cache")
 
+def _add_embed(parts: _Parts) -> None:
+    options = parts.settings.embedder
+    cache = SqliteVectorCache(options.cache)
 
-def _add_upsert(
-    service: Service,
-    settings: EmbedderSettings,
-    codec: EventCodec,
-    store: VectorStore,
-    catalogue: IndexCatalogue,
-    tenants: Table[TenantConfig],
-) -> None:
-    options = settings.embedder
-    handler = UpsertHandler(
-        codec=codec,
-        store=store,
-        catalogue=catalogue,
-        generation=options.generation,
-        tenants=Tenancy(tenants.rows),
+    def loop(hosted: Hosted, handler: Handler) -> ConsumerLoop:
+        source = topics.doc_chunked(hosted.chunker_generation)
+        return parts.loop(embed_group(hosted.number), source, handler, "embed", options.embed_batch)
+
+    shared = EmbedParts(
+        codec=parts.codec,
+        cache=cache,
+        tenants=Tenancy(parts.tenants.rows),
+        turns=Turns(options.lane.min_share),
+        load=parts.load,
+        loop=loop,
+        part_bytes=options.part_bytes,
+        batch_tokens=options.batch_tokens,
     )
-    tenants.tell(lambda tenant_id, _: handler.forget(tenant_id))
-    _purge(service, tenants, Departures(store, catalogue).remove, "collections")
-    service.add(
-        _loop(
-            settings, options.upsert_group, topics.doc_embedded(options.generation), handler, "upsert", options.batch
-        ),
+    parts.service.on_start(cache.start)
+    parts.service.on_stop(cache.close)
+    hosting = parts.host(lambda hosted: EmbedWorker(hosted, parts.view, shared), "embed")
+    retirement = CacheRetirement(cache, parts.view, shared.fingerprints, hosting.hosts)
+    parts.follow(Keeper(retirement.once, "vector cache"))
+    parts.purge(cache.forget, "vector cache")
+
+
+def _add_upsert(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue) -> None:
+    options, view = parts.settings.embedder, parts.view
+    aliases = Keeper(Aliases(store, catalogue, view, parts.encodes).once, "aliases", again_s=None)
+
+    def made(hosted: Hosted) -> UpsertWorker:
+        number = hosted.number
+        handler = UpsertHandler(
+            codec=parts.codec,
+            store=store,
+            catalogue=catalogue,
+            generation=number,
+            tenants=Tenancy(parts.tenants.rows),
+            serves=lambda tenant_id, domain: view.serving(tenant_id, domain) == number,
+            made=aliases.changed,
+        )
+        loop = parts.loop(upsert_group(number), topics.doc_embedded(number), handler, "upsert", options.batch)
+        return UpsertWorker(loop, handler)
+
+    hosting = parts.host(made, "upsert")
+    retirement = Retirement(store, catalogue, view, hosting.hosts, options.retire_grace_s)
+    parts.follow(aliases, Keeper(retirement.once, "retirement"))
+    parts.tenants.tell(lambda tenant_id, _: _forget(hosting, tenant_id))
+    parts.purge(Departures(store, catalogue).remove, "collections")
+    parts.service.add(
         Maintenance(
             store,
             clock=now_ms,
             retention_s=options.deletion_retention_s,
             maintain_interval_s=options.maintain_interval_s,
             sweep_interval_s=options.sweep_interval_s,
-        ),
+        )
     )
 
 
-def _verifier(settings: EmbedderSettings, codec: EventCodec, store: VectorStore) -> Verifier:
-    options = settings.embedder
-    stages = Stages(
-        chunked=topics.doc_chunked(options.chunker_generation),
-        embedded=topics.doc_embedded(options.generation),
-        embed_group=options.embed_group,
-        upsert_group=options.upsert_group,
-    )
+def _forget(hosting: Hosting, tenant_id: str) -> None:
+    for worker in hosting.workers():
+        if isinstance(worker, UpsertWorker):
+            worker.forget(tenant_id)
+
+
+def _verifiers(parts: _Parts, store: VectorStore) -> Verifiers:
+    options = parts.settings.embedder
     pace = Pace(points_per_s=options.verify_points_per_s, patience_s=options.verify_patience_s)
-    return Verifier(store, lambda: KafkaChunkLog(settings.kafka, codec, stages), options.generation, pace)
+
+    def made(hosted: Hosted, runs: Runs) -> Verifier:
+        number = hosted.number
+        stages = Stages(
+            chunked=topics.doc_chunked(hosted.chunker_generation),
+            embedded=topics.doc_embedded(number),
+            embed_group=embed_group(number),
+            upsert_group=upsert_group(number),
+        )
+        chunks = partial(KafkaChunkLog, parts.settings.kafka, parts.codec, stages)
+        return Verifier(store, chunks, number, pace, hosted.selection, runs)
+
+    return Verifiers(parts.view, made)
 
 
-def _add_query(
-    service: Service,
-    settings: EmbedderSettings,
-    codec: EventCodec,
-    store: VectorStore,
-    catalogue: IndexCatalogue,
-    more: Sequence[BaseRoute],
-) -> None:
+def _add_query(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue, more: Sequence[BaseRoute]) -> None:
+    settings, service = parts.settings, parts.service
     options = settings.embedder
-    publisher = Publisher(Producer(settings.kafka, "roggia-query"), codec)
-    role = QueryRole(catalogue, store, [model_of(options)], publisher, settings.query)
+    publisher = Publisher(Producer(settings.kafka, "roggia-query"), parts.codec)
+    state = parts.view.state
+    role = QueryRole(catalogue, store, (), publisher, settings.query, canary=parts.view.canary, state=state)
+    parts.models = role.models
     where = HttpSettings(host=options.query_host, port=options.query_port)
     hosts = hosts_of(options.query_host, settings.query.hosts)
     app = application(service.health, [*more, *role.routes], hosts=hosts, hosts_setting="ROGGIA_QUERY__HOSTS")
@@ -183,42 +267,7 @@ def _add_query(
 
     service.on_start(listen, role.start)
     service.on_stop(publisher.stop, role.stop, http.stop)
-    service.check(role.health)
-
-
-def _loop(
-    settings: EmbedderSettings, group: str, topic: str, handler: Handler, stage: str, limits: BatchLimits
-) -> ConsumerLoop:
-    return ConsumerLoop(
-        settings=settings.kafka,
-        group=group,
-        topics=[topic],
-        lanes=[topics.replay(topic)],
-        lane=settings.embedder.lane,
-        handler=handler,
-        stage=stage,
-        delivery=Delivery.AT_LEAST_ONCE,
-        limits=limits,
-        dlq=settings.embedder.dlq,
-    )
-
-
-class _Late:
-    """A handler that can be made only once its model is loaded: in a thread, before the loop runs."""
-
-    def __init__(self, make: Callable[[], Handler]) -> None:
-        self._make = make
-        self._handler: Handler | None = None
-
-    async def start(self) -> None:
-        """Make it. Seconds."""
-        self._handler = await asyncio.to_thread(self._make)
-
-    async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
-        """See `Handler`."""
-        if self._handler is None:
-            raise RuntimeError("the handler was not started")
-        return await self._handler.handle(batch)
+    parts.follow(QueryModels(parts.view, role.models, parts.load))
 
 
 def model_of(options: EmbedderOptions) -> EmbeddingModel:

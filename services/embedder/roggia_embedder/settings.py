@@ -72,6 +72,12 @@ class EmbedderOptions(BaseSettings):
     )
 
     generation: int = Field(1, ge=1, description="index generation N: doc.embedded.g<N> and collections …__g<N>")
+    generations: str = Field(
+        "all",
+        pattern=r"^(all|[1-9]\d{0,9}(,[1-9]\d{0,9})*)$",
+        description="index generations that this process embeds or upserts: all that follow the log, or numbers "
+        "(1,2); a query role reads all of them",
+    )
     chunker_generation: int = Field(1, ge=1, description="chunker generation K: doc.chunked.c<K> is read")
     cache: Path = Field(Path("roggia-data/vectors.sqlite3"), description="file of the vector cache (embed role)")
     part_bytes: int = Field(
@@ -92,6 +98,9 @@ class EmbedderOptions(BaseSettings):
         30 * DAY_S, gt=0, description="seconds that a deletion is remembered; longer than anything is replayed"
     )
     maintain_interval_s: float = Field(30.0, gt=0, description="seconds between two flushes of the embedded engine")
+    retire_grace_s: float = Field(
+        30.0, ge=0, description="seconds that collections of a retired generation stay when no alias points at them"
+    )
     sweep_interval_s: float = Field(3600.0, gt=0, description="seconds between two sweeps of old deletions")
 
     verify_interval_s: float = Field(
@@ -145,14 +154,19 @@ class EmbedderOptions(BaseSettings):
         return STORE_ENGINES[scheme] if url else "edge"
 
     @property
-    def embed_group(self) -> str:
-        """Consumer group of the embed role."""
-        return f"roggia.embed.g{self.generation}"
+    def hosted(self) -> frozenset[int] | None:
+        """The generations to host; None: all."""
+        return None if self.generations == "all" else frozenset(map(int, self.generations.split(",")))
 
-    @property
-    def upsert_group(self) -> str:
-        """Consumer group of the upsert role."""
-        return f"roggia.upsert.g{self.generation}"
+
+def embed_group(generation: int) -> str:
+    """Consumer group of the embed role of an index generation."""
+    return f"roggia.embed.g{generation}"
+
+
+def upsert_group(generation: int) -> str:
+    """Consumer group of the upsert role of an index generation."""
+    return f"roggia.upsert.g{generation}"
 
 
 class EmbedderSettings(ServiceSettings):

@@ -11,6 +11,15 @@ class UnavailableError(RoggiaError):
     """Something that a stage needs (sink, store, model server) does not answer now. The loop waits and tries again."""
 
 
+class LaterError(UnavailableError):
+    """A handler that is held back on purpose: nothing is wrong, the batch is to come again after `after_s` seconds. The
+    loop stays in its group, is ready, and logs nothing. A rebalance or the stop ends the wait; a lane is set aside."""
+
+    def __init__(self, why: str, after_s: float) -> None:
+        super().__init__(why)
+        self.after_s = after_s
+
+
 class LostPartitionError(RoggiaError):
     """A handler finds that another member has taken a partition over: the batch in hand is given up, uncommitted."""
 

@@ -52,11 +52,12 @@ class Table(Generic[E]):
         return MappingProxyType(self._rows)
 
     def tell(self, changed: Callable[[str, E | None], None]) -> None:
-        """Call `changed` with key and event (None: gone) for every record from now on, those of `start` included."""
+        """Call `changed` with key and event (None: gone) for every change from now on, those of `start` included."""
         self._told.append(changed)
 
     async def start(self) -> None:
-        """Read to the end. Raises `UnavailableError` when Kafka does not answer, or not as it should."""
+        """Read to the end, and only then show what was found: a row must not go back to what it said before. Raises
+        `UnavailableError` when Kafka does not answer, or not as it should."""
         try:
             await self._load()
         except AdminError as error:
@@ -67,11 +68,13 @@ class Table(Generic[E]):
         if not partitions:
             self._trouble = ""
             return
+        found: dict[str, E] = {}
         async with RangeReader(self._kafka, f"roggia-table-{self._topic}") as reader:
             spans = await reader.spans(partitions)
             async for piece in reader.read(spans):
                 for record in piece.records:
-                    await self._take(record)
+                    await self._apply(record, found)
+        self._adopt(found)
         self._next = {partition: span.end for partition, span in spans.items()}
         self._trouble = ""
 
@@ -97,7 +100,7 @@ class Table(Generic[E]):
         return [f"{self._topic}: {self._trouble}"] if self._trouble else []
 
     async def _follow(self) -> None:
-        if not self._next:
+        if not self._next or self._trouble:  # what went wrong is over once everything could be read again
             await self.start()
         if not self._next:
             return
@@ -112,6 +115,12 @@ class Table(Generic[E]):
         return [Partition(self._topic, number) for number in range(known.get(self._topic, 0))]
 
     async def _take(self, record: Record) -> None:
+        name = await self._apply(record, self._rows)
+        if name is not None:
+            self._tell(name)
+
+    async def _apply(self, record: Record, rows: dict[str, E]) -> str | None:
+        """Put a record into rows; return its key, or None when it cannot be read."""
         name = (record.key or b"").decode(errors="replace")
         event: E | None = None
         if record.value is not None:
@@ -119,13 +128,25 @@ class Table(Generic[E]):
                 event = await self._codec.decode(self._event, record)
             except SchemasError as wrong:
                 log.warning("unreadable_row", topic=record.topic, key=name, offset=record.offset, error=str(wrong))
-                return
+                return None
         if event is None:
-            self._rows.pop(name, None)
+            rows.pop(name, None)
         else:
-            self._rows[name] = event
+            rows[name] = event
+        return name
+
+    def _adopt(self, found: Mapping[str, E]) -> None:
+        """The table as it is now. It may have been read before; in place, since callers hold `rows`."""
+        changed = {name for name in self._rows.keys() | found.keys() if self._rows.get(name) != found.get(name)}
+        for name in self._rows.keys() - found.keys():
+            del self._rows[name]
+        self._rows.update(found)
+        for name in sorted(changed):
+            self._tell(name)
+
+    def _tell(self, name: str) -> None:
         for changed in self._told:
-            changed(name, event)
+            changed(name, self._rows.get(name))
 
     def _note(self, failure: BaseException) -> None:
         if not isinstance(failure, UnavailableError | AdminError):

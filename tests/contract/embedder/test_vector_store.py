@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ from roggia_embedder.ports import (
     Passage,
     SearchRequest,
     VectorStore,
+    model_stamp,
 )
 from roggia_schemas.names import MAX_REVISION, Version
 
@@ -393,6 +395,26 @@ async def test_a_switch_to_what_does_not_exist_moves_nothing(pair: tuple) -> Non
         await catalogue.switch([bound("kb_acme_docs", OTHER), bound("kb_acme_faq", absent)])
     assert [held.collection for held in await catalogue.bindings()] == [COLLECTION]
     await store.drop_collection(OTHER.name)
+
+
+async def test_a_collection_says_itself_what_it_holds(store: VectorStore) -> None:
+    """The spec that a collection was made with is read back by its name, and none once it is dropped."""
+    other = CollectionSpec("kb_acme_docs__g7", 7, "fake-7", DIMENSION)
+    assert await store.spec(other.name) is None
+    await store.ensure_collection(other)
+    assert await store.spec(other.name) == other
+    assert await store.spec(COLLECTION) == SPEC
+    await store.drop_collection(other.name)
+    assert await store.spec(other.name) is None
+
+
+async def test_a_hit_names_the_model_of_its_vector(store: VectorStore) -> None:
+    """Exact or not, what is found carries the stamp it was written with, so that a reader can tell another model's."""
+    await store.upsert(COLLECTION, [replace(passage(DOC, OLD, "alpha"), model=model_stamp("fake-1"))])
+    for exact in (False, True):
+        asked = SearchRequest(tenant_id="acme", groups=(), k=1, now_ms=0, dense=vector("alpha"), exact=exact)
+        (hit,) = await store.search(COLLECTION, asked)
+        assert (hit.text, hit.model) == ("alpha", model_stamp("fake-1"))
 
 
 async def test_the_protocol_end_to_end(store: VectorStore) -> None:

@@ -187,13 +187,17 @@ async def test_refusals(served: Served, path: str, changes: dict[str, Any], stat
 
 async def test_model_that_is_not_loaded_is_a_503_naming_both(served: Served) -> None:
     """An index of another model is refused with both fingerprints and a time to try again."""
-    await served.catalogue.bind(binding(WordsModel("other"), domain="docs2"))
+    other = binding(WordsModel("other"), domain="docs2")
+    await served.store.ensure_collection(spec(other))
+    await served.catalogue.bind(other)
     async with served.client.post(api.SEARCH_PATH, json={**GOOD, "domain": "docs2"}) as response:
         content = await response.json()
         assert (response.status, response.headers["retry-after"]) == (503, "1")
     assert content["error"]["code"] == "model_not_loaded"
     assert MODEL.fingerprint in content["error"]["message"]
     assert "other;" in content["error"]["message"]
+    await served.catalogue.unbind(other.alias)
+    await served.store.drop_collection(other.collection)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +279,8 @@ async def test_collections_are_listed_for_operators(served: Served) -> None:
         "model": MODEL.fingerprint,
         "dimension": 256,
         "points": 3,
+        "serves": True,
+        "state": "",
     }
 
 

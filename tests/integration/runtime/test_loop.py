@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
-from roggia_runtime.errors import ConsumeError, DlqLimitError, HandlerContractError, UnavailableError
+from roggia_runtime.errors import ConsumeError, DlqLimitError, HandlerContractError, LaterError, UnavailableError
 from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.records import DeadLetter, Done, Drop, Handler, Output, Partition, Record, Verdict
 from roggia_runtime.settings import BatchLimits, DlqLimits
@@ -167,6 +167,43 @@ async def test_unavailable_sink_is_retried_in_place(devstack: Broker, names: Nam
         await until(lambda: len(handler.seen) == 50)
         await _caught_up(devstack, names.group)
         assert loop.health() == []
+    assert len(await read_all(devstack.bootstrap, names.target)) == 50
+
+
+class Waiting(Copier):
+    """Held back until told otherwise."""
+
+    held = True
+    tries = 0
+
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
+        """Not now."""
+        self.tries += 1
+        if self.held:
+            raise LaterError("paused", 0.05)
+        return await super().handle(batch)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_handler_that_is_held_back_stays_ready_and_in_its_group(
+    devstack: Broker, names: Names, mode: Delivery
+) -> None:
+    """It is asked again after the time that it names; meanwhile the loop is ready, a second member can join, nothing is
+    committed; then every record goes through, once."""
+    await make_topics(devstack.bootstrap, 2, names.source, names.target)
+    await feed(devstack.bootstrap, names.source, [(b"k%d" % i, b"%d" % i) for i in range(50)])
+    first, second = Waiting(names.target), Waiting(names.target)
+    loop, other = names.loop(devstack, first, mode), names.loop(devstack, second, mode)
+    async with running(loop):
+        await until(lambda: first.tries >= 4)
+        assert loop.health() == []
+        async with running(other):
+            await until(lambda: second.tries >= 2)
+            assert (loop.health(), other.health()) == ([], [])
+            assert await lag(devstack.bootstrap, names.group) is None
+            first.held = second.held = False
+            await until(lambda: len(first.seen) + len(second.seen) == 50)
+            await _caught_up(devstack, names.group)
     assert len(await read_all(devstack.bootstrap, names.target)) == 50
 
 

@@ -30,6 +30,8 @@ def _settings(path: Path, **options: object) -> EmbedderSettings:
     [
         ("ROGGIA_EMBEDDER_WINDOW", "4"),
         ("ROGGIA_EMBEDDER_GENERATION", "0"),
+        ("ROGGIA_EMBEDDER_GENERATIONS", "1,two"),
+        ("ROGGIA_EMBEDDER_GENERATIONS", "0"),
         ("ROGGIA_EMBEDDER_PART_BYTES", "99999999"),
         ("ROGGIA_EMBEDDER_TUNING__M", "-1"),
     ],

@@ -265,3 +265,18 @@ async def test_a_side_collection_is_no_generation(suffix: str) -> None:
     (verdict,) = await handler().handle([replayed(revision("a", ["one"]), job="j", collection=suffix)])
     assert isinstance(verdict, DeadLetter)
     assert verdict.field == "roggia_replay_collection"
+
+
+async def test_only_the_generation_that_serves_takes_an_alias_that_nobody_has() -> None:
+    """Another one writes its collection and leaves readers to the record; every new collection is told of, once."""
+    store, catalogue, made = MemoryStore(), MemoryCatalogue(), list[int]()
+    waiting = handler(
+        store, catalogue, serves=lambda tenant, domain: (tenant, domain) == ("acme", "law"), made=lambda: made.append(1)
+    )
+    await waiting.handle([record(revision("a", ["one"])), record(revision("b", ["two"], domain="law"))])
+    await waiting.handle([record(revision("a", ["one"], 2))])
+    assert await catalogue.resolve("acme", "docs") is None
+    bound = await catalogue.resolve("acme", "law")
+    assert bound is not None
+    assert bound.collection == "kb_acme_law__g1"
+    assert len(made) == 2

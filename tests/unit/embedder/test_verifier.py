@@ -10,20 +10,24 @@ import pytest
 from prometheus_client import REGISTRY
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.errors import StoreUnavailableError
+from roggia_embedder.generations.hosted import Hosted, View
+from roggia_embedder.generations.verifying import Verifiers
 from roggia_embedder.ports.held import Held
-from roggia_embedder.verify.errors import BusyError
+from roggia_embedder.verify.errors import BadRequestError, BusyError
 from roggia_embedder.verify.http import routes
 from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
 from roggia_embedder.verify.limits import Throttle
 from roggia_embedder.verify.sweep import Sweep
-from roggia_embedder.verify.verifier import Verifier
+from roggia_embedder.verify.verifier import Runs, Verifier
 from roggia_runtime.findings import Failure, Summary, VerifyRequest, message
 from roggia_runtime.records import Partition
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
+from roggia_schemas.events import GenerationModel, GenerationState
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from tests.support.generations import row
 from tests.support.ingesting import change, codec
 from tests.support.stream import Stream, StreamLog
 from tests.support.verifying import AT_ONCE, COLLECTION
@@ -164,3 +168,60 @@ async def test_the_throttle_makes_up_for_what_came_too_early() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await Throttle(1).spend(1_000)
+
+
+async def test_a_generation_that_is_none_of_the_verifier_s_is_refused() -> None:
+    """It would be compared with another log."""
+    with pytest.raises(BadRequestError, match="generation: 2"):
+        (await verifier(MemoryStore())).begin(VerifyRequest(generation=2))
+
+
+async def test_a_generation_answers_for_its_selection_alone() -> None:
+    """Documents of other knowledge bases are not missing in it."""
+    stream = Stream(MemoryStore(), MemoryCatalogue())
+    await stream.publish(change("a", 1), change("b", 1, domain="law"))
+    await stream.deliver()
+    await stream.store.drop_collection("kb_acme_law__g1")
+    some = Verifier(stream.store, lambda: StreamLog(stream), 1, AT_ONCE, ("acme/docs",))
+    (end,) = [said async for said in some.begin(VerifyRequest(generation=1)) if isinstance(said, Summary)]
+    assert (end.findings, end.documents) == ({}, 1)
+    whole = Verifier(stream.store, lambda: StreamLog(stream), 1, AT_ONCE)
+    (end,) = [said async for said in whole.begin(VerifyRequest()) if isinstance(said, Summary)]
+    assert end.findings.keys() == {"missing"}
+
+
+def generations(*numbers: int) -> tuple[Verifiers, list[int]]:
+    """Verifiers of generations that follow the log, and which of them were made."""
+    rows = [row(number, GenerationState.FILLING) for number in numbers]
+    made: list[int] = []
+
+    def make(hosted: Hosted, runs: Runs) -> Verifier:
+        made.append(hosted.number)
+        stream = Stream(MemoryStore(), MemoryCatalogue())
+        return Verifier(stream.store, lambda: StreamLog(stream), hosted.number, AT_ONCE, hosted.selection, runs)
+
+    return Verifiers(View(lambda: rows, Hosted(1, GenerationModel(uri=""))), make), made
+
+
+async def test_a_request_is_given_to_the_generation_that_it_means() -> None:
+    """By its number, by its collection, or else the baseline; one that does not follow the log is refused with those
+    that do; one run at a time over all of them."""
+    verifiers, made = generations(2)
+    for request in (VerifyRequest(generation=2), VerifyRequest(collection="kb_acme_docs__g2"), VerifyRequest()):
+        _ = [said async for said in verifiers.begin(request)]
+    assert made == [2, 2, 1]
+    with pytest.raises(BadRequestError, match="3 does not follow the log; those that do: 1, 2"):
+        verifiers.begin(VerifyRequest(generation=3))
+    going = verifiers.begin(VerifyRequest(generation=2))
+    await anext(going)
+    with pytest.raises(BusyError):
+        verifiers.begin(VerifyRequest(generation=1))
+    await going.aclose()
+    assert not isinstance([said async for said in verifiers.begin(VerifyRequest())][-1], Failure)
+
+
+async def test_the_sweep_verifies_every_generation_that_it_is_given() -> None:
+    """One after the other, and one that went meanwhile does not end it."""
+    verifiers, made = generations(2)
+    await Sweep(verifiers, 1.0, lambda: (1, 9, 2)).once()
+    assert made == [1, 2]

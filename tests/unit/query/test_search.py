@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 from roggia_embedder.adapters.memory import MemoryCatalogue
 from roggia_embedder.errors import StoreUnavailableError
-from roggia_embedder.ports import Document, Hit, IndexBinding, SearchRequest
+from roggia_embedder.ports import Document, Hit, IndexBinding, SearchRequest, model_stamp
 from roggia_embedder.query import api
 from roggia_embedder.query.errors import (
     IndexUnavailableError,
     ModelNotLoadedError,
     QueryTooLongError,
+    UnknownGenerationError,
     UnknownIndexError,
 )
 from roggia_embedder.query.models import Models
@@ -199,3 +200,69 @@ async def test_collection_that_is_gone_is_a_503() -> None:
     await catalogue.bind(replace(binding(MODEL), collection="kb_acme_docs__g9"))
     with pytest.raises(IndexUnavailableError, match="kb_acme_docs__g9"):
         await service.search(request())
+
+
+async def two(canary: int | None = None) -> tuple[Searcher, WordsModel, WordsModel]:
+    """Generation 1 serves, generation 2 of another model of the same dimension is there too."""
+    catalogue, store, other = MemoryCatalogue(), RecordingStore(), WordsModel("other")
+    await searcher(catalogue, store)
+    second = binding(other, generation=2)
+    await store.ensure_collection(spec(second))
+    await store.upsert(
+        second.collection, [replace(passage(other, "c9", "Rotate keys"), model=model_stamp(other.fingerprint))]
+    )
+    loaded = Models((MODEL, other))
+    await loaded.start()
+    return Searcher(catalogue, store, loaded, now_ms=lambda: NOW, canary=lambda *_: canary), MODEL, other
+
+
+async def test_a_request_may_name_its_generation() -> None:
+    """It is answered by that one and its model, whichever serves; one that is not there is refused by name."""
+    service, _, other = await two()
+    found = await service.search(request(generation=2))
+    assert (found.binding.generation, found.binding.model, found.passages[0].chunk_id) == (2, other.fingerprint, "c9")
+    assert (await service.search(request())).binding.generation == 1
+    with pytest.raises(UnknownGenerationError, match="no collection of generation 3") as caught:
+        await service.search(request(generation=3))
+    assert (caught.value.status, caught.value.field) == (404, "generation")
+
+
+async def test_a_canary_answers_if_it_can() -> None:
+    """The chosen query goes to it; where it has no collection or no model the one that serves answers."""
+    assert (await (await two(canary=2))[0].search(request())).binding.generation == 2
+    assert (await (await two(canary=3))[0].search(request())).binding.generation == 1
+    catalogue, store = MemoryCatalogue(), RecordingStore()
+    await searcher(catalogue, store)
+    await store.ensure_collection(spec(binding(WordsModel("other"), generation=2)))
+    models = Models([MODEL])
+    await models.start()
+    alone = Searcher(catalogue, store, models, now_ms=lambda: NOW, canary=lambda *_: 2)
+    assert (await alone.search(request())).binding.generation == 1
+
+
+async def test_exact_search_is_asked_of_the_store() -> None:
+    """Only when the request wants it."""
+    store = RecordingStore()
+    service = await searcher(MemoryCatalogue(), store)
+    await service.search(request(exact=True))
+    await service.search(request())
+    assert [asked.exact for _, asked in store.asked] == [True, False]
+
+
+async def test_an_alias_is_not_believed_about_the_model() -> None:
+    """What the collection itself says decides which model encodes."""
+    catalogue, store, other = MemoryCatalogue(), RecordingStore(), WordsModel("other")
+    service = await searcher(catalogue, store, MODEL, other)
+    await catalogue.bind(replace(binding(MODEL), model=other.fingerprint, generation=7))
+    found = await service.search(request())
+    assert (found.binding.model, found.binding.generation) == (MODEL.fingerprint, 1)
+
+
+async def test_passages_of_another_model_are_no_answer() -> None:
+    """A collection whose passages another model made than it says is refused, never answered from."""
+    catalogue, store = MemoryCatalogue(), RecordingStore()
+    service = await searcher(catalogue, store)
+    await store.upsert("kb_acme_docs__g1", [replace(passage(MODEL, "c8", "rotating keys"), model="feedbeef")])
+    with pytest.raises(IndexUnavailableError, match="vectors of another model"):
+        await service.search(request())
+    assert len(store.asked) == 3

@@ -72,6 +72,11 @@ class MemoryStore:
         """See `VectorStore`."""
         return [self._collections[name].spec for name in sorted(self._collections)]
 
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:  # noqa: ARG002  # always fresh
+        """See `VectorStore`."""
+        held = self._collections.get(name)
+        return None if held is None else held.spec
+
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """See `VectorStore`."""
         heads = self._at(collection).heads
@@ -300,4 +305,5 @@ def _hit(passage: Passage, score: float) -> Hit:
         language=held.language,
         version=held.version,
         metadata=held.metadata,
+        model=passage.model,
     )

@@ -156,6 +156,7 @@ def hit_from(payload: Mapping[str, Any], score: float) -> Hit:
         language=held.language,
         version=held.version,
         metadata=held.metadata,
+        model=payload.get("model", ""),
     )
 
 

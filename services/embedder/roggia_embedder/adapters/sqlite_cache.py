@@ -75,7 +75,11 @@ class SqliteVectorCache:
 
     async def forget(self, tenant_id: str) -> int:
         """See `VectorCache`."""
-        return await self._run(lambda db: _forget(db, tenant_id))
+        return await self._run(lambda db: _forget(db, "tenant_id", tenant_id))
+
+    async def forget_model(self, model: str) -> int:
+        """See `VectorCache`."""
+        return await self._run(lambda db: _forget(db, "model", model))
 
     def _open(self) -> None:
         try:
@@ -127,8 +131,9 @@ def _put(
         db.executemany(_ORPHANS, ((scope, key) for key in gone))
 
 
-def _forget(db: sqlite3.Connection, tenant_id: str) -> int:
-    scopes = [row[0] for row in db.execute("SELECT scope FROM scopes WHERE tenant_id = ?", (tenant_id,)).fetchall()]
+def _forget(db: sqlite3.Connection, column: str, value: str) -> int:
+    found = db.execute(f"SELECT scope FROM scopes WHERE {column} = ?", (value,))  # noqa: S608  # a constant
+    scopes = [row[0] for row in found.fetchall()]
     if not scopes:  # looked first: a transaction that writes nothing takes the lock all the same
         return 0
     removed = 0

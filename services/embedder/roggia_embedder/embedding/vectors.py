@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from roggia_schemas.names import Version
 
 from roggia_embedder.errors import ChunkTooLongError
 from roggia_embedder.ports import CacheUse, EmbeddingModel, Matrix, VectorCache
+
+Encode: TypeAlias = Callable[[Sequence[str]], Awaitable[Matrix]]
+"""The model's `encode`, off the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +35,15 @@ class Supplied:
 
 
 class VectorSupply:
-    """Answers what a batch of revisions needs. One encoding call per batch, over all tenants and documents."""
+    """Answers what a batch of revisions needs. One encoding call per batch, over all tenants and documents.
 
-    def __init__(self, model: EmbeddingModel, cache: VectorCache) -> None:
+    `encode` says when and how the model is called: a process with several of them lets one encode at a time.
+    """
+
+    def __init__(self, model: EmbeddingModel, cache: VectorCache, encode: Encode | None = None) -> None:
         self._model = model
         self._cache = cache
+        self._called = encode or (lambda texts: asyncio.to_thread(model.encode, texts))
 
     async def supply(self, wanted: Sequence[Wanted]) -> list[Supplied | ChunkTooLongError]:
         """Vectors per revision, in order; an error for a revision with a text beyond the model's window.
@@ -77,20 +85,20 @@ class VectorSupply:
             if (item.tenant_id, text_hash) not in known
         }
         texts = list(dict.fromkeys(missing.values()))
-        rows, refused = await asyncio.to_thread(self._encode, texts)
+        rows, refused = await self._encode(texts)
         for key, text in missing.items():
             if text in rows:
                 known[key] = (rows[text], True)
         return {key: refused[text] for key, text in missing.items() if text in refused}
 
-    def _encode(self, texts: Sequence[str]) -> tuple[dict[str, Matrix], dict[str, ChunkTooLongError]]:
+    async def _encode(self, texts: Sequence[str]) -> tuple[dict[str, Matrix], dict[str, ChunkTooLongError]]:
         if not texts:
             return {}, {}
         try:
-            return dict(zip(texts, self._model.encode(texts), strict=True)), {}
+            return dict(zip(texts, await self._called(texts), strict=True)), {}
         except ChunkTooLongError as error:
-            refused = self._too_long(texts, error)
-        rows, more = self._encode([text for text in texts if text not in refused])
+            refused = await asyncio.to_thread(self._too_long, texts, error)
+        rows, more = await self._encode([text for text in texts if text not in refused])
         return rows, refused | more
 
     def _too_long(self, texts: Sequence[str], error: ChunkTooLongError) -> dict[str, ChunkTooLongError]:

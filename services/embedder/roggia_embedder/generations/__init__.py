@@ -1,1 +1,1 @@
-"""Index generations as the embedder sees them: which model each has, and what this process runs for it."""
+"""Index generations in this process: which are hosted, with which models, and which one is read from."""

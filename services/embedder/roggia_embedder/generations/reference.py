@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, get_args
 from urllib.parse import urlsplit
+
+from roggia_schemas.events import GenerationModel
 
 from roggia_embedder.embedding.fingerprint import part_of
 from roggia_embedder.errors import ModelLoadError
@@ -88,6 +92,34 @@ def reference_of(options: EmbedderOptions) -> ModelRef:
         backend=options.backend,
         precision=options.precision,
     )
+
+
+def reference_to(model: GenerationModel, options: EmbedderOptions) -> ModelRef:
+    """The model that an index generation's record names; the settings' own where it names none.
+
+    Raises `ModelLoadError` for a uri of no known kind, or a backend or precision that nobody knows.
+    """
+    if not model.uri:
+        return replace(reference_of(options), fingerprint=model.fingerprint)
+    return ModelRef(
+        uri=model.uri,
+        name=model.name,
+        version=model.version,
+        fingerprint=model.fingerprint,
+        dimension=model.dimension,
+        window=model.window,
+        passage_prefix=model.passage_prefix,
+        query_prefix=model.query_prefix,
+        backend=_known(model, "backend", get_args(Backend)),
+        precision=_known(model, "precision", get_args(Precision)),
+    )
+
+
+def _known(model: GenerationModel, name: str, allowed: Sequence[Any]) -> Any:
+    value = model.options.get(name)
+    if value is not None and value not in allowed:
+        raise ModelLoadError(f"model.options.{name}: {value!r} is none; use one of {', '.join(allowed)}")
+    return value
 
 
 def uri_of(model: str) -> str:

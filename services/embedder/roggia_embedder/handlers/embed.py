@@ -17,6 +17,7 @@ from roggia_embedder import metrics
 from roggia_embedder.embedding.parts import Target, embedded
 from roggia_embedder.embedding.vectors import Supplied, VectorSupply, Wanted
 from roggia_embedder.errors import ChunkTooLongError
+from roggia_embedder.generations.selecting import UNSELECTED, none_of, selected
 from roggia_embedder.ports.codec import EventCodec
 
 SPECIAL_TOKENS = 2
@@ -29,6 +30,9 @@ class EmbedHandler:
     A Kafka null says that compaction may forget a deletion that every generation has passed: nothing to do. What comes
     from the replay lane is answered on the replay lane of `topic`; an older version than the newest embedded so far is
     dropped there before it costs anything, unless it goes to another collection.
+
+    `selection` names the knowledge bases of the generation (empty: all). Of other documents nothing is embedded and
+    nothing written; one that has moved out of the selection is a deletion here.
     """
 
     def __init__(  # keyword-only: what the stage is made of
@@ -40,8 +44,10 @@ class EmbedHandler:
         target: Target,
         window: int,
         tenants: Tenants = EVERYBODY_STAYS,
+        selection: Sequence[str] = (),
     ) -> None:
         self._tenants = tenants
+        self._selection = tuple(selection)
         self._topic = topic
         self._codec = codec
         self._supply = supply
@@ -73,6 +79,8 @@ class EmbedHandler:
     async def _read(self, record: Record) -> DocChunked | Verdict:
         if record.value is None:
             return Drop("tombstone")
+        if none_of(self._selection, record.key):
+            return Drop(UNSELECTED)
         try:
             event = await self._codec.decode(DocChunked, record)
             tenant_id, doc_id = parse_document_key(record.key)
@@ -83,7 +91,8 @@ class EmbedHandler:
             return DeadLetter("invalid", f"key: names {tenant_id}/{doc_id}, the event another document", "key")
         if self._tenants.gone(tenant_id) or (self._tenants.leaving(tenant_id) and not event.deleted):
             return Drop(OFFBOARDED)
-        return self._check(event) or event
+        part = selected(self._selection, event)
+        return Drop(UNSELECTED) if part is None else self._check(part) or part
 
     def _check(self, event: DocChunked) -> DeadLetter | None:
         if event.max_chunk_tokens + SPECIAL_TOKENS > self._window:

@@ -44,6 +44,9 @@ class UpsertHandler:
     A batch is written collection by collection, with few store calls; documents keep the order of their records. A
     version that is indexed already is answered with the same `doc.upserted` again (the first may not have reached
     the brokers), and nothing is written. A record that asks to be renewed has every passage written anew.
+
+    `serves` says whether the generation serves a tenant's domain now; `made` is told of every collection that is met
+    for the first time.
     """
 
     def __init__(
@@ -55,8 +58,12 @@ class UpsertHandler:
         generation: int,
         clock: Callable[[], int] = now_ms,
         tenants: Tenants = EVERYBODY_STAYS,
+        serves: Callable[[str, str], bool] = lambda _tenant, _domain: True,
+        made: Callable[[], None] = lambda: None,
     ) -> None:
         self._tenants = tenants
+        self._serves = serves
+        self._made = made
         self._codec = codec
         self._store = store
         self._catalogue = catalogue
@@ -98,7 +105,8 @@ class UpsertHandler:
         return _Work(record, event, spec, suffix)
 
     async def _prepare(self, event: DocEmbedded, spec: CollectionSpec, suffix: str) -> None:
-        """Collection and alias are there. Only the first generation takes the alias; a side collection has none."""
+        """Collection and alias are there. Only a generation that serves takes an alias that nobody has; a side
+        collection has none."""
         held = self._prepared.get(spec.name)
         if held == spec:
             return
@@ -107,10 +115,12 @@ class UpsertHandler:
             self._prepared[spec.name] = spec
             return
         domain = spec.name.removeprefix(f"kb_{event.tenant_id}_").rpartition("__g")[0]
-        if await self._catalogue.resolve(event.tenant_id, domain) is None:
+        serves = self._serves(event.tenant_id, domain)
+        if serves and await self._catalogue.resolve(event.tenant_id, domain) is None:
             alias = alias_name(event.tenant_id, domain)
             await self._catalogue.bind(IndexBinding(alias, spec.name, spec.generation, spec.model, spec.dimension))
         self._prepared[spec.name] = spec
+        self._made()
 
     async def _write(self, work: Sequence[_Work]) -> list[Outcome]:
         """One outcome per event: that of its own domain, with what left other domains counted in."""

@@ -45,6 +45,10 @@ class VectorCache(Protocol):
         """Erase everything of a tenant, whatever the model. Returns how many rows there were."""
         ...
 
+    async def forget_model(self, model: str) -> int:
+        """Erase everything of a model, of every tenant. Returns how many rows there were."""
+        ...
+
     async def close(self) -> None:
         """Flush and release."""
         ...

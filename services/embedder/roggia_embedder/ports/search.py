@@ -27,7 +27,8 @@ class SearchRequest:
     Every store applies, in every prefetch and again on the result: tenant, ACL (a passage is visible when its acl
     holds `*` or one of `groups`), not deleted, not expired at `now_ms` (milliseconds, UTC), and `filters`.
     `groups` may be empty: then only passages for the whole tenant are visible. `k` >= 1. `candidates` is how many each
-    branch of a hybrid search contributes (at least `k`).
+    branch of a hybrid search contributes (at least `k`). `exact` compares the dense vector with every passage instead
+    of walking a graph: for measuring what the graph misses. A store that is always exact ignores it.
     """
 
     tenant_id: str
@@ -38,6 +39,7 @@ class SearchRequest:
     lexical: SparseVector | None = None
     filters: Filters = Filters()
     candidates: int = 100
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -60,3 +62,6 @@ class Hit:
     language: str | None
     version: Version
     metadata: Mapping[str, str]
+    model: str = ""
+    """Stamp of the model that made the passage's vector (`model_stamp`); empty on passages from before there were
+    stamps."""

@@ -30,6 +30,11 @@ class VectorStore(Protocol):
         """Every collection of this store, ordered by name."""
         ...
 
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:
+        """What one collection holds, in its own words; None where there is no such collection. Called for every query:
+        a store may answer from memory unless it is to look again (`fresh`)."""
+        ...
+
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """Heads that exist."""
         ...

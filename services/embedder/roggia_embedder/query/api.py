@@ -33,7 +33,11 @@ class Mode(StrEnum):
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
-    """One physical collection. `alias` is empty when none points to it; `points` counts heads too."""
+    """One physical collection. `alias` is empty when none points to it; `points` counts heads too.
+
+    `serves` says whether readers get it now. `state` is its generation's on `index.generation`; empty for a generation
+    without a record there.
+    """
 
     name: str
     alias: str
@@ -41,6 +45,8 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     dimension: int
     points: int
+    serves: bool = False
+    state: str = ""
 
 
 class CollectionsResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +71,9 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `groups` are the caller's groups as established by whoever authenticated it: a passage is visible when its ACL
     holds one of them or `*`. With no groups only documents open to the whole tenant are visible. `k` is 1 to `MAX_K`.
+
+    `generation` asks one index generation, whichever serves: for evaluation. `exact` compares the query's vector with
+    every passage instead of walking a graph: slow, for measuring what the graph misses.
     """
 
     tenant: str
@@ -74,6 +83,8 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     k: int = 10
     mode: Mode = Mode.HYBRID
     filters: Filters = Filters()
+    generation: int | None = None
+    exact: bool = False
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from roggia_embedder.ports import IndexCatalogue, VectorStore
 from roggia_embedder.query import api
 
+State = Callable[[int], str]
+"""State of a generation by its number; empty where there is no record of it."""
 
-async def collections(store: VectorStore, catalogue: IndexCatalogue) -> api.CollectionsResponse:
+
+async def collections(
+    store: VectorStore, catalogue: IndexCatalogue, state: State = lambda _: ""
+) -> api.CollectionsResponse:
     """Every physical collection with the alias that points to it and its number of points (heads among them)."""
     aliases = {binding.collection: binding.alias for binding in await catalogue.bindings()}
     found = [
@@ -17,6 +24,8 @@ async def collections(store: VectorStore, catalogue: IndexCatalogue) -> api.Coll
             model=spec.model,
             dimension=spec.dimension,
             points=await store.point_count(spec.name),
+            serves=spec.name in aliases,
+            state=state(spec.generation),
         )
         for spec in await store.collections()
     ]

@@ -24,6 +24,10 @@ Encode: TypeAlias = Callable[[Sequence[str]], Vectors]
 """Texts to one row each; blocking. Called from one thread only."""
 
 
+class ClosedError(RuntimeError):
+    """The encoder was closed before the call."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     texts: tuple[str, ...]
@@ -43,10 +47,13 @@ class BatchingEncoder:
         self._max_waiting = max_waiting
         self._jobs: deque[_Job] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._closed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="roggia-query-encode")
 
     async def encode(self, texts: Sequence[str]) -> Vectors:
-        """One row per text, in order. Raises `OverloadedError`, or what the model raises."""
+        """One row per text, in order. Raises `OverloadedError`, `ClosedError`, or what the model raises."""
+        if self._closed:
+            raise ClosedError("the encoder is closed")
         if len(self._jobs) >= self._max_waiting:
             raise OverloadedError(f"{self._max_waiting} queries already wait for the model; try again in a moment")
         job = _Job(tuple(texts), asyncio.get_running_loop().create_future())
@@ -56,7 +63,8 @@ class BatchingEncoder:
         return await job.answer
 
     async def close(self) -> None:
-        """Finish what is queued and end the thread. Nothing may be encoded afterwards."""
+        """Finish what is queued and end the thread."""
+        self._closed = True
         if self._worker is not None:
             await self._worker
         self._thread.shutdown(wait=True)

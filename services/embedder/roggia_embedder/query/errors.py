@@ -44,6 +44,13 @@ class UnknownIndexError(QueryError):
     code = "unknown_index"
 
 
+class UnknownGenerationError(QueryError):
+    """The knowledge base has no collection of the generation that the request names."""
+
+    status = 404
+    code = "unknown_generation"
+
+
 class ModelNotLoadedError(QueryError):
     """The index was built by a model that this process has not loaded; no other model may encode its queries."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from functools import partial
 
 from roggia_embedder.errors import ModelChangedError, ModelUnavailableError
 from roggia_embedder.ports import EmbeddingModel, IndexBinding, Matrix
-from roggia_embedder.query.encoding import BatchingEncoder
+from roggia_embedder.query.encoding import BatchingEncoder, ClosedError
 from roggia_embedder.query.errors import EncoderUnavailableError, ModelNotLoadedError, QueryTooLongError
 
 
@@ -58,12 +58,27 @@ class Models:
     async def start(self) -> None:
         """Load every model; takes seconds, in a thread."""
         for model in self._waiting:
-            fingerprint = await asyncio.to_thread(_load, model)
-            self._models[fingerprint] = QueryModel(model, self._max_waiting)
+            await asyncio.to_thread(model.warm_up)
+            self.add(model)
+        self._waiting = ()
+
+    def add(self, model: EmbeddingModel) -> None:
+        """Take a loaded model, unless there is one of its fingerprint."""
+        if model.fingerprint not in self._models:
+            self._models[model.fingerprint] = QueryModel(model, self._max_waiting)
+
+    def has(self, fingerprint: str) -> bool:
+        """Whether a model is loaded."""
+        return fingerprint in self._models
+
+    async def keep(self, fingerprints: Collection[str]) -> None:
+        """Let go of every other model. What waits for one is still encoded; requests that come later are refused."""
+        for fingerprint in [name for name in self._models if name not in fingerprints]:
+            await self._models.pop(fingerprint).close()
 
     def loading(self) -> bool:
         """Whether `start` has still to finish."""
-        return len(self._models) < len(self._waiting)
+        return bool(self._waiting)
 
     def of(self, binding: IndexBinding) -> QueryModel:
         """The model that `binding`'s vectors are of. Raises `ModelNotLoadedError` naming what it holds and what is
@@ -83,13 +98,10 @@ class Models:
             await model.close()
 
 
-def _load(model: EmbeddingModel) -> str:
-    model.warm_up()
-    return model.fingerprint
-
-
 async def _answer(encoding: Awaitable[Matrix]) -> Matrix:
     try:
         return await encoding
+    except ClosedError as error:
+        raise ModelNotLoadedError(f"the model has just been let go of; try again ({error})") from error
     except (ModelUnavailableError, ModelChangedError) as error:
         raise EncoderUnavailableError(f"the embedding model does not answer: {error}") from error

@@ -10,16 +10,18 @@ from starlette.routing import BaseRoute
 
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
 from roggia_embedder.query import http
-from roggia_embedder.query.collections import collections
+from roggia_embedder.query.collections import State, collections
 from roggia_embedder.query.events import Publish, ServedEvents
 from roggia_embedder.query.models import Models
+from roggia_embedder.query.resolving import Canary, no_canary
 from roggia_embedder.query.search import Searcher
 from roggia_embedder.query.service import QueryLimits, QueryService
 from roggia_embedder.query.settings import QuerySettings
 
 
 class QueryRole:
-    """Search and answer over one store and the models given. The store and the models belong to the caller."""
+    """Search and answer over one store and the models given, to which more may be added (`models`). The store and the
+    models belong to the caller. `canary` and `state` say what the record of generations says."""
 
     def __init__(
         self,
@@ -28,28 +30,31 @@ class QueryRole:
         models: Sequence[EmbeddingModel],
         publish: Publish,
         settings: QuerySettings,
+        *,
+        canary: Canary = no_canary,
+        state: State = lambda _: "",
     ) -> None:
-        self._models = Models(models, max_waiting=settings.max_waiting)
+        self.models = Models(models, max_waiting=settings.max_waiting)
         self._events = ServedEvents(publish, most=settings.events_queue)
-        searcher = Searcher(catalogue, store, self._models, now_ms=now_ms, languages=settings.languages)
+        searcher = Searcher(catalogue, store, self.models, now_ms=now_ms, languages=settings.languages, canary=canary)
         self.service = QueryService(
             searcher,
             self._events,
             limits=QueryLimits(deadline_s=settings.deadline_s, threshold=settings.threshold),
             with_text=settings.tenants_with_query_text,
         )
-        self.routes: Sequence[BaseRoute] = http.routes(self.service, partial(collections, store, catalogue))
+        self.routes: Sequence[BaseRoute] = http.routes(self.service, partial(collections, store, catalogue, state))
 
     async def start(self) -> None:
         """Load the models and begin publishing what is served. Does not wait for Kafka: search works without it."""
         self._events.start()
-        await self._models.start()
+        await self.models.start()
 
     def health(self) -> list[str]:
         """What is not ready."""
-        return ["model: loading"] if self._models.loading() else []
+        return ["model: loading"] if self.models.loading() else []
 
     async def stop(self) -> None:
         """After the last request: publish what waits, briefly, and end the encoding threads."""
         await self._events.close()
-        await self._models.close()
+        await self.models.close()

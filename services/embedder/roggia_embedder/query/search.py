@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from roggia_runtime.errors import UnavailableError
-
 from roggia_embedder import lexical
-from roggia_embedder.errors import StoreUnavailableError, UnknownCollectionError
+from roggia_embedder.errors import EmbedderError, StoreUnavailableError, UnknownCollectionError
 from roggia_embedder.ports import (
     Filters,
     Hit,
@@ -18,10 +16,20 @@ from roggia_embedder.ports import (
     SearchRequest,
     SparseVector,
     VectorStore,
+    model_stamp,
 )
 from roggia_embedder.query import api
-from roggia_embedder.query.errors import IndexUnavailableError, UnknownIndexError
+from roggia_embedder.query.errors import IndexUnavailableError
 from roggia_embedder.query.models import Models, QueryModel
+from roggia_embedder.query.resolving import Canary, Resolver, no_canary
+
+_TRIES = 3
+"""How often an index is resolved for one request: a collection may be replaced once while it is being asked, and its
+successor too."""
+
+
+class _ReplacedError(EmbedderError):
+    """The collection went, or holds another model's vectors, between the look at its spec and the search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,9 @@ class Searcher:
         *,
         now_ms: Callable[[], int],
         languages: Sequence[str] = ("en",),
+        canary: Canary = no_canary,
     ) -> None:
-        self._catalogue = catalogue
+        self._resolver = Resolver(catalogue, store, models, canary)
         self._store = store
         self._models = models
         self._now_ms = now_ms
@@ -54,33 +63,31 @@ class Searcher:
     async def search(self, request: api.SearchRequest) -> Found:
         """Passages of the request's tenant and domain that its groups may see, at most `k`.
 
-        Raises `UnknownIndexError`, `ModelNotLoadedError`, `QueryTooLongError`, `IndexUnavailableError`,
-        `OverloadedError`.
+        Raises `UnknownIndexError`, `UnknownGenerationError`, `ModelNotLoadedError`, `QueryTooLongError`,
+        `IndexUnavailableError`, `OverloadedError`.
         """
-        binding = await self._resolve(request)
+        why: _ReplacedError | None = None
+        for _ in range(_TRIES):
+            try:
+                return await self._in(await self._resolver.resolve(request, fresh=why is not None), request)
+            except _ReplacedError as error:
+                why = error
+        raise IndexUnavailableError(f"{why}; try again") from why
+
+    async def _in(self, binding: IndexBinding, request: api.SearchRequest) -> Found:
+        """Passages of a resolved index. Raises `_ReplacedError` when its collection is no longer what it was."""
         dense = None if request.mode is api.Mode.LEXICAL else await self.model(binding).encode_query(request.query)
         words = None if request.mode is api.Mode.DENSE else self._words(request)
         if dense is None and words is None:
             return Found(binding, ())
         hits = await self._search(binding.collection, self._asked(request, dense, words))
+        if dense is not None:
+            _check_models(binding, hits)
         return Found(binding, tuple(passage(hit) for hit in hits), dense)
 
     def model(self, binding: IndexBinding) -> QueryModel:
         """The model of a resolved index. Raises `ModelNotLoadedError`."""
         return self._models.of(binding)
-
-    async def _resolve(self, request: api.SearchRequest) -> IndexBinding:
-        try:
-            binding = await self._catalogue.resolve(request.tenant, request.domain)
-        except UnavailableError as error:
-            raise IndexUnavailableError(f"the index catalogue does not answer: {error}") from error
-        if binding is None:
-            raise UnknownIndexError(
-                f"domain: tenant {request.tenant!r} has no index {request.domain!r}; publish a document there first, "
-                "or check both names",
-                "domain",
-            )
-        return binding
 
     def _words(self, request: api.SearchRequest) -> SparseVector | None:
         languages = (request.filters.language,) if request.filters.language else self._languages
@@ -97,15 +104,23 @@ class Searcher:
             dense=dense,
             lexical=words,
             filters=Filters(language=wanted.language, source=wanted.source, metadata=wanted.metadata),
+            exact=request.exact,
         )
 
     async def _search(self, collection: str, asked: SearchRequest) -> list[Hit]:
         try:
             return await self._store.search(collection, asked)
         except UnknownCollectionError as error:
-            raise IndexUnavailableError(f"collection {collection} is being replaced; try again") from error
+            raise _ReplacedError(f"collection {collection} is being replaced") from error
         except StoreUnavailableError as error:
             raise IndexUnavailableError(f"the vector store does not answer: {error}") from error
+
+
+def _check_models(binding: IndexBinding, hits: Sequence[Hit]) -> None:
+    """Every passage says which model made its vector. Raises `_ReplacedError` for another than was asked with."""
+    stamp = model_stamp(binding.model)
+    if any(hit.model not in ("", stamp) for hit in hits):
+        raise _ReplacedError(f"collection {binding.collection} holds vectors of another model than {binding.model}")
 
 
 def passage(hit: Hit) -> api.Passage:

@@ -8,6 +8,7 @@ import unicodedata
 import msgspec
 from roggia_schemas.errors import InvalidNameError
 from roggia_schemas.names import check_slug
+from roggia_schemas.topics.names import MAX_GENERATION
 
 from roggia_embedder.query.api import MAX_BODY_BYTES, MAX_K, Filters, SearchRequest
 from roggia_embedder.query.errors import BadRequestError, BodyTooLargeError
@@ -39,6 +40,7 @@ def checked(request: SearchRequest) -> SearchRequest:
     _check_k(request.k)
     _check_groups(request.groups)
     _check_filters(request.filters)
+    _check_generation(request.generation)
     return msgspec.structs.replace(request, query=_checked_query(request.query))
 
 
@@ -74,6 +76,14 @@ def _check_slug(field: str, value: str) -> None:
 def _check_k(k: int) -> None:
     if not 1 <= k <= MAX_K:
         raise BadRequestError(f"k: {k} is not valid; use 1 to {MAX_K}", "k")
+
+
+def _check_generation(generation: int | None) -> None:
+    if generation is not None and not 1 <= generation <= MAX_GENERATION:
+        raise BadRequestError(
+            f"generation: {generation} is not valid; use 1 to {MAX_GENERATION}, or leave it out",
+            "generation",
+        )
 
 
 def _checked_query(query: str) -> str:

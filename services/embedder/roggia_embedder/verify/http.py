@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from typing import Protocol
 
 import msgspec
 from roggia_runtime.findings import MAX_POINTS_PER_S, MEDIA_TYPE, VERIFY_PATH, Failure, Message, VerifyRequest, line
@@ -14,12 +15,19 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from roggia_embedder.verify.errors import BadRequestError, BusyError
-from roggia_embedder.verify.verifier import Verifier
 
 MAX_BODY_BYTES = 4 << 20
 
 
-def routes(verifier: Verifier) -> list[Route]:
+class Verifies(Protocol):
+    """What the route calls: a `Verifier`, or the `Verifiers` of several generations."""
+
+    def begin(self, request: VerifyRequest) -> AsyncGenerator[Message]:
+        """See `Verifier`."""
+        ...
+
+
+def routes(verifier: Verifies) -> list[Route]:
     """The route, to stand before the query role's, which answers for everything else under `/v1`."""
 
     async def endpoint(request: Request) -> Response:

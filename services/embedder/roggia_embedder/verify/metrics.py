@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from roggia_runtime.metrics import counter, gauge
 
-FINDINGS = gauge("roggia_verify_findings", "Findings of the last verification of the whole index, by kind", ["kind"])
+FINDINGS = gauge(
+    "roggia_verify_findings", "Findings of the last verification of each generation as a whole, by kind", ["kind"]
+)
 PENDING = gauge(
     "roggia_verify_pending", "Documents that the last verification could not judge: their newest version was on its way"
 )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roggia_runtime.findings import VerifyRequest
+from roggia_runtime.generations import holds
 from roggia_schemas.names import alias_name, check_slug
 
 from roggia_embedder.ports import CollectionSpec
@@ -27,12 +28,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Everything with one suffix (`g<N>`, or that of another build), narrowed to a tenant, a domain, documents."""
+    """Everything with one suffix (`g<N>`, or that of another build), narrowed to a tenant, a domain, documents.
+
+    `selection` names the knowledge bases that the generation holds; empty: all of them.
+    """
 
     suffix: str
     tenant: str = ""
     domain: str = ""
     doc_ids: frozenset[str] = frozenset()
+    selection: tuple[str, ...] = ()
 
     def wants(self, tenant: str, doc_id: str) -> bool:
         """Whether a document of the log is to be checked. Its domain does not matter: it may have left one."""
@@ -40,7 +45,8 @@ class Scope:
 
     def covers(self, tenant: str, domain: str) -> bool:
         """Whether the collection of this tenant and domain is to be checked."""
-        return self.tenant in ("", tenant) and self.domain in ("", domain)
+        asked = self.tenant in ("", tenant) and self.domain in ("", domain)
+        return asked and holds(self.selection, tenant, domain)
 
     def place(self, tenant: str, domain: str) -> Place:
         """The collection of a tenant and domain, which the store does not have."""
@@ -56,8 +62,8 @@ class Scope:
         return found
 
 
-def scope_of(request: VerifyRequest, generation: int) -> Scope:
-    """The scope of a request. Raises `BadRequestError` naming the field."""
+def scope_of(request: VerifyRequest, generation: int, selection: tuple[str, ...] = ()) -> Scope:
+    """The scope of a request to one generation. Raises `BadRequestError` naming the field."""
     tenant, domain, suffix = request.tenant, request.domain, f"g{generation}"
     if request.collection:
         parts = _NAME.match(request.collection)
@@ -70,4 +76,4 @@ def scope_of(request: VerifyRequest, generation: int) -> Scope:
         check_slug(field, value) if value else None
     if request.doc_ids and not tenant:
         raise BadRequestError("doc_ids", "documents are named within a tenant; name the tenant too")
-    return Scope(suffix, tenant, domain, frozenset(request.doc_ids))
+    return Scope(suffix, tenant, domain, frozenset(request.doc_ids), selection)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 
 import structlog
 from roggia_runtime.findings import Failure, VerifyRequest
 
-from roggia_embedder.verify.errors import BusyError
-from roggia_embedder.verify.verifier import Verifier, finished
+from roggia_embedder.verify.errors import BadRequestError, BusyError
+from roggia_embedder.verify.http import Verifies
+from roggia_embedder.verify.verifier import finished
 
 log = structlog.get_logger()
 _LOGGED = 20
 
 
 class Sweep:
-    """Every `interval_s` seconds, the first time after one of them. 0: never."""
+    """Every `interval_s` seconds, the first time after one of them. 0: never. `generations` are those to be
+    verified, one after the other; 0 is the verifier's own."""
 
-    def __init__(self, verifier: Verifier, interval_s: float) -> None:
+    def __init__(
+        self, verifier: Verifies, interval_s: float, generations: Callable[[], Iterable[int]] = lambda: (0,)
+    ) -> None:
         self._verifier = verifier
+        self._generations = generations
         self._interval_s = interval_s
         self._stopping = asyncio.Event()
 
@@ -43,14 +49,24 @@ class Sweep:
         return []
 
     async def once(self) -> None:
-        """One run over everything, unless another goes on."""
+        """One run over everything of each generation, unless another goes on."""
+        for number in list(self._generations()):
+            await self._one(number)
+
+    async def _one(self, number: int) -> None:
         try:
-            end = await finished(self._verifier.begin(VerifyRequest()), _LOGGED)
-        except BusyError:
+            end = await finished(self._verifier.begin(VerifyRequest(generation=number)), _LOGGED)
+        except (BusyError, BadRequestError) as error:  # the latter: retired since the list was made
+            log.info("not_verified", generation=number, why=str(error))
             return
         if end is not None and not isinstance(end, Failure):
             log.info(
-                "verified", documents=end.documents, findings=end.findings, pending=end.pending, seconds=end.seconds
+                "verified",
+                generation=end.generation,
+                documents=end.documents,
+                findings=end.findings,
+                pending=end.pending,
+                seconds=end.seconds,
             )
 
     async def _stopped(self) -> bool:

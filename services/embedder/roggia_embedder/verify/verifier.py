@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import structlog
@@ -14,7 +14,7 @@ from roggia_runtime.findings import Failure, Finding, Kind, Message, Summary, Ve
 
 from roggia_embedder.ports import VectorStore
 from roggia_embedder.verify import metrics
-from roggia_embedder.verify.errors import BusyError
+from roggia_embedder.verify.errors import BadRequestError, BusyError
 from roggia_embedder.verify.limits import Pace
 from roggia_embedder.verify.log import ChunkLog
 from roggia_embedder.verify.run import verify
@@ -23,34 +23,53 @@ from roggia_embedder.verify.scope import Scope, scope_of
 log = structlog.get_logger()
 
 
-class Verifier:
-    """Runs of one store. `log` makes the chunk log of one run; `pace` is the server's own."""
+@dataclass(slots=True)
+class Runs:
+    """What the verifiers of one process share: whether a run goes on; each generation's last whole one."""
 
-    def __init__(self, store: VectorStore, log: Callable[[], ChunkLog], generation: int, pace: Pace) -> None:
+    busy: bool = False
+    last: dict[int, Summary] = field(default_factory=dict)
+
+
+class Verifier:
+    """Runs of one generation of one store. `log` makes the chunk log of one run; `pace` is the server's own."""
+
+    def __init__(
+        self,
+        store: VectorStore,
+        log: Callable[[], ChunkLog],
+        generation: int,
+        pace: Pace,
+        selection: tuple[str, ...] = (),
+        runs: Runs | None = None,
+    ) -> None:
         self._store = store
         self._log = log
         self._generation = generation
         self._pace = pace
-        self._busy = False
+        self._selection = selection
+        self._runs = runs or Runs()
 
     def begin(self, request: VerifyRequest) -> AsyncGenerator[Message]:
         """The messages of a run that starts when they are read. Raises `BadRequestError`, `InvalidNameError`, or
         `BusyError` while another goes on. Close it to end the run early."""
-        scope = scope_of(request, self._generation)
-        if self._busy:
+        if request.generation not in (0, self._generation):
+            raise BadRequestError("generation", f"{request.generation} is not the {self._generation} of this verifier")
+        scope = scope_of(request, self._generation, self._selection)
+        if self._runs.busy:
             raise BusyError("verify: another run goes on in the service that was asked; wait for its end")
         rate = request.points_per_s or self._pace.points_per_s
         return self._run(scope, replace(self._pace, points_per_s=rate))
 
     async def _run(self, scope: Scope, pace: Pace) -> AsyncGenerator[Message]:
-        if self._busy:
+        if self._runs.busy:
             raise BusyError("verify: another run goes on in the service that was asked; wait for its end")
-        self._busy = True
+        self._runs.busy = True
         try:
             async with aclosing(verify(self._store, self._log(), scope, pace)) as messages:
                 async for message in messages:
                     if isinstance(message, Summary):
-                        _measured(message, whole=scope == Scope(f"g{self._generation}"))
+                        self._measure(message, scope)
                         message = msgspec.structs.replace(message, generation=self._generation)  # noqa: PLW2901
                     yield message
         except (UnavailableError, AdminError, OSError) as error:
@@ -58,19 +77,26 @@ class Verifier:
             log.warning("verification failed", error=str(error))
             yield Failure(message=str(error))
         finally:
-            self._busy = False
+            self._runs.busy = False
+
+    def _measure(self, summary: Summary, scope: Scope) -> None:
+        _counted(summary)
+        if scope == Scope(f"g{self._generation}", selection=self._selection):
+            self._runs.last[self._generation] = summary
+            _measured(list(self._runs.last.values()))
 
 
-def _measured(summary: Summary, *, whole: bool) -> None:
+def _counted(summary: Summary) -> None:
     metrics.RUNS.labels("clean" if summary.clean else "findings" if summary.findings else "pending").inc()
     metrics.DOCUMENTS.inc(summary.documents)
     metrics.POINTS.inc(summary.points)
-    if not whole:
-        return
+
+
+def _measured(last: Sequence[Summary]) -> None:
     for kind in Kind:
-        metrics.FINDINGS.labels(kind.value).set(summary.findings.get(kind.value, 0))
-    metrics.PENDING.set(summary.pending)
-    metrics.LAST_SECONDS.set(summary.seconds)
+        metrics.FINDINGS.labels(kind.value).set(sum(summary.findings.get(kind.value, 0) for summary in last))
+    metrics.PENDING.set(sum(summary.pending for summary in last))
+    metrics.LAST_SECONDS.set(sum(summary.seconds for summary in last))
     metrics.LAST_END.set(time.time())
 
 

@@ -13,7 +13,7 @@ from roggia_runtime.consumer import measures
 from roggia_runtime.consumer.membership import Membership
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.waiting import either
-from roggia_runtime.errors import UnavailableError
+from roggia_runtime.errors import LaterError, UnavailableError
 from roggia_runtime.records import Handler, Record, Verdict
 from roggia_runtime.settings import KafkaSettings
 
@@ -61,6 +61,9 @@ class Handling:
         while True:
             try:
                 verdicts = await self._call(member, records)
+            except LaterError as held:
+                self.unavailable = ""
+                await self._wait(member, held.after_s)
             except UnavailableError as error:
                 self._tries.inc()
                 self.unavailable = str(error) or type(error).__name__

@@ -17,7 +17,7 @@ _JSON = "application/json"
 _SERVER = {408: ("too_slow",), 421: ("unknown_host",), 500: ("internal",)}
 _MEANING = {
     400: "The request breaks a rule; `message` names field, value and remedy.",
-    404: "No index of this tenant and domain.",
+    404: "No index of this tenant and domain, or none of the generation asked for.",
     408: "The body did not end in time.",
     409: "Another verification runs; there is one at a time.",
     413: f"The body has more than {api.MAX_BODY_BYTES} bytes.",

@@ -60,6 +60,11 @@ class Shards:
         except KeyError:
             raise UnknownCollectionError(f"collection {name} does not exist") from None
 
+    def spec(self, name: str) -> CollectionSpec | None:
+        """The spec of one collection, or None. Waits for nobody who creates or drops another."""
+        held = self._open.get(name)
+        return None if held is None else held[0]
+
     def specs(self) -> list[CollectionSpec]:
         """Specs of all collections, by name."""
         with self._guard:

@@ -182,7 +182,7 @@ def _branches(request: SearchRequest, tuning: IndexTuning) -> list[tuple[qe.Quer
     branches = []
     if request.dense is not None:
         dense = qe.Query.Nearest(request.dense.tolist(), using=payload.DENSE)
-        branches.append((dense, qe.SearchParams(hnsw_ef=max(tuning.ef, request.k))))
+        branches.append((dense, qe.SearchParams(hnsw_ef=max(tuning.ef, request.k), exact=request.exact)))
     if request.lexical is not None:
         lexical = qe.Query.Nearest(_sparse(request.lexical), using=payload.LEXICAL)
         branches.append((lexical, qe.SearchParams()))

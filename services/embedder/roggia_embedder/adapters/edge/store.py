@@ -70,6 +70,10 @@ class EdgeStore:
         """See `VectorStore`."""
         return self._shards.specs()
 
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:  # noqa: ARG002  # always fresh
+        """See `VectorStore`."""
+        return self._shards.spec(name)
+
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """See `VectorStore`."""
         shard = self._shards.get(collection)

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from qdrant_client import models as m
 from roggia_schemas.names import alias_name
 
-from roggia_embedder.adapters.qdrant import collection as col
 from roggia_embedder.adapters.qdrant.store import QdrantStore, translated
-from roggia_embedder.ports import CollectionSpec, IndexBinding
+from roggia_embedder.ports import IndexBinding
 
 
 class QdrantCatalogue:
-    """Resolves alias → physical name on every call; what the physical name means never changes and is remembered."""
+    """Resolves alias → physical name on every call; what the physical name means is the store's to say."""
 
     def __init__(self, store: QdrantStore) -> None:
+        self._store = store
         self._client = store.client
-        self._specs: dict[str, CollectionSpec] = {}
 
     async def resolve(self, tenant_id: str, domain: str) -> IndexBinding | None:
         """See `IndexCatalogue`."""
@@ -62,11 +61,7 @@ class QdrantCatalogue:
         return {found.alias_name: found.collection_name for found in aliases}
 
     async def _binding(self, alias: str, collection: str) -> IndexBinding | None:
-        spec = self._specs.get(collection)
+        spec = await self._store.spec(collection)
         if spec is None:
-            with translated(collection):
-                spec = col.spec_of(collection, await self._client.get_collection(collection))
-            if spec is None:
-                return None
-            self._specs[collection] = spec
+            return None
         return IndexBinding(alias, collection, spec.generation, spec.model, spec.dimension)

@@ -125,7 +125,7 @@ def query(request: SearchRequest, tuning: IndexTuning) -> dict[str, Any]:
 def _branches(request: SearchRequest, tuning: IndexTuning) -> list[tuple[str, Any, m.SearchParams | None]]:
     branches: list[tuple[str, Any, m.SearchParams | None]] = []
     if request.dense is not None:
-        params = m.SearchParams(hnsw_ef=max(tuning.ef, request.k))
+        params = m.SearchParams(hnsw_ef=max(tuning.ef, request.k), exact=request.exact)
         branches.append((payload.DENSE, request.dense.tolist(), params))
     if request.lexical is not None:
         branches.append((payload.LEXICAL, sparse(request.lexical), None))

@@ -51,6 +51,7 @@ class QdrantStore:
     def __init__(self, client: AsyncQdrantClient, tuning: IndexTuning = TUNING) -> None:
         self.client = client
         self._tuning = tuning
+        self._specs: dict[str, CollectionSpec] = {}
 
     @classmethod
     def connect(cls, url: str, api_key: str | None = None, tuning: IndexTuning = TUNING) -> QdrantStore:
@@ -70,6 +71,7 @@ class QdrantStore:
                 await self._create(spec)
             held = col.spec_of(spec.name, await self.client.get_collection(spec.name))
         if held != spec:
+            self._specs.pop(spec.name, None)
             raise ModelMismatchError(spec.name, held.model if held else "(no metadata)", spec.model)
 
     async def _create(self, spec: CollectionSpec) -> None:
@@ -83,6 +85,7 @@ class QdrantStore:
 
     async def drop_collection(self, name: str) -> None:
         """See `VectorStore`."""
+        self._specs.pop(name, None)
         with translated(name):
             await self.client.delete_collection(name)
 
@@ -90,8 +93,24 @@ class QdrantStore:
         """See `VectorStore`."""
         with translated("*"):
             names = sorted(found.name for found in (await self.client.get_collections()).collections)
-            specs = [col.spec_of(name, await self.client.get_collection(name)) for name in names]
+        self._specs = {name: spec for name, spec in self._specs.items() if name in names}
+        specs = [await self.spec(name) for name in names]
         return [spec for spec in specs if spec is not None]
+
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:
+        """See `VectorStore`. Remembered: what a name means does not change while the collection lives; of one that was
+        made anew the passages say that they are another model's."""
+        if name in self._specs and not fresh:
+            return self._specs[name]
+        self._specs.pop(name, None)
+        try:
+            with translated(name):
+                found = col.spec_of(name, await self.client.get_collection(name))
+        except UnknownCollectionError:
+            return None
+        if found is not None:
+            self._specs[name] = found
+        return found
 
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """See `VectorStore`."""
