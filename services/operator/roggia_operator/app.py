@@ -17,6 +17,7 @@ from roggia_operator.console.live_jobs import JobActions
 from roggia_operator.console.live_letters import LetterActions
 from roggia_operator.console.role import add_console
 from roggia_operator.dlq.runner import RedriveRunner
+from roggia_operator.generations import building
 from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.jobs.running import Runner
 from roggia_operator.lag.monitor import Monitor
@@ -41,7 +42,8 @@ def build(settings: OperatorSettings) -> Service:
     service = Service(NAME, settings, routes=lag_routes(monitor))
     service.on_start(codec.start)
     service.on_stop(codec.stop)
-    service.add(monitor, jobs(settings, codec))
+    generations = building.leader(settings, settings.generations, codec, settings.console.index_url)
+    service.add(monitor, jobs(settings, codec), generations)
     looking = Live(settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s)
     actions = LiveActions(JobActions(settings.kafka, codec), LetterActions(settings.kafka, codec))
     add_console(service, application(looking, actions, settings.console.access), settings.console)

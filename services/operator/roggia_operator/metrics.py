@@ -34,3 +34,8 @@ REPLAY_THROTTLED = counter(
     "Time that replay jobs waited with something to send: for live and what waits downstream, or for their own limits.",
     ("by",),
 )
+GENERATIONS = gauge(
+    "roggia_generations",
+    "Index generations by state, as the leading operator moves them: 1 each.",
+    ("generation", "state"),
+)

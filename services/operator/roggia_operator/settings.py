@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import ServiceSettings, load
 
 from roggia_operator.console.settings import ConsoleOptions
+from roggia_operator.generations.settings import GenerationOptions
 
 
 class OperatorOptions(BaseSettings):
@@ -45,3 +46,6 @@ class OperatorSettings(ServiceSettings):
 
     operator: OperatorOptions = Field(default_factory=lambda: load(OperatorOptions), description="the operator")
     console: ConsoleOptions = Field(default_factory=lambda: load(ConsoleOptions), description="the console")
+    generations: GenerationOptions = Field(
+        default_factory=lambda: load(GenerationOptions), description="index generations"
+    )

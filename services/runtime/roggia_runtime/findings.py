@@ -65,6 +65,7 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What to check; empty fields ask for everything. `collection` is a physical name, of any suffix.
 
     `doc_ids` narrows to these documents of `tenant`. `points_per_s` limits reading of the index; 0 is the server's own.
+    `generation` is the index generation to check; 0 is the server's own.
     """
 
     tenant: str = ""
@@ -72,6 +73,7 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     collection: str = ""
     doc_ids: tuple[str, ...] = ()
     points_per_s: float = 0.0
+    generation: int = 0
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, tag="finding", tag_field="type"):
