@@ -15,12 +15,13 @@ from roggia_schemas.events import GenerationState, GenerationWish
 
 from roggia_operator.generations import guards, marks
 from roggia_operator.generations.case import Case
-from roggia_operator.generations.values import NOTHING, Decision, Move, Need, Way
+from roggia_operator.generations.values import Decision, Move, Need, Way
 
 BY_RULE = "roggia.operator.generations"
 """Who made a move that nobody asked for."""
 END = "end."
 """How the names of counts begin that keep the end of a partition of the corpus, as noted when filling began."""
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 OFFSETS, DONE, RATE, LEFT = "offsets", "done", "rate", "left_s"
 
 
@@ -210,7 +211,7 @@ def _counted(case: Case) -> dict[str, int]:
 
 
 def _move(
-    case: Case, after: GenerationState, by: str = "", why: str = "", rests_on: Mapping[str, str] = NOTHING
+    case: Case, after: GenerationState, by: str = "", why: str = "", rests_on: Mapping[str, str] = _NOTHING
 ) -> Move:
     return Move(after, by or case.wanted.by, why or case.wanted.why, rests_on)
 

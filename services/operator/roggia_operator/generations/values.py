@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 from roggia_schemas.events import GenerationState
-
-NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Need(StrEnum):
@@ -134,7 +131,7 @@ class Way:
 
     shut: str = ""
     needs: frozenset[Ask] = frozenset()
-    rests_on: Mapping[str, str] = NOTHING
+    rests_on: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
 
     @property
@@ -150,7 +147,7 @@ class Move:
     after: GenerationState
     by: str
     why: str
-    rests_on: Mapping[str, str] = NOTHING
+    rests_on: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
