@@ -97,45 +97,39 @@ class GenerationClient:
     async def plan(self, plan: Plan) -> int:
         """Ask for a generation; its number. The controller fills it when there is room for it."""
         number = next_number(await self.table(), self.baseline)
-        await self._send(planned(plan, number))
+        await self.send(planned(plan, number))
         return number
 
-    async def wish(self, number: int, wish: GenerationWish, asked: Asked) -> IndexGeneration:
-        """Ask for a wish. Raises `SelectionError` for an unknown generation, `GenerationError` for a retired one.
+    async def wished(self, number: int, wish: GenerationWish, asked: Asked) -> IndexGeneration:
+        """The WANTED of a wish; `send` asks for it. Raises `SelectionError` for an unknown generation,
+        `GenerationError` for a retired one.
 
         A wish that was carried out and undone before is told apart by its reason: it says that it is asked again.
         """
         pair = await self._open(number)
-        told = structs.replace(
-            _wanted(pair), wish=wish, by=asked.by, why=asked.why, report=asked.report, override=asked.override
-        )
-        if wish is GenerationWish.SERVE and pair.state is not None and marks.answered(pair.state, told):
-            told = structs.replace(told, why=f"{told.why} (again, {uuid7()})".lstrip())
-        await self._send(told)
-        return told
+        told = structs.replace(_wanted(pair), wish=wish, **_asked(asked))
+        again = wish is GenerationWish.SERVE and pair.state is not None and marks.answered(pair.state, told)
+        return _again(told) if again else told
 
-    async def change(self, number: int, *, paused: bool | None = None, rate: float | None = None) -> IndexGeneration:
-        """Pause or go on, or bound filling (0 lifts the bound); the wish stays. Raises as `wish` does."""
+    async def changed(self, number: int, *, paused: bool | None = None, rate: float | None = None) -> IndexGeneration:
+        """The WANTED that pauses or goes on, or bounds filling (0: no bound); the wish stays. Raises as `wished`."""
         wanted = _wanted(await self._open(number))
-        told = structs.replace(
+        return structs.replace(
             wanted,
             paused=wanted.paused if paused is None else paused,
             rate=wanted.rate if rate is None else rate,
         )
-        await self._send(told)
-        return told
 
-    async def canary(self, number: int, percent: float, asked: Asked) -> IndexGeneration:
-        """Let a generation in SHADOW answer a share of queries; 0 ends it. It fills and follows as before. Raises as
-        `wish` does."""
+    async def canaried(self, number: int, percent: float, asked: Asked) -> IndexGeneration:
+        """The WANTED that lets a generation in SHADOW answer a share of queries; 0 ends it. Raises as `wished`."""
         pair = await self._open(number)
-        told = structs.replace(
-            _wanted(pair), canary=percent, by=asked.by, why=asked.why, report=asked.report, override=asked.override
-        )
-        if percent and pair.state is not None and marks.stopped(pair.state, told):
-            told = structs.replace(told, why=f"{told.why} (again, {uuid7()})".lstrip())
-        await self._send(told)
-        return told
+        told = structs.replace(_wanted(pair), canary=percent, **_asked(asked))
+        again = percent > 0 and pair.state is not None and marks.stopped(pair.state, told)
+        return _again(told) if again else told
+
+    async def wish(self, number: int, wish: GenerationWish, asked: Asked) -> IndexGeneration:
+        """Ask for a wish. Raises as `wished`."""
+        return await self.send(await self.wished(number, wish, asked))
 
     async def _open(self, number: int) -> Pair:
         table = await self.table()
@@ -146,7 +140,8 @@ class GenerationClient:
             raise GenerationError(f"GENERATION: g{number} is retired; plan another generation")
         return pair
 
-    async def _send(self, wanted: IndexGeneration) -> None:
+    async def send(self, wanted: IndexGeneration) -> IndexGeneration:
+        """Write a WANTED; as it was written. Raises `UnavailableError` when Kafka takes none."""
         event = structs.replace(wanted, event_id=uuid7(), occurred_at=now_ms())
         try:
             async with asyncio.timeout(_SEND_S):
@@ -156,6 +151,7 @@ class GenerationClient:
                 await self._producer.send(self._codec.output(topics.INDEX_GENERATION, event))
         except TimeoutError:
             raise UnavailableError(f"Kafka at {self._kafka.bootstrap} took no record within {_SEND_S:g} s") from None
+        return event
 
 
 def next_number(table: GenerationTable, baseline: int) -> int:
@@ -190,6 +186,14 @@ def _wanted(pair: Pair) -> IndexGeneration:
         pair.side, side=GenerationSide.WANTED, state=GenerationState.PLANNED,
         cutover=0, canary=0.0, message="", counts={}, history=(),
     )  # fmt: skip
+
+
+def _asked(asked: Asked) -> dict[str, str]:
+    return {"by": asked.by, "why": asked.why, "report": asked.report, "override": asked.override}
+
+
+def _again(told: IndexGeneration) -> IndexGeneration:
+    return structs.replace(told, why=f"{told.why} (again, {now_ms()})".lstrip())
 
 
 def _of(table: GenerationTable, number: int) -> Pair:

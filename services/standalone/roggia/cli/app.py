@@ -6,7 +6,7 @@ from importlib.metadata import version as version_of
 
 import typer
 
-from roggia.cli import dlq, replay, schemas, tenants, topics
+from roggia.cli import dlq, generation, replay, schemas, tenants, topics
 from roggia.cli.demo import demo
 from roggia.cli.output import out
 from roggia.cli.publish import delete, publish
@@ -34,6 +34,7 @@ for command in (up, demo, publish, delete, search, ask, status, verify):
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(replay.app, name="replay")
+app.add_typer(generation.app, name="generation")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(tenants.app, name="tenants")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(service)
