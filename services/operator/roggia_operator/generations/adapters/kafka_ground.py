@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.errors import AdminError
 from roggia_runtime.ranges import RangeReader, Span
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.registry import RegistryClient
@@ -36,13 +37,20 @@ class KafkaGround:
             known = await admin.topics()
             if chunked not in known:
                 return Ground(now_ms(), trouble=f"chunker: c{row.chunker_generation}: there is no topic {chunked}")
-            left = await admin.apply(specs_of(row.generation))
-            if wrong := [str(change) for change in left if not change.allowed(())]:
-                return Ground(now_ms(), trouble=f"topics: {'; '.join(wrong)}")
+            if wrong := await self._made(admin, row.generation):
+                return Ground(now_ms(), trouble=f"topics: {wrong}")
             if sum((await admin.end_offsets(embedded)).values()):
                 return Ground(now_ms(), trouble=f"number: {embedded} holds another's records; plan a new generation")
         await self._schema(embedded)
         return await self._noted(chunked)
+
+    async def _made(self, admin: TopicAdmin, generation: int) -> str:
+        """Make the topics; what cannot be made so. Raises `AdminError` where this service may not make any."""
+        try:
+            changes = await admin.apply(specs_of(generation))
+        except AdminError as error:
+            raise AdminError(f"{error}; or `roggia topics apply --generation {generation}`") from error
+        return "; ".join(str(change) for change in changes if not change.allowed(()))
 
     async def _schema(self, topic: str) -> None:
         if not self._register or not self._registry.url:
