@@ -69,7 +69,7 @@ class PlayedIndex:
 
     async def _collections(self, request: web.Request) -> web.Response:
         rows = [
-            {"name": f"kb_acme_kb__g{number}", "alias": "kb_acme_kb" if number == self.serves else "",
+            {"name": f"kb_acme_handbook__g{number}", "alias": "kb_acme_handbook" if number == self.serves else "",
              "generation": number, "model": model, "dimension": 8, "points": 4}
             for number, model in self.models.items()
         ]  # fmt: skip

@@ -49,6 +49,7 @@ class DataDirectory:
         self.cache = self.root / "vectors.sqlite"
         self.catalogue = self.root / "catalogue.sqlite"
         self.content = self.root / "content"
+        self.reports = self.root / "reports"
         self.logs = self.root / "logs"
         self._token = self.root / "console.token"
         self._state = self.root / "state.json"

@@ -105,6 +105,8 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
                 "ROGGIA_OPERATOR_CONSOLE_PORT": str(ports.console),
                 "ROGGIA_OPERATOR_CONSOLE_TOKEN": console_token,
                 "ROGGIA_OPERATOR_CONSOLE_INDEX_URL": ports.addresses().query,
+                "ROGGIA_OPERATOR_GENERATIONS_REPORTS": str(data.reports),
+                "ROGGIA_OPERATOR_GENERATIONS_METRICS_URLS": f"http://{LOOPBACK}:{ports.health['index']}",
             },
         ),
     ]
