@@ -19,7 +19,7 @@ from roggia_embedder.ports import (
     SparseVector,
     VectorStore,
 )
-from roggia_embedder.query import api
+from roggia_embedder.query import answering, api
 from roggia_embedder.query.errors import IndexUnavailableError, UnknownIndexError
 from roggia_embedder.query.models import Models, QueryModel
 
@@ -58,6 +58,7 @@ class Searcher:
         `OverloadedError`.
         """
         binding = await self._resolve(request)
+        answering.by(binding.generation)
         dense = None if request.mode is api.Mode.LEXICAL else await self.model(binding).encode_query(request.query)
         words = None if request.mode is api.Mode.DENSE else self._words(request)
         if dense is None and words is None:

@@ -104,11 +104,13 @@ class GenerationClient:
         """The WANTED of a wish; `send` asks for it. Raises `SelectionError` for an unknown generation,
         `GenerationError` for a retired one.
 
-        A wish that was carried out and undone before is told apart by its reason: it says that it is asked again.
+        A person's wish that was carried out and undone before is told apart by its reason: it says that it is asked
+        again. A machine's is not: what was undone is not brought back by whoever looks again and again.
         """
         pair = await self._open(number)
         told = structs.replace(_wanted(pair), wish=wish, **_asked(asked))
-        again = wish is GenerationWish.SERVE and pair.state is not None and marks.answered(pair.state, told)
+        person = not marks.machine(asked.by)
+        again = person and wish is GenerationWish.SERVE and pair.state and marks.answered(pair.state, told)
         return _again(told) if again else told
 
     async def changed(self, number: int, *, paused: bool | None = None, rate: float | None = None) -> IndexGeneration:

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import GenerationState
 
+from roggia_operator.generations import marks
 from roggia_operator.generations.bases import Base, check_selection
 from roggia_operator.generations.case import Case
 from roggia_operator.generations.values import GateReport, Need, Parity, Way
 
-RECONCILER = "reconciler"
-"""How the name of a machine that writes wishes begins: it cannot override a gate."""
 SPECIAL_TOKENS = 2
 """What a model puts around a passage; ingest's bound counts without them."""
 OPEN = Way()
@@ -143,7 +142,7 @@ def _no_room(case: Case) -> str:
 
 def _overridden(case: Case) -> Way:
     wanted = case.wanted
-    if not wanted.by.strip() or wanted.by.startswith(RECONCILER):
+    if not wanted.by.strip() or marks.machine(wanted.by):
         return Way(f"refused: override: by {wanted.by or 'nobody'!r}; a person must be named who answers for it")
     if not wanted.override.strip():
         return Way("refused: override: it gives no reason; say why it may serve without the gate")

@@ -10,6 +10,8 @@ import hashlib
 
 from roggia_schemas.events import GenerationMove, GenerationState, IndexGeneration
 
+MACHINES = frozenset({"models", "reconciler", "roggia.operator.generations"})
+"""Services that write wishes, by the first part of their names."""
 WISH, CANARY = "wish", "canary"
 """Names under which a move's evidence keeps the mark of the wish that it answered, or of the canary that it ended."""
 
@@ -37,6 +39,11 @@ def stopped(state: IndexGeneration, wanted: IndexGeneration) -> bool:
 def is_cutover(move: GenerationMove) -> bool:
     """Whether a move made a generation LIVE."""
     return move.after == GenerationState.LIVE.value
+
+
+def machine(by: str) -> bool:
+    """Whether a name is that of a service: it answers for nothing, and says nothing new by saying it again."""
+    return by.partition("/")[0].strip() in MACHINES
 
 
 def _mark(*parts: str) -> str:
