@@ -64,6 +64,7 @@ async def test_what_is_mistyped_is_refused(tmp_path: Path, monkeypatch: pytest.M
     """Exit status 2 with field, value and remedy for what does not exist, 1 for what is refused, 4 for no operator."""
     async with generations(tmp_path / "run") as (fleet, client):
         _here(monkeypatch, fleet)
+        await fleet.corpus()
         assert "did you mean acme/handbook" in await _said("generation plan --model stub:2 --select acme/handbok", 2)
         assert "write one of" in await _said("generation plan --model MiniLM", 2)
         assert "there is no topic doc.chunked.c7" in await _said("generation plan --model stub:2 --chunker 7", 2)
@@ -76,6 +77,8 @@ async def test_what_is_mistyped_is_refused(tmp_path: Path, monkeypatch: pytest.M
         assert "--confirm: 'g1' is not 'g2'" in await _said("generation retire 2 --confirm g1", 2)
         assert "is no number above 0" in await _said("generation rate 2 -- -5", 2)
         assert "it serves every knowledge base" in await _said("generation retire 1 --confirm g1", 1)
+        await _said("generation plan --model stub:3", 1)
+        assert "g1, g2 follow the log already" in await _said("generation show 3 --watch", 1)
         monkeypatch.setattr("roggia.cli.generation_waiting.TAKEN_S", 1.0)
         fleet.operator.kill()
         assert "no operator service answered" in await _said("generation pause 2", 4)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from msgspec import structs
+from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.errors import UnavailableError
@@ -57,7 +58,7 @@ class Asked:
 
 
 class GenerationClient:
-    """Use it as a context manager. Raises `UnavailableError` when no broker answers.
+    """Use it as a context manager. Raises `UnavailableError` when no broker answers, or one without the topic.
 
     `baseline` is the generation that the embedder's settings name: it has no record before the first plan.
     """
@@ -69,6 +70,8 @@ class GenerationClient:
 
     async def __aenter__(self) -> Self:
         await self._codec.start()
+        if topics.INDEX_GENERATION not in await TopicAdmin(self._kafka).topics():
+            raise UnavailableError(f"topic {topics.INDEX_GENERATION} does not exist: create it (roggia topics apply)")
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -21,7 +21,7 @@ from roggia.cli.asking import somebody
 from roggia.cli.connected import codec_of
 from roggia.cli.generation_options import bound_of, evidence, foretell, known_bases, newest, typed_name
 from roggia.cli.generation_views import generation_row, show_generation, show_generations
-from roggia.cli.generation_waiting import QUICK_S, REFUSED, answered, readers, until, watch
+from roggia.cli.generation_waiting import QUICK_S, REFUSED, answered, begun, readers, until, watch
 from roggia.cli.output import emit, out, say
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import StandaloneError
@@ -90,7 +90,7 @@ def plan(
         number = await client.plan(asked)
         emit({"generation": number}) if json else out.print(f"g{number}", markup=False)
         say(f"Watch it: roggia generation show {number} --watch")
-        pair = await answered(client, number)
+        pair = await begun(client, number)
         if pair.side.message.startswith(REFUSED):
             raise StandaloneError(f"g{number} stays {pair.status.value}: {pair.side.message}")
 

@@ -25,7 +25,7 @@ from roggia.errors import NotRunningError, StandaloneError
 TAKEN_S = 20.0
 """Seconds after which a wish that nobody answered is left to whoever starts an operator."""
 LOOK_S, QUICK_S = 0.3, 0.02
-REFUSED = "refused"
+REFUSED, WAITS = "refused", "waits"
 _SETTLED = frozenset({GenerationState.SHADOW, GenerationState.LIVE, GenerationState.ROLLED_BACK,
                       GenerationState.RETIRED, GenerationState.FAILED})  # fmt: skip
 
@@ -54,6 +54,15 @@ async def answered(client: GenerationClient, number: int) -> Pair:
     raise AssertionError("unreachable")
 
 
+async def begun(client: GenerationClient, number: int) -> Pair:
+    """A planned generation once it fills, or the controller says why not. Raises as `answers`."""
+    async with aclosing(answers(client, number)) as looks:
+        async for pair, _ in looks:
+            if pair.status is not GenerationState.PLANNED or pair.side.message.startswith((REFUSED, WAITS)):
+                return pair
+    raise AssertionError("unreachable")
+
+
 async def until(
     client: GenerationClient, number: int, wanted: GenerationState, patience_s: float, look_s: float = LOOK_S
 ) -> tuple[Pair, GenerationTable]:
@@ -73,11 +82,14 @@ async def until(
 
 
 async def watch(client: GenerationClient, number: int, *, json: bool) -> Pair:
-    """Follow a filling to its end: a bar with rate and time left, or a line of JSON per change."""
+    """Follow a filling to its end: a bar with rate and time left, or a line of JSON per change.
+
+    Raises `StandaloneError` when it is refused, and as `answers` does.
+    """
     bar, last = progress("offsets"), ""
     task = bar.add_task(f"g{number}", total=None, rate="")
     with nullcontext() if json else bar:
-        async with aclosing(client.follow(number, LOOK_S)) as looks:
+        async with aclosing(answers(client, number)) as looks:
             async for pair, table in looks:
                 counts = pair.side.counts
                 left = f"{lasting(counts[LEFT])} left · " if LEFT in counts else ""
@@ -88,6 +100,8 @@ async def watch(client: GenerationClient, number: int, *, json: bool) -> Pair:
                     last = row
                 if pair.status in _SETTLED:
                     return pair
+                if pair.side.message.startswith(REFUSED):
+                    raise StandaloneError(f"g{number} stays {pair.status.value}: {pair.side.message}")
     raise AssertionError("unreachable")
 
 
