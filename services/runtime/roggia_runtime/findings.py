@@ -65,7 +65,7 @@ class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What to check; empty fields ask for everything. `collection` is a physical name, of any suffix.
 
     `doc_ids` narrows to these documents of `tenant`. `points_per_s` limits reading of the index; 0 is the server's own.
-    `generation` is the index generation to check; 0 is the server's own.
+    `generation` is the index generation to check; 0 is the one that the server's settings name.
     """
 
     tenant: str = ""

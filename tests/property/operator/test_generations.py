@@ -16,7 +16,7 @@ from roggia_operator.generations.values import Alarm, Evidence, GateReport, Grou
 from roggia_runtime import generations
 from roggia_schemas.events import GenerationSide, GenerationState, GenerationWish, IndexGeneration
 
-from tests.support.generations import MODEL, NOW, wanted
+from tests.support.generation_cases import MODEL, NOW, wanted
 
 RULES = Rules(grace_ms=60_000, fresh_ms=30_000, again_ms=1_000, watch_ms=120_000)
 KNOWLEDGE_BASES = [

@@ -25,7 +25,7 @@ from roggia_operator.generations.values import (
 from roggia_schemas.errors import InvalidNameError
 from roggia_schemas.events import GenerationMove, GenerationState, GenerationWish, IndexGeneration
 
-from tests.support.generations import MODEL, NOW, RULES, case, passed, proof, state, wanted
+from tests.support.generation_cases import MODEL, NOW, RULES, case, passed, proof, state, wanted
 
 PLANNED, FILLING, SHADOW = GenerationState.PLANNED, GenerationState.FILLING, GenerationState.SHADOW
 LIVE, ROLLED_BACK = GenerationState.LIVE, GenerationState.ROLLED_BACK

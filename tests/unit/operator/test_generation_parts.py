@@ -32,7 +32,7 @@ from roggia_schemas import topics
 from roggia_schemas.errors import InvalidNameError
 from roggia_schemas.events import GenerationModel, GenerationState, GenerationWish, IndexGeneration
 
-from tests.support.generations import NOW, Told, passed, state, wanted
+from tests.support.generation_cases import NOW, Told, passed, state, wanted
 
 CODEC = EventCodec(RegistrySettings(), source="/test")
 OLD = Counts(1000, 5, 20, {0.1: 900, 0.5: 990, float("inf"): 1000})
