@@ -92,6 +92,25 @@ async def test_what_may_not_happen_says_why(tmp_path: Path) -> None:
         assert pair.side.history[-1].evidence["overridden by"] == "ops@example"
 
 
+async def test_a_service_does_not_undo_a_rollback(tmp_path: Path) -> None:
+    """A service that says the same wish again and again has it carried out once; a person may ask once more."""
+    async with generations(tmp_path / "run") as (fleet, client):
+        await fleet.corpus()
+        number = await client.plan(PLAN)
+        await fleet.state(client, number, FILLING)
+        await fleet.read_all(number)
+        for by in ("models", "ops@example"):
+            asked = Asked(by, "the champion", fleet.report("r1", number))
+            await client.wish(number, GenerationWish.SERVE, asked)
+            await fleet.state(client, number, LIVE)
+            await client.wish(number, GenerationWish.ROLL_BACK, Asked("ops@example", "no good"))
+            await fleet.state(client, number, ROLLED_BACK)
+            await client.wish(number, GenerationWish.SERVE, asked)
+            if by == "models":
+                await fleet.until(client, number, lambda one: "say what changed" in one.side.message)
+        await fleet.state(client, number, LIVE)
+
+
 async def test_a_cutover_that_answers_badly_is_undone(tmp_path: Path) -> None:
     """Errors beyond those of the generation before roll it back without anybody, once, and the standing wish does not
     bring it back."""

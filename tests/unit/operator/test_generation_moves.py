@@ -142,6 +142,7 @@ ASKED = wanted(wish=SERVE, report="r1")
         (ASKED, replace(GOOD, parity=proof(1) | {2: Parity(NOW, False, "stale 1")}), "waits: g2 is not what"),
         (wanted(wish=SERVE, override="x", by=""), GOOD, "refused: override: by 'nobody'"),
         (wanted(wish=SERVE, override="x", by="reconciler/models"), GOOD, "refused: override: by 'reconciler/models'"),
+        (wanted(wish=SERVE, override="x", by="models"), GOOD, "refused: override: by 'models'"),
         (wanted(wish=SERVE, override=" "), GOOD, "refused: override: it gives no reason"),
         (wanted(wish=SERVE, override="x"), replace(GOOD, parity=proof(1)), "waits: g2 is compared"),
     ],
