@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from functools import partial
 
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.leadership import Leader
 from roggia_runtime.service import Service
+from roggia_runtime.tables import Table
 from roggia_schemas import topics
+from roggia_schemas.events import IndexGeneration
 
 from roggia_operator.console.app import application
 from roggia_operator.console.index import Index
@@ -17,6 +20,8 @@ from roggia_operator.console.live_jobs import JobActions
 from roggia_operator.console.live_letters import LetterActions
 from roggia_operator.console.role import add_console
 from roggia_operator.dlq.runner import RedriveRunner
+from roggia_operator.generations import building
+from roggia_operator.generations.waiting import unhurried
 from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.jobs.running import Runner
 from roggia_operator.lag.monitor import Monitor
@@ -41,17 +46,22 @@ def build(settings: OperatorSettings) -> Service:
     service = Service(NAME, settings, routes=lag_routes(monitor))
     service.on_start(codec.start)
     service.on_stop(codec.stop)
-    service.add(monitor, jobs(settings, codec))
+    generations = building.leader(settings, settings.generations, codec, settings.console.index_url)
+    table = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
+    service.add(monitor, table, jobs(settings, codec, lambda: unhurried(table.rows.values())), generations)
     looking = Live(settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s)
     actions = LiveActions(JobActions(settings.kafka, codec), LetterActions(settings.kafka, codec))
     add_console(service, application(looking, actions, settings.console.access), settings.console)
     return service
 
 
-def jobs(settings: OperatorSettings, codec: EventCodec) -> Leader:
-    """The worker that runs jobs while this instance leads. Every kind of job has its runner here."""
+def jobs(settings: OperatorSettings, codec: EventCodec, aside: Callable[[], Collection[str]] = frozenset) -> Leader:
+    """The worker that runs jobs while this instance leads. Every kind of job has its runner here.
+
+    Jobs make way for every group but those that `aside` names.
+    """
     watch = Watch(
-        partial(LagProbe, settings.kafka), partial(limits_of, settings.operator), settings.operator.replay_look_s
+        partial(LagProbe, settings.kafka, aside), partial(limits_of, settings.operator), settings.operator.replay_look_s
     )
     runners: list[Runner] = [
         ReplayRunner(settings.kafka, codec, watch, settings.operator.replay_quota_bytes),

@@ -15,3 +15,7 @@ class SelectionError(OperatorError):
 
 class JobError(OperatorError):
     """A job cannot do what is asked of it: it has ended, or its state forbids it. An unknown one: `SelectionError`."""
+
+
+class GenerationError(OperatorError):
+    """A generation cannot do what is asked of it, as its state is. An unknown one: `SelectionError`."""

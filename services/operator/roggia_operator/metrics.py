@@ -42,3 +42,8 @@ MODEL_REFUSED = gauge(
 )
 MODEL_WISHES = counter("roggia_model_wishes_total", "Wishes that aliases came to, by kind.", ("kind",))
 MODEL_WEBHOOKS = counter("roggia_model_webhooks_total", "Webhooks of the registry, by what became of them.", ("fate",))
+GENERATIONS = gauge(
+    "roggia_generations",
+    "Index generations by state, as the leading operator moves them: 1 each.",
+    ("generation", "state"),
+)

@@ -8,6 +8,7 @@ from roggia_runtime.settings import ServiceSettings, load
 
 from roggia_operator.console.settings import ConsoleOptions
 from roggia_operator.models.settings import ModelsOptions
+from roggia_operator.generations.settings import GenerationOptions
 
 
 class OperatorOptions(BaseSettings):
@@ -47,3 +48,6 @@ class OperatorSettings(ServiceSettings):
     operator: OperatorOptions = Field(default_factory=lambda: load(OperatorOptions), description="the operator")
     console: ConsoleOptions = Field(default_factory=lambda: load(ConsoleOptions), description="the console")
     models: ModelsOptions = Field(default_factory=lambda: load(ModelsOptions), description="the model registry")
+    generations: GenerationOptions = Field(
+        default_factory=lambda: load(GenerationOptions), description="index generations"
+    )

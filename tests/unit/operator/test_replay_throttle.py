@@ -7,6 +7,7 @@ import math
 
 import msgspec
 import pytest
+from roggia_operator.generations.waiting import unhurried
 from roggia_operator.jobs.running import JobCancelledError, Running
 from roggia_operator.lag import Measurement, PartitionLag
 from roggia_operator.replay.buckets import Bucket
@@ -16,7 +17,9 @@ from roggia_operator.replay.matching import Cost
 from roggia_operator.replay.pressure import Pressure
 from roggia_operator.replay.throttle import Limits, Reading, ruling, share
 from roggia_runtime.records import Partition
-from roggia_schemas.events import JobKind, JobSide, JobStatus, JobWish, OpsJob
+from roggia_schemas.events import GenerationState, JobKind, JobSide, JobStatus, JobWish, OpsJob
+
+from tests.support.generation_cases import state
 
 LIMITS = Limits(objective_s=30, window=100, least=2)
 
@@ -171,6 +174,19 @@ def test_groups_that_read_no_documents_hold_nothing_up() -> None:
     )
     assert of(measured, "doc.changed") == Reading(4.0, 7, "roggia.embed.g1")
     assert of(measured, "doc.embedded.g1").waiting == 0
+
+
+def test_a_generation_that_fills_holds_nothing_up() -> None:
+    """It is behind by the whole corpus on purpose; so is one that was given up. What serves holds jobs up as ever."""
+    measured = Measurement(
+        0,
+        (
+            PartitionLag("roggia.embed.g1", Partition("doc.chunked.c1", 0), 3, 0, 10, 7, 4.0, 4.0),
+            PartitionLag("roggia.embed.g2", Partition("doc.chunked.c1", 0), 0, 0, 10, 10, 9e6, 9e6),
+        ),
+    )
+    for status, held in ((GenerationState.FILLING, 4.0), (GenerationState.RETIRED, 4.0), (GenerationState.LIVE, 9e6)):
+        assert of(measured, "doc.changed", unhurried([state(2, status)])).age_s == held
 
 
 def test_downstream_of_a_lane_are_the_lane_and_the_later_stages_only() -> None:

@@ -50,6 +50,17 @@ def test_whoever_writes_in_transactions_may_ask_what_hangs_open_there() -> None:
     }
 
 
+def test_generations_are_written_by_people_and_by_the_operator_alone() -> None:
+    """Whoever may write `index.generation` decides what serves; those who embed, write and search read it."""
+    may = {
+        operation: {role for role in roles.ROLES if topics.INDEX_GENERATION in on_topics(role, operation)}
+        for operation in (Operation.WRITE, Operation.READ)
+    }
+    people = {roles.OPERATOR, roles.OPERATORS}
+    assert may[Operation.WRITE] == people
+    assert may[Operation.READ] == people | {roles.EMBED, roles.UPSERT, roles.QUERY, roles.INDEX}
+
+
 def test_only_ingest_writes_the_corpus() -> None:
     """`doc.chunked` is compacted: a second writer could make an older revision the last one."""
     writers = {role for role in roles.ROLES if "doc.chunked.c1" in on_topics(role, Operation.WRITE)}

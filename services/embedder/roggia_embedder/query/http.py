@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from roggia_embedder.errors import StoreUnavailableError
-from roggia_embedder.query import api, metrics, validate
+from roggia_embedder.query import answering, api, metrics, validate
 from roggia_embedder.query.errors import BodyTooLargeError, QueryError
 from roggia_embedder.query.service import QueryService
 
@@ -47,7 +47,11 @@ def _endpoint(route: str, answer: _Answer) -> _Endpoint:
     async def endpoint(request: Request) -> Response:
         started = time.perf_counter()
         try:
-            response = _json(200, await answer(validate.parse(await _body(request)), _trace(request)))
+            asked = validate.parse(await _body(request))
+            with answering.counted() as counted:
+                answered = await answer(asked, _trace(request))
+                counted.empty = isinstance(answered, api.SearchResponse) and not answered.results
+            response = _json(200, answered)
             outcome = "ok"
         except QueryError as error:
             outcome = error.code

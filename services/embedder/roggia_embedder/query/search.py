@@ -18,7 +18,7 @@ from roggia_embedder.ports import (
     VectorStore,
     model_stamp,
 )
-from roggia_embedder.query import api
+from roggia_embedder.query import answering, api
 from roggia_embedder.query.errors import IndexUnavailableError
 from roggia_embedder.query.models import Models, QueryModel
 from roggia_embedder.query.resolving import Canary, Resolver, no_canary
@@ -76,6 +76,7 @@ class Searcher:
 
     async def _in(self, binding: IndexBinding, request: api.SearchRequest) -> Found:
         """Passages of a resolved index. Raises `_ReplacedError` when its collection is no longer what it was."""
+        answering.by(binding.generation)
         dense = None if request.mode is api.Mode.LEXICAL else await self.model(binding).encode_query(request.query)
         words = None if request.mode is api.Mode.DENSE else self._words(request)
         if dense is None and words is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Self
 
 from roggia_runtime.errors import RoggiaError
@@ -17,10 +17,10 @@ _STAGES = (topics.DOC_CHANGED, "doc.chunked.", "doc.embedded.")
 
 
 class LagProbe:
-    """A `Probe` on the lags of every group. After an error it connects anew."""
+    """A `Probe` on the lags of every group but those that `aside` names. After an error it connects anew."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: KafkaSettings, aside: Callable[[], Collection[str]] = frozenset) -> None:
+        self._settings, self._aside = settings, aside
         self._observer: LagObserver | None = None
 
     async def __aenter__(self) -> Self:
@@ -36,15 +36,16 @@ class LagProbe:
         try:
             if self._observer is None:
                 self._observer = await LagObserver(self._settings).__aenter__()
-            return of(await self._observer.measure(), topic)
+            return of(await self._observer.measure(), topic, self._aside())
         except RoggiaError:
             await self.__aexit__(None, None, None)
             raise
 
 
-def of(measured: Measurement, topic: str) -> Reading:
-    """What a job over `topic` looks at: groups that read documents, not those of operators or of others."""
-    groups = {part.group for part in measured.partitions if part.where.topic.startswith(_STAGES)}
+def of(measured: Measurement, topic: str, aside: Collection[str] = ()) -> Reading:
+    """What a job over `topic` looks at: groups that read documents, not those of operators or of others, nor those
+    that nobody waits for (`aside`)."""
+    groups = {part.group for part in measured.partitions if part.where.topic.startswith(_STAGES)} - set(aside)
     fresh = freshness(measured, groups)
     stage, age = slowest(fresh.stages)
     waiting = sum(fresh.unconsumed[name] for name in after(topic, fresh.unconsumed))

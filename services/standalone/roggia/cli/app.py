@@ -6,7 +6,7 @@ from importlib.metadata import version as version_of
 
 import typer
 
-from roggia.cli import dlq, models, replay, schemas, tenants, topics
+from roggia.cli import dlq, generation, models, replay, schemas, tenants, topics
 from roggia.cli.demo import demo
 from roggia.cli.eval import app as evaluations
 from roggia.cli.output import out
@@ -37,6 +37,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(replay.app, name="replay")
 app.add_typer(models.app, name="models")
+app.add_typer(generation.app, name="generation")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(evaluations, name="eval")

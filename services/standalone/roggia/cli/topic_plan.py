@@ -36,6 +36,10 @@ PrincipalsFile: TypeAlias = Annotated[
         show_envvar=False,
     ),
 ]
+Generations: TypeAlias = Annotated[
+    list[int] | None,
+    typer.Option("--generation", min=1, help="Also topics of this index generation, before it fills; repeatable."),
+]
 WithAcls: TypeAlias = Annotated[bool, typer.Option("--acls/--no-acls", help="Look at ACLs too, where Kafka has them.")]
 
 
@@ -64,6 +68,7 @@ class Plan:
 def plan(
     file: PrincipalsFile = None,
     acls: WithAcls = True,
+    generation: Generations = None,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
     json: options.Json = False,
@@ -72,7 +77,7 @@ def plan(
 
     Exit status: 0 nothing to do, 6 there are differences, 1 one of them cannot be mended by `apply`.
     """
-    found = asyncio.run(_plan(kafka_settings(resolve(Named(data, bootstrap))), file, acls=acls))
+    found = asyncio.run(_plan(kafka_settings(resolve(Named(data, bootstrap))), file, generation, acls=acls))
     emit(as_json(found)) if json else show(found)
     _refuse_conflicts(found)
     if found.topics.changes or found.acls:
@@ -88,6 +93,7 @@ def apply(
     dry_run: options.DryRun = False,
     file: PrincipalsFile = None,
     acls: WithAcls = True,
+    generation: Generations = None,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
     json: options.Json = False,
@@ -97,13 +103,13 @@ def apply(
     What could lose data, move keys or take rights away is done only for topics and principals named with --confirm.
     """
     where = kafka_settings(resolve(Named(data, bootstrap)))
-    found, confirmed = asyncio.run(_plan(where, file, acls=acls)), frozenset(confirm or ())
+    found, confirmed = asyncio.run(_plan(where, file, generation, acls=acls)), frozenset(confirm or ())
     for name in sorted(confirmed - found.dangers()):
         raise UsageError(f"--confirm {name}: nothing dangerous is planned for it; `roggia topics plan` shows what is")
     emit(as_json(found, confirmed)) if json else show(found)
     if not dry_run and found.to_do(confirmed):
         _agree(yes)
-        asyncio.run(_apply(where, found, confirmed))
+        asyncio.run(_apply(where, found, confirmed, generation))
     _refuse_conflicts(found)
     if not dry_run and (left := found.held_back(confirmed)):
         names = " ".join(f"--confirm {name}" for name in left)
@@ -174,9 +180,9 @@ def acl_row(acl: Acl) -> dict[str, str]:
     }
 
 
-async def _plan(where: KafkaSettings, file: Path | None, *, acls: bool) -> Plan:
+async def _plan(where: KafkaSettings, file: Path | None, generations: list[int] | None, *, acls: bool) -> Plan:
     who = principals.load(file)
-    topics = await plan_topics(where)
+    topics = await plan_topics(where, generations or ())
     if not acls:
         return Plan(topics, None)
     try:
@@ -187,8 +193,8 @@ async def _plan(where: KafkaSettings, file: Path | None, *, acls: bool) -> Plan:
         return Plan(topics, None)
 
 
-async def _apply(where: KafkaSettings, found: Plan, confirmed: Collection[str]) -> None:
-    await apply_topics(where, confirmed=confirmed)
+async def _apply(where: KafkaSettings, found: Plan, confirmed: Collection[str], generations: list[int] | None) -> None:
+    await apply_topics(where, confirmed=confirmed, generations=generations or ())
     if found.acls is not None:
         await apply_acls(AclAdmin(where), found.acls, confirmed)
 

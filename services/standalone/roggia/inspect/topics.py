@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from roggia_operator.generations.adapters.kafka_ground import specs_of
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.settings import KafkaSettings
 from roggia_runtime.topic_changes import Action, Change, by_hand, changes
@@ -32,23 +33,25 @@ class TopicPlan:
         return tuple(change for change in self.changes if change.action is Action.CONFLICT)
 
 
-async def plan_topics(settings: KafkaSettings) -> TopicPlan:
-    """Compare, and change nothing."""
+async def plan_topics(settings: KafkaSettings, generations: Collection[int] = ()) -> TopicPlan:
+    """Compare, and change nothing. `generations` are index generations whose topics may not exist yet."""
     async with TopicAdmin(settings) as admin:
         names = await admin.topics()
-        specs = wanted(names)
+        specs = wanted({*names, *of_generations(generations)})
         existing = await admin.existing({spec.name for spec in specs})
     unknown = tuple(name for name in names if owner(name) == "?")
     return TopicPlan(tuple(changes(specs, existing)), tuple(specs), unknown, by_hand(specs, existing))
 
 
-async def apply_topics(settings: KafkaSettings, *, confirmed: Collection[str] = ()) -> list[Change]:
+async def apply_topics(
+    settings: KafkaSettings, *, confirmed: Collection[str] = (), generations: Collection[int] = ()
+) -> list[Change]:
     """Bring Kafka into line with the catalogue; every difference that there was, also those that were left.
 
     Left are conflicts, and what could lose data in topics that are not `confirmed`.
     """
     async with TopicAdmin(settings) as admin:
-        return await admin.apply(wanted(await admin.topics()), confirmed=confirmed)
+        return await admin.apply(wanted({*await admin.topics(), *of_generations(generations)}), confirmed=confirmed)
 
 
 def wanted(existing: Collection[str]) -> list[TopicSpec]:
@@ -57,6 +60,11 @@ def wanted(existing: Collection[str]) -> list[TopicSpec]:
     named = {spec.name for spec in first}
     later = [name for name in existing if name not in named and owner(name) != "?"]
     return [*first, *map(topics.spec, sorted(later))]
+
+
+def of_generations(numbers: Collection[int]) -> list[str]:
+    """Names of the topics of index generations. Raises `InvalidNameError`."""
+    return [spec.name for number in sorted(numbers) for spec in specs_of(number)]
 
 
 async def list_topics(settings: KafkaSettings) -> list[dict[str, Any]]:

@@ -107,7 +107,9 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
                 "ROGGIA_OPERATOR_CONSOLE_PORT": str(ports.console),
                 "ROGGIA_OPERATOR_CONSOLE_TOKEN": console_token,
                 "ROGGIA_OPERATOR_CONSOLE_INDEX_URL": ports.addresses().query,
-                "ROGGIA_OPERATOR_MODELS_URI": f"sqlite:///{data.models}",
+                "ROGGIA_OPERATOR_MODELS_URI": f"sqlite:///{data.registry_file}",
+                "ROGGIA_OPERATOR_GENERATIONS_REPORTS": str(data.reports),
+                "ROGGIA_OPERATOR_GENERATIONS_METRICS_URLS": f"http://{LOOPBACK}:{ports.health['index']}",
             },
         ),
     ]

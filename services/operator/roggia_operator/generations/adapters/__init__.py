@@ -1,0 +1,1 @@
+"""What the controller's ports are in production: Kafka, the index service, files."""
