@@ -21,11 +21,16 @@ from roggia_operator.console.live_letters import LetterActions
 from roggia_operator.console.role import add_console
 from roggia_operator.dlq.runner import RedriveRunner
 from roggia_operator.generations import building
+from roggia_operator.generations.adapters.report_files import ReportFiles
+from roggia_operator.generations.client import GenerationClient
 from roggia_operator.generations.waiting import unhurried
 from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.jobs.running import Runner
 from roggia_operator.lag.monitor import Monitor
 from roggia_operator.lag.routes import routes as lag_routes
+from roggia_operator.models import role as models
+from roggia_operator.models.adapters.mlflow import MlflowRegistry
+from roggia_operator.models.generation_records import RecordStandings, RecordWishes, RegistryGate
 from roggia_operator.replay.downstream import LagProbe
 from roggia_operator.replay.pressure import Watch
 from roggia_operator.replay.runner import ReplayRunner
@@ -43,12 +48,17 @@ def build(settings: OperatorSettings) -> Service:
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     options = settings.operator
     monitor = Monitor(settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s)
-    service = Service(NAME, settings, routes=lag_routes(monitor))
-    service.on_start(codec.start)
-    service.on_stop(codec.stop)
-    generations = building.leader(settings, settings.generations, codec, settings.console.index_url)
-    table = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
-    service.add(monitor, table, jobs(settings, codec, lambda: unhurried(table.rows.values())), generations)
+    records = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
+    client = GenerationClient(settings.kafka, codec)
+    registered = models.build(settings.models, RecordStandings(records), RecordWishes(client))
+    service = Service(NAME, settings, routes=[*lag_routes(monitor), *registered.routes])
+    service.on_start(codec.start, records.start)
+    service.on_stop(codec.stop, client.stop)
+    gate = RegistryGate(MlflowRegistry(settings.models.uri), ReportFiles(settings.generations.reports))
+    generations = building.leader(settings, settings.generations, codec, settings.console.index_url, gate)
+    service.add(monitor, records, jobs(settings, codec, lambda: unhurried(records.rows.values())), generations)
+    service.add(registered.poller)
+    records.tell(lambda *_: registered.poller.wake())
     looking = Live(settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s)
     actions = LiveActions(JobActions(settings.kafka, codec), LetterActions(settings.kafka, codec))
     add_console(service, application(looking, actions, settings.console.access), settings.console)

@@ -7,8 +7,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import ServiceSettings, load
 
 from roggia_operator.console.settings import ConsoleOptions
-from roggia_operator.models.settings import ModelsOptions
 from roggia_operator.generations.settings import GenerationOptions
+from roggia_operator.models.settings import ModelsOptions
 
 
 class OperatorOptions(BaseSettings):

@@ -75,6 +75,10 @@ class GenerationClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Let go of Kafka."""
         await self._producer.stop()
 
     async def table(self) -> GenerationTable:
