@@ -40,7 +40,7 @@ from roggia_embedder.generations.verifying import Verifiers
 from roggia_embedder.handlers.upsert import UpsertHandler
 from roggia_embedder.indexing.departures import Departures
 from roggia_embedder.maintenance import Maintenance
-from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
+from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, ModelSource, VectorStore
 from roggia_embedder.query.models import Models
 from roggia_embedder.query.publishing import Publisher
 from roggia_embedder.query.role import QueryRole
@@ -115,7 +115,7 @@ class _Parts:
     def load(self, model: GenerationModel) -> EmbeddingModel:
         """The model of a generation, loaded."""
         options = self.settings.embedder
-        loaded = load_model(reference_to(model, options), options)
+        loaded = load_model(reference_to(model, options), options, source_of(options))
         loaded.warm_up()
         return loaded
 
@@ -273,6 +273,15 @@ def _add_query(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue, mor
 def model_of(options: EmbedderOptions) -> EmbeddingModel:
     """The model that the settings name, not loaded yet. Raises `ModelLoadError`."""
     return load_model(reference_of(options), options)
+
+
+def source_of(options: EmbedderOptions) -> ModelSource | None:
+    """The registry that models are fetched from, where the settings name one."""
+    if not options.models_uri:
+        return None
+    from roggia_embedder.adapters.mlflow_source import MlflowModelSource
+
+    return MlflowModelSource(options.models_uri, options.model_folder)
 
 
 def store_of(options: EmbedderOptions) -> tuple[VectorStore, IndexCatalogue]:

@@ -52,7 +52,13 @@ class EmbedderOptions(BaseSettings):
     model_timeout_s: float = Field(60.0, gt=0, description="seconds until a request to a model server has failed")
     model_folder: Path = Field(
         Path("roggia-data/models"),
-        description="folder for ONNX files made from a model, and for what model servers answered first",
+        description="folder for models out of the registry, ONNX files made from a model, and what model servers "
+        "answered first",
+    )
+    models_uri: str = Field(
+        "",
+        description="model registry that models:/NAME/VERSION are fetched from: sqlite:///FILE or the address of an "
+        "MLflow server; empty: none",
     )
     remote: RemoteTerms = Field(TERMS, description="how a model server is spoken to")
     backend: Backend = Field("torch", description="what computes a local model: torch, or onnx (CPU; extra `onnx`)")

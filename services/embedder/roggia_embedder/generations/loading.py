@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 from pydantic import SecretStr
 
 from roggia_embedder.adapters.models.remote import Shape
+from roggia_embedder.embedding.fingerprint import name_in
 from roggia_embedder.errors import ModelLoadError, ReferenceMismatchError
 from roggia_embedder.generations.reference import ModelRef
 from roggia_embedder.ports import EmbeddingModel, ModelSource
@@ -105,7 +106,9 @@ def _registered(ref: ModelRef, options: EmbedderOptions, source: ModelSource | N
         raise ModelLoadError(f"model: {ref.uri!r} names no version, and an alias moves; use one like models:/name/3")
     if source is None:
         raise ModelLoadError(f"model: {ref.uri}: this process has no model registry; name one, or use file:///…")
-    return _local(ref, options, source.fetch(ref.uri), ref.name or ref.rest.split("/")[1])
+    # The fingerprint names the model as it was logged, which need not be its name in the registry.
+    name = name_in(ref.fingerprint) or ref.name or ref.rest.split("/")[1]
+    return _local(ref, options, source.fetch(ref.uri), name)
 
 
 def _local(ref: ModelRef, options: EmbedderOptions, path: Path, name: str) -> EmbeddingModel:

@@ -84,6 +84,7 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
             {
                 "ROGGIA_EMBEDDER_CACHE": str(data.cache),
                 "ROGGIA_EMBEDDER_MODEL_FOLDER": str(data.models),
+                "ROGGIA_EMBEDDER_MODELS_URI": f"sqlite:///{data.registry_file}",
                 # On a CPU, a batch of the default size takes ten seconds: progress would come in jumps, and Ctrl-C
                 # would wait for it.
                 "ROGGIA_EMBEDDER_EMBED_BATCH__MAX_BYTES": str(64 << 10),
@@ -96,6 +97,7 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
             {
                 "ROGGIA_EMBEDDER_STORE": str(data.index),
                 "ROGGIA_EMBEDDER_MODEL_FOLDER": str(data.models),
+                "ROGGIA_EMBEDDER_MODELS_URI": f"sqlite:///{data.registry_file}",
                 "ROGGIA_EMBEDDER_QUERY_PORT": str(ports.query),
             },
         ),
