@@ -32,6 +32,7 @@ from roggia_embedder.handlers.embed import EmbedHandler
 from roggia_embedder.handlers.upsert import UpsertHandler
 from roggia_embedder.indexing.departures import Departures
 from roggia_embedder.maintenance import Maintenance
+from roggia_embedder.popularity import role as popularity
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
 from roggia_embedder.query.publishing import Publisher
 from roggia_embedder.query.role import QueryRole
@@ -42,7 +43,9 @@ from roggia_embedder.verify.limits import Pace
 from roggia_embedder.verify.sweep import Sweep
 from roggia_embedder.verify.verifier import Verifier
 
-Role: TypeAlias = Literal["embed", "upsert", "query"]
+Role: TypeAlias = Literal["embed", "upsert", "query", "popularity"]
+_READERS = frozenset({"embed", "upsert", "popularity"})
+"""Roles that read Kafka, and must know what holds for tenants."""
 
 SOURCE = "/roggia/embedder"
 """CloudEvents source of what the embedder publishes."""
@@ -55,11 +58,13 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
     service = Service(name, settings)
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     service.on_stop(codec.stop)
-    if {"embed", "upsert"}.intersection(roles):
+    if _READERS.intersection(roles):
         service.on_start(codec.start)
     tenants = _tenants(service, settings, codec, roles)
     if "embed" in roles:
         _add_embed(service, settings, codec, tenants)
+    if "popularity" in roles:
+        popularity.add(service, settings.kafka, codec, tenants, settings.popularity)
     if {"upsert", "query"}.intersection(roles):
         store, catalogue = store_of(settings.embedder)
         service.on_stop(store.close)
@@ -77,7 +82,7 @@ def _tenants(
 ) -> Table[TenantConfig]:
     """What holds for tenants, known before the first record is read."""
     table = Table(settings.kafka, codec, topics.TENANT_CONFIG, TenantConfig)
-    if {"embed", "upsert"}.intersection(roles):
+    if _READERS.intersection(roles):
         service.on_start(table.start)
         service.add(table)
     return table

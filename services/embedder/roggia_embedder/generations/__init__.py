@@ -1,0 +1,1 @@
+"""Index generations inside the embedder: hosting them, and what shortens their filling."""
