@@ -43,7 +43,10 @@ async def test_what_was_served_becomes_popular(cluster: KafkaSettings) -> None:
     moment = now_ms()
     answers = [list(dict.fromkeys(f"d{n}" for n in draws.draw(3))) for _ in range(300)]
     requests = Counter(f"acme/{doc_id}" for answer in answers for doc_id in answer)
-    poison = [Output(RETRIEVAL_SERVED, b"acme", b"\x00\x00\x00\x00\x05rubbish"), Output(RETRIEVAL_SERVED, b"acme", None)]
+    poison = [
+        Output(RETRIEVAL_SERVED, b"acme", b"\x00\x00\x00\x00\x05rubbish"),
+        Output(RETRIEVAL_SERVED, b"acme", None),
+    ]
     await publish(cluster, [served(answer, moment) for answer in answers[:200]], poison)
     await publish(cluster, [served(answer, moment) for answer in answers[200:250]])
     first = Counter(f"acme/{doc_id}" for answer in answers[:250] for doc_id in answer)

@@ -134,14 +134,16 @@ class FaustApp:
             async with asyncio.timeout(_FLUSH_S):
                 await self._leaving()
 
-    async def _given(self, _app: object, assigned: Collection[Any], **_: object) -> None:
+    async def _given(self, *told: Any, **_: object) -> None:
+        """Told are the app and the partitions."""
+        assigned = told[-1]
         self._assigned({place.partition for place in assigned if place.topic == RETRIEVAL_SERVED})
         self._trouble = ""
 
 
 async def _crash_of(app: faust.App) -> None:
     """Return once it has crashed, or stopped by itself: looked at, since its own wait ends only when it is stopped."""
-    while not app.should_stop:
+    while not app.should_stop:  # noqa: ASYNC110  # Faust has no event for both
         await asyncio.sleep(0.2)
 
 

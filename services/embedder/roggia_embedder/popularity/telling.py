@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -27,7 +27,7 @@ _FADED_EVERY_S = 300.0
 class Delivers(Protocol):
     """What is asked of a producer; the runtime's `Producer` is one."""
 
-    async def deliver(self, outputs: Iterable[Output]) -> None:
+    async def deliver(self, outputs: Sequence[Output]) -> None:
         """Return once the brokers have them. Raises `ProduceError`."""
         ...
 
