@@ -69,15 +69,24 @@ class Corpus:
         return Counter(int(doc_id[1:]) for _, found in self.asked(seed) for doc_id in found)
 
 
-def in_log_order(corpus: Corpus, share_of_work: float) -> set[int]:
-    """Documents that the log pass alone has embedded after a share of the work."""
+def in_log_order(corpus: Corpus, share_of_work: float, log: Sequence[int] = ()) -> set[int]:
+    """Documents that the log pass alone has embedded after a share of the work; `log`: in another order than the
+    corpus's."""
     done, spent = set(), 0
-    for document in corpus.log:
+    for document in log or corpus.log:
         if spent >= share_of_work * corpus.work:
             break
         done.add(document)
         spent += corpus.chunks[document]
     return done
+
+
+def expected_in_log_order(corpus: Corpus, share_of_work: float, traffic: Counter[int], orders: int = 20) -> float:
+    """Coverage of log order, averaged over orders: with Zipf traffic, one order may have the busiest documents in its
+    first tenth by luck."""
+    chance = random.Random(corpus.world.seed)
+    logs = [chance.sample(corpus.log, len(corpus.log)) for _ in range(orders)]
+    return sum(coverage(in_log_order(corpus, share_of_work, log), traffic) for log in logs) / orders
 
 
 def with_head_start(

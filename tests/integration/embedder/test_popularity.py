@@ -23,9 +23,9 @@ pytest.importorskip("faust", reason="the popularity role needs Faust: pip instal
 
 
 @pytest.fixture
-async def cluster(devstack_alone: Broker) -> KafkaSettings:
+async def cluster(own_broker: Broker) -> KafkaSettings:
     """A broker of this test alone, since group and topics have one name each; topics made."""
-    made = settings(devstack_alone.bootstrap)
+    made = settings(own_broker.bootstrap)
     await apply_topics(made)
     return made
 
@@ -67,14 +67,14 @@ async def test_what_was_served_becomes_popular(cluster: KafkaSettings) -> None:
         assert row.as_of == moment
 
 
-async def test_it_outlives_its_broker(cluster: KafkaSettings, devstack_alone: Broker) -> None:
+async def test_it_outlives_its_broker(cluster: KafkaSettings, own_broker: Broker) -> None:
     """While Kafka is away the role says so and lives; afterwards it goes on counting. What was in flight may double."""
     async with running(service(cluster)) as made:
         await publish(cluster, [served(["a"], now_ms())])
         await eventually("it counts", lambda: counted(cluster, Counter({"acme/a": 1})))
-        devstack_alone.kill()
+        own_broker.kill()
         await asyncio.sleep(0.4)
-        devstack_alone.start()
+        own_broker.start()
         await publish(cluster, [served(["b"], now_ms()) for _ in range(5)])
 
         async def goes_on() -> bool:

@@ -63,7 +63,9 @@ def test_decay_composes(score: Score, first: int, second: int) -> None:
     assert close(score.at(score.as_of + HALF_LIFE, HALF_LIFE), score.value / 2)
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3 * HALF_LIFE)), min_size=1, max_size=30), st.integers(1, 29))
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3 * HALF_LIFE)), min_size=1, max_size=30), st.integers(1, 29)
+)
 def test_a_restart_between_two_requests_changes_nothing(requests: list[tuple[int, int]], cut: int) -> None:
     """Counting on from what was published gives the score that one worker would have had without a restart."""
     rules = Rules(HALF_LIFE, interval_ms=0, tolerance=0.0, floor=1e-9, most=1_000)

@@ -90,7 +90,7 @@ def test_a_clock_that_is_ahead_does_not_outweigh_the_others() -> None:
 
 
 async def test_each_document_is_told_seldom() -> None:
-    """At most one record per document and interval, however often it is asked for; the last state is told in the end."""
+    """At most one record per document and interval, however often it is asked for; the last state is told at last."""
     bench = Bench()
     for second in range(600):
         bench.clock.now = NOW + second * 1_000

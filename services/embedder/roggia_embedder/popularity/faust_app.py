@@ -14,6 +14,7 @@ Both fade with the half-life, and nothing correct rests on the scores.
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -88,7 +89,11 @@ class FaustApp:
             raise UnavailableError(f"topic {RETRIEVAL_SERVED} does not exist: create it (roggia topics apply)")
 
     async def _session(self) -> None:
-        app = self._app()
+        # Faust makes a folder for tables wherever it runs, also for an app that has none.
+        with tempfile.TemporaryDirectory(prefix="roggia-popularity-", ignore_cleanup_errors=True) as folder:
+            await self._run_app(self._app(folder))
+
+    async def _run_app(self, app: faust.App) -> None:
         self._trouble = f"waiting for an assignment in group {GROUP}"
         crashed = asyncio.create_task(_crash_of(app))
         stopping = asyncio.create_task(self._stopping.wait())
@@ -109,14 +114,14 @@ class FaustApp:
         except TimeoutError:
             log.warning("faust_app_left_without_goodbye", deadline_s=self._settings.stop_deadline_s)
 
-    def _app(self) -> faust.App:
+    def _app(self, folder: str) -> faust.App:
         try:
             import faust as library
         except ImportError as error:
             raise ConfigurationError(
                 f"the popularity role needs Faust, which is not installed ({error}): pip install 'roggia[popularity]'"
             ) from None
-        app = library.App(GROUP, **options(self._settings))
+        app = library.App(GROUP, datadir=folder, **options(self._settings))
         raw: dict[str, Any] = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw"}
         topic = app.topic(RETRIEVAL_SERVED, value_serializer="raw", **raw)
 

@@ -85,8 +85,8 @@ async def test_only_the_newest_revision_is_embedded() -> None:
 
 @pytest.mark.parametrize("gone", ["null", "compacted", "selection", "deleted"])
 async def test_what_is_not_this_generations_is_left(gone: str) -> None:
-    """Kafka nulls, what compaction removed meanwhile, other knowledge bases, deletions: nothing is encoded for them, and
-    the next document comes."""
+    """Kafka nulls, what compaction removed meanwhile, other knowledge bases, deletions: nothing is encoded for them,
+    and the next document comes."""
     log = log_of("a", "b", partitions=1)
     popular = scores(a=9.0, b=1.0)
     fill = Fill(log, popular, selection=["acme/docs"])
@@ -221,7 +221,7 @@ def test_a_share_is_a_share(share: float) -> None:
 
 
 def test_the_index_knows_the_newest_place_in_stated_bytes() -> None:
-    """Of 150,000 records of 50,000 keys the newest places are kept, 22 bytes each; what was never added is not found."""
+    """Of 150,000 records of 50,000 keys the newest places are kept, 22 bytes each; a key never added is unknown."""
     index = KeyIndex(1_000_000)
     for offset in range(150_000):
         index.add(b"k%d" % (offset % 50_000), Place(offset % 6, offset, 100 + offset % 7))
