@@ -22,10 +22,9 @@ from tests.support.popularity import Zipf, popular, publish, running, served, se
 pytest.importorskip("faust", reason="the popularity role needs Faust: pip install 'roggia[popularity]'")
 
 
-@pytest.fixture
-async def cluster(own_broker: Broker) -> KafkaSettings:
-    """A broker of this test alone, since group and topics have one name each; topics made."""
-    made = settings(own_broker.bootstrap)
+async def prepared(broker: Broker) -> KafkaSettings:
+    """A broker of one test alone, since group and topics have one name each; topics made."""
+    made = settings(broker.bootstrap)
     await apply_topics(made)
     return made
 
@@ -36,9 +35,10 @@ async def counted(cluster: KafkaSettings, requests: Counter[str]) -> bool:
     return Counter({key: row.requests for key, row in rows.items() if row is not None}) == requests
 
 
-async def test_what_was_served_becomes_popular(cluster: KafkaSettings) -> None:
+async def test_what_was_served_becomes_popular(own_broker: Broker) -> None:
     """Every answer counts once, by rank; a record that nobody can read counts nothing and stops nothing; a restart goes
     on from what was published, and doubles nothing when the stop was graceful."""
+    cluster = await prepared(own_broker)
     draws = Zipf(40, 1.0, seed=5)
     moment = now_ms()
     answers = [list(dict.fromkeys(f"d{n}" for n in draws.draw(3))) for _ in range(300)]
@@ -67,14 +67,15 @@ async def test_what_was_served_becomes_popular(cluster: KafkaSettings) -> None:
         assert row.as_of == moment
 
 
-async def test_it_outlives_its_broker(cluster: KafkaSettings, own_broker: Broker) -> None:
+async def test_it_outlives_its_broker(devstack_alone: Broker) -> None:
     """While Kafka is away the role says so and lives; afterwards it goes on counting. What was in flight may double."""
+    cluster = await prepared(devstack_alone)
     async with running(service(cluster)) as made:
         await publish(cluster, [served(["a"], now_ms())])
         await eventually("it counts", lambda: counted(cluster, Counter({"acme/a": 1})))
-        own_broker.kill()
+        devstack_alone.kill()
         await asyncio.sleep(0.4)
-        own_broker.start()
+        devstack_alone.start()
         await publish(cluster, [served(["b"], now_ms()) for _ in range(5)])
 
         async def goes_on() -> bool:

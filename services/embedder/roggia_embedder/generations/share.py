@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -28,19 +29,18 @@ class EncoderShare:
             raise ValueError(f"share: {share} is not between 0 and 1")
         self._share, self._idle_s, self._now = share, idle_s, now
         self._log, self._lane = 0.0, 0.0
+        self._lock = threading.Lock()
         self._log_at = now()
 
     def log(self, texts: int) -> None:
         """The log pass has encoded so many."""
         if texts:
             self._log_at = self._now()
-        self._log += texts
-        self._fade()
+        self._count(texts, 0)
 
     def lane(self, texts: int) -> None:
         """The lane has."""
-        self._lane += texts
-        self._fade()
+        self._count(0, texts)
 
     def may(self) -> bool:
         """Whether the lane may begin a batch."""
@@ -54,9 +54,11 @@ class EncoderShare:
                 return False
         return not stopping.is_set()
 
-    def _fade(self) -> None:
-        if self._log + self._lane > _REMEMBERED:
-            self._log, self._lane = self._log / 2, self._lane / 2
+    def _count(self, log: int, lane: int) -> None:
+        """Called in the threads that encode."""
+        with self._lock:
+            halving = 2 if self._log + self._lane > _REMEMBERED else 1
+            self._log, self._lane = self._log / halving + log, self._lane / halving + lane
 
 
 class CountedModel:
