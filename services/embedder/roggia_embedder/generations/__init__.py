@@ -1,1 +1,1 @@
-"""Index generations inside the embedder: hosting them, and what shortens their filling."""
+"""Index generations in this process: which are hosted, with which models, and which one is read from."""
