@@ -112,3 +112,21 @@ class Committed:
         async with Offsets(self._settings) as offsets:
             found = (await offsets.committed([self._group]))[self._group]
         return {n: found.get(Partition(self._topic, n), 0) for n in range(known.get(self._topic, 0))}
+
+
+class OwnPartitions:
+    """A `Progress` of those partitions that the log pass of this process has: where several processes share a group.
+    None before the first assignment."""
+
+    def __init__(self, everything: Progress, topic: str) -> None:
+        self._everything, self._topic = everything, topic
+        self._own: frozenset[int] = frozenset()
+
+    def assigned(self, positions: Mapping[Partition, int]) -> None:
+        """`on_assigned` of the log pass's loop."""
+        self._own = frozenset(partition.number for partition in positions if partition.topic == self._topic)
+
+    async def __call__(self) -> Mapping[int, int]:
+        """See `Progress`."""
+        own = self._own
+        return {n: position for n, position in (await self._everything()).items() if n in own} if own else {}

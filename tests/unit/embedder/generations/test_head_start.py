@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
+from roggia_embedder.generations.chunk_log import OwnPartitions
 from roggia_embedder.generations.key_index import BYTES_PER_KEY, KeyIndex, Place
 from roggia_embedder.generations.order import OrderRules
 from roggia_embedder.generations.share import EncoderShare
 from roggia_runtime.errors import UnavailableError
-from roggia_runtime.records import Record, Verdict
+from roggia_runtime.records import Partition, Record, Verdict
+from roggia_schemas import topics
 
 from tests.support.clients import eventually
 from tests.support.head_start import Fill, MemoryLog, popularity, scores
@@ -169,6 +171,17 @@ async def test_texts_that_cannot_be_embedded_are_left_to_the_log_pass() -> None:
     fill = Fill(log, scores(a=9.0, b=5.0, c=1.0))
     async with fill.running():
         await until("the next is embedded", lambda: "fine" in fill.model.encoded)
+
+
+async def test_only_own_partitions_have_progress() -> None:
+    """Before an assignment nothing is ours; then what the loop was given, its lanes left out, until it is given others."""
+    topic = topics.doc_chunked(1)
+    own = OwnPartitions(Fill(MemoryLog(3), {}).progress, topic)
+    assert await own() == {}
+    own.assigned({Partition(topic, 0): 5, Partition(topic, 2): 0, Partition(topics.replay(topic), 1): 0})
+    assert await own() == {0: 0, 2: 0}
+    own.assigned({Partition(topic, 1): 0})
+    assert await own() == {1: 0}
 
 
 class Clock:
