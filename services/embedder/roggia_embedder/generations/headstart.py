@@ -221,8 +221,8 @@ def head_start(
     """The worker for a filling generation; `topic` and `group` are those of its log pass.
 
     `filling.handler`: an `EmbedHandler` over `VectorSupply(CountedModel(model, share.lane), cache)`; that of the log
-    pass over `CountedModel(model, share.log)`, the same model and the same cache. `progress`: `OwnPartitions`, where several
-    processes share the group; by default this one has all partitions.
+    pass over `CountedModel(model, share.log)`, the same model and the same cache. `progress`: `OwnPartitions`, where
+    several processes share the group; by default this one has all partitions.
     """
     chunks = KafkaChunkLog(settings, topic)
     return HeadStart(filling, chunks, progress or Committed(settings, group, topic), share, limits=limits)

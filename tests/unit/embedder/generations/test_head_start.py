@@ -174,7 +174,7 @@ async def test_texts_that_cannot_be_embedded_are_left_to_the_log_pass() -> None:
 
 
 async def test_only_own_partitions_have_progress() -> None:
-    """Before an assignment nothing is ours; then what the loop was given, its lanes left out, until it is given others."""
+    """Before an assignment nothing is ours; then what the loop was given, without lanes, until it is given others."""
     topic = topics.doc_chunked(1)
     own = OwnPartitions(Fill(MemoryLog(3), {}).progress, topic)
     assert await own() == {}
