@@ -252,6 +252,35 @@ class DocEmbedded(Event, frozen=True, kw_only=True, eq=False):
         return same_fields(self, other)
 
 
+class DocPopularity(Event, frozen=True, kw_only=True):
+    """How much a document was asked for of late, as a score that halves with time. Approximate and rebuildable: it
+    orders work, and nothing correct may rest on it.
+    """
+
+    EVENT: ClassVar[str] = "doc.popularity"
+
+    event_id: Uuid
+    """UUIDv7 of this record."""
+    occurred_at: Millis
+    """When this was written, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant of the document. With doc_id it is the key."""
+    domain: str
+    """Knowledge base in which it was found last."""
+    doc_id: str
+    """The document."""
+    score: float
+    """Sum over its requests of weight times 2^-(age/half-life), the age counted up to as_of. At a later time t it is
+    worth score times 2^-((t - as_of)/half-life).
+    """
+    as_of: Millis
+    """Time of the newest request in the score, milliseconds since the epoch, UTC."""
+    half_life_ms: Long
+    """Half-life that the score was made with, milliseconds."""
+    requests: Long
+    """Answers that held the document since the score began; not decayed."""
+
+
 class DocUpserted(Event, frozen=True, kw_only=True):
     """A document revision is searchable (or gone) in one index generation, and what that changed."""
 
@@ -586,7 +615,7 @@ class TenantConfig(Event, frozen=True, kw_only=True):
     """Who decided: user@host."""
 
 
-EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocUpserted, IndexGeneration, OpsJob, RetrievalServed, TenantConfig)
+EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, OpsJob, RetrievalServed, TenantConfig)
 __all__ = [
     "EVENTS",
     "Chunk",
@@ -594,6 +623,7 @@ __all__ = [
     "DocChanged",
     "DocChunked",
     "DocEmbedded",
+    "DocPopularity",
     "DocUpserted",
     "EmbeddedChunk",
     "GenerationModel",

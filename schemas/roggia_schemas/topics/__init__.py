@@ -3,6 +3,7 @@
 from roggia_schemas.topics.catalogue import TopicFile, catalogue, files, spec
 from roggia_schemas.topics.names import (
     DOC_CHANGED,
+    DOC_POPULARITY,
     DOC_UPSERTED,
     INDEX_GENERATION,
     OPS_JOB,
@@ -18,6 +19,7 @@ from roggia_schemas.topics.spec import TopicSpec
 
 __all__ = [
     "DOC_CHANGED",
+    "DOC_POPULARITY",
     "DOC_UPSERTED",
     "INDEX_GENERATION",
     "OPS_JOB",

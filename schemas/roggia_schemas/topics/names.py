@@ -12,6 +12,7 @@ RETRIEVAL_SERVED = "retrieval.served"
 OPS_JOB = "ops.job"
 TENANT_CONFIG = "tenant.config"
 INDEX_GENERATION = "index.generation"
+DOC_POPULARITY = "doc.popularity"
 
 MAX_GENERATION = 2**31 - 1
 _LANE = re.compile(r"\.(dlq|replay)\Z")

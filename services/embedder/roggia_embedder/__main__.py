@@ -1,4 +1,5 @@
-"""`python -m roggia_embedder embed|upsert|query|index`: one role, or upsert and query together, in the foreground."""
+"""`python -m roggia_embedder embed|upsert|query|index|popularity`: one role in the foreground; `index` is upsert and
+query together."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ ROLES: Final[dict[str, tuple[Role, ...]]] = {
     "upsert": ("upsert",),
     "query": ("query",),
     "index": ("upsert", "query"),
+    "popularity": ("popularity",),
 }
 
 

@@ -40,6 +40,7 @@ from roggia_embedder.generations.verifying import Verifiers
 from roggia_embedder.handlers.upsert import UpsertHandler
 from roggia_embedder.indexing.departures import Departures
 from roggia_embedder.maintenance import Maintenance
+from roggia_embedder.popularity import role as popularity
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, ModelSource, VectorStore
 from roggia_embedder.query.models import Models
 from roggia_embedder.query.publishing import Publisher
@@ -51,7 +52,9 @@ from roggia_embedder.verify.limits import Pace
 from roggia_embedder.verify.sweep import Sweep
 from roggia_embedder.verify.verifier import Runs, Verifier
 
-Role: TypeAlias = Literal["embed", "upsert", "query"]
+Role: TypeAlias = Literal["embed", "upsert", "query", "popularity"]
+_READERS = frozenset({"embed", "upsert", "popularity"})
+"""Roles that read Kafka, and must know what holds for tenants."""
 
 SOURCE = "/roggia/embedder"
 """CloudEvents source of what the embedder publishes."""
@@ -64,22 +67,27 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
     service = Service(name, settings)
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     service.on_stop(codec.stop)
-    writes = bool({"embed", "upsert"}.intersection(roles))
-    if writes:
+    reads, writes = bool(_READERS.intersection(roles)), bool({"embed", "upsert"}.intersection(roles))
+    if reads:
         service.on_start(codec.start)
     tenants = Table(settings.kafka, codec, topics.TENANT_CONFIG, TenantConfig)
     record = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
-    if writes:
-        service.on_start(tenants.start, record.start)
+    if reads:
+        service.on_start(tenants.start)
         service.add(tenants)
-    service.add(record if writes else Unhurried(codec.start, record))
+    if writes:
+        service.on_start(record.start)
+        service.add(record)
+    elif "query" in roles:
+        service.add(Unhurried(codec.start, record))
     parts = _Parts(service, settings, codec, tenants, record)
-    if set(roles) != {"upsert"} and (
-        settings.embedder.hosted is None or parts.view.baseline in settings.embedder.hosted
-    ):
+    hosted = settings.embedder.hosted
+    if {"embed", "query"}.intersection(roles) and (hosted is None or parts.view.baseline in hosted):
         model_of(settings.embedder)  # a wrong one is said at once, before anything is waited for
     if "embed" in roles:
         _add_embed(parts)
+    if "popularity" in roles:
+        popularity.add(service, settings.kafka, codec, tenants, settings.popularity)
     if {"upsert", "query"}.intersection(roles):
         store, catalogue = store_of(settings.embedder)
         service.on_stop(store.close)

@@ -1,5 +1,5 @@
-"""The embedder's settings: `ROGGIA_EMBEDDER_…` for all roles, `ROGGIA_QUERY__…` for answering, beside what every
-service has."""
+"""The embedder's settings: `ROGGIA_EMBEDDER_…` for all roles, `ROGGIA_QUERY__…` for answering, `ROGGIA_POPULARITY__…`
+for counting, beside what every service has."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, Port, ServiceSettings, load
 
+from roggia_embedder.popularity.settings import PopularitySettings
 from roggia_embedder.precision import PRECISIONS, Backend, Precision
 from roggia_embedder.query.settings import QuerySettings
 from roggia_embedder.remote import TERMS, RemoteTerms
@@ -180,3 +181,4 @@ class EmbedderSettings(ServiceSettings):
 
     embedder: EmbedderOptions = Field(default_factory=lambda: load(EmbedderOptions), description="the embedder's roles")
     query: QuerySettings = Field(default_factory=QuerySettings, description="the query role")
+    popularity: PopularitySettings = Field(default_factory=PopularitySettings, description="the popularity role")

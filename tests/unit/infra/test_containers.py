@@ -93,6 +93,7 @@ def test_every_service_of_ours_is_composed_with_an_image_that_holds_its_package(
         "embed": "embedder",
         "upsert": "embedder",
         "query": "embedder",
+        "popularity": "popularity",
         "operator": "operator",
     }
     assert all(SERVICES[name]["command"] in ([name], []) for name in extras)

@@ -103,8 +103,9 @@ async def test_registering_sets_levels_first() -> None:
         "ops.job-value",
         "tenant.config-value",
         "index.generation-value",
+        "doc.popularity-value",
     ]
-    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14, 16]
+    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14, 16, 18]
 
 
 async def test_registering_chosen_topics() -> None:

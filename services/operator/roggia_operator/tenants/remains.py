@@ -47,7 +47,7 @@ def _topic(spec: TopicSpec) -> Remains | None:
     if spec.config["cleanup.policy"] != "compact":
         return Remains(spec.name, _EVENTS.get(spec.event, "events"), f"{days} days after each was written", "retention")
     markers = _days(spec, "delete.retention.ms")
-    if spec.event == "doc.changed":
+    if spec.event in ("doc.changed", "doc.popularity"):
         what, until = "document ids, as Kafka nulls", f"about {markers} days after compaction"
         return Remains(spec.name, what, until, "compaction needs them to remove what was there")
     what = "document ids and domains, as deletions without content"

@@ -11,8 +11,9 @@ from roggia_schemas import topics
 from roggia_schemas.topics import TopicSpec
 
 INGEST, EMBED, UPSERT, QUERY, INDEX = "ingest", "embed", "upsert", "query", "index"
+POPULARITY = "popularity"
 OPERATOR, OPERATORS = "operator", "operators"
-ROLES = (INGEST, EMBED, UPSERT, QUERY, INDEX, OPERATOR, OPERATORS)
+ROLES = (INGEST, EMBED, UPSERT, QUERY, INDEX, POPULARITY, OPERATOR, OPERATORS)
 """`index` is upsert and query in one process; `operators` are the people who use the command line."""
 
 _NAMED = {
@@ -20,7 +21,8 @@ _NAMED = {
     "embedder (embed)": (EMBED,),
     "embedder (upsert)": (UPSERT,),
     "embedder (query)": (QUERY,),
-    "embedder": (EMBED, UPSERT, QUERY),
+    "embedder (popularity)": (POPULARITY,),
+    "embedder": (EMBED, UPSERT, QUERY, POPULARITY),
     "operator": (OPERATOR,),
     "operators": (OPERATORS,),
     "replay jobs": (OPERATOR,),
@@ -28,7 +30,13 @@ _NAMED = {
 }
 """Who is meant by a name under `producers` or `consumers`; other names are outside Roggia and get nothing."""
 
-_PREFIXES = {INGEST: "roggia.ingest", EMBED: "roggia.embed.", UPSERT: "roggia.upsert.", OPERATOR: "roggia.operator"}
+_PREFIXES = {
+    INGEST: "roggia.ingest",
+    EMBED: "roggia.embed.",
+    UPSERT: "roggia.upsert.",
+    POPULARITY: "roggia.popularity",
+    OPERATOR: "roggia.operator",
+}
 """How a role's consumer groups begin, and its transactional ids."""
 
 _EVERY_GROUP = "roggia."

@@ -28,6 +28,7 @@ SERVICES = {
     "upsert": ("roggia_embedder", "upsert"),
     "query": ("roggia_embedder", "query"),
     "index": ("roggia_embedder", "index"),
+    "popularity": ("roggia_embedder", "popularity"),
     "operator": ("roggia_operator",),
     "broker": ("roggia_devstack", "broker"),
     "registry": ("roggia_devstack", "registry"),

@@ -10,6 +10,8 @@ MODULES = (
     "roggia_runtime.consumer.measures",
     "roggia_ingest.metrics",
     "roggia_embedder.metrics",
+    "roggia_embedder.generations.metrics",
+    "roggia_embedder.popularity.metrics",
     "roggia_embedder.query.metrics",
     "roggia_embedder.verify.metrics",
     "roggia_operator.metrics",

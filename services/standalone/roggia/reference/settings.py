@@ -24,7 +24,7 @@ names the variable, the fault and the remedy. Passwords and DSNs are never logge
 
 SERVICES = (
     ("Ingest", IngestSettings),
-    ("Embedder (embed, upsert, query, index)", EmbedderSettings),
+    ("Embedder (embed, upsert, query, index, popularity)", EmbedderSettings),
     ("Operator", OperatorSettings),
 )
 

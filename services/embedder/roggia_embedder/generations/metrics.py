@@ -1,0 +1,17 @@
+"""Metrics of filling a generation."""
+
+from __future__ import annotations
+
+from roggia_runtime.metrics import counter, gauge
+
+DOCUMENTS = counter(
+    "roggia_head_start_documents_total",
+    "Documents embedded before the log pass came by, and those left to it (gone, refused)",
+    ["outcome"],
+)
+KEYS = gauge("roggia_head_start_keys", "Keys of the chunk log whose place is known", ["generation"])
+TRAFFIC = gauge(
+    "roggia_head_start_traffic_ratio",
+    "Share of the recent traffic whose documents are embedded in a filling generation",
+    ["generation"],
+)
