@@ -67,19 +67,9 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
     service = Service(name, settings)
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     service.on_stop(codec.stop)
-    reads, writes = bool(_READERS.intersection(roles)), bool({"embed", "upsert"}.intersection(roles))
-    if reads:
+    if _READERS.intersection(roles):
         service.on_start(codec.start)
-    tenants = Table(settings.kafka, codec, topics.TENANT_CONFIG, TenantConfig)
-    record = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
-    if reads:
-        service.on_start(tenants.start)
-        service.add(tenants)
-    if writes:
-        service.on_start(record.start)
-        service.add(record)
-    elif "query" in roles:
-        service.add(Unhurried(codec.start, record))
+    tenants, record = _tables(service, settings, codec, roles)
     parts = _Parts(service, settings, codec, tenants, record)
     hosted = settings.embedder.hosted
     if {"embed", "query"}.intersection(roles) and (hosted is None or parts.view.baseline in hosted):
@@ -98,6 +88,23 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
         if "query" in roles:
             _add_query(parts, store, catalogue, verifying.routes(verifiers))
     return service
+
+
+def _tables(
+    service: Service, settings: EmbedderSettings, codec: EventCodec, roles: Sequence[Role]
+) -> tuple[Table[TenantConfig], Table[IndexGeneration]]:
+    """What holds for tenants and for generations. Those who write know it before the first record is read."""
+    tenants = Table(settings.kafka, codec, topics.TENANT_CONFIG, TenantConfig)
+    record = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
+    if _READERS.intersection(roles):
+        service.on_start(tenants.start)
+        service.add(tenants)
+    if {"embed", "upsert"}.intersection(roles):
+        service.on_start(record.start)
+        service.add(record)
+    elif "query" in roles:
+        service.add(Unhurried(codec.start, record))
+    return tenants, record
 
 
 class _Parts:
