@@ -27,6 +27,8 @@ class FakeWeaviate:
     classes: dict[str, dict] = field(default_factory=dict)
     objects: dict[str, dict[str, dict]] = field(default_factory=dict)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
+    overlooked: set[str] = field(default_factory=set)
+    """Ids that the graph does not lead to: a search by vector passes them by."""
     failing: Callable[[str, str], web.Response | None] = lambda *_: None
 
     def application(self) -> web.Application:
@@ -98,9 +100,8 @@ class FakeWeaviate:
         if "nearVector" in arguments:
             assert arguments["nearVector"]["targetVectors"] == ["dense"]
             query = np.asarray(arguments["nearVector"]["vector"])
-            scored = [
-                (one, float(1 - query @ np.asarray(one["vectors"]["dense"]))) for one in found if "vectors" in one
-            ]
+            reached = [one for one in found if "vectors" in one and one["id"] not in self.overlooked]
+            scored = [(one, float(1 - query @ np.asarray(one["vectors"]["dense"]))) for one in reached]
             return [(one, {"distance": d}) for one, d in sorted(scored, key=lambda pair: pair[1])]
         if "bm25" in arguments:
             assert arguments["bm25"]["properties"] == ["words"]

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from roggia_embedder import lexical
-from roggia_embedder.adapters.weaviate import WeaviateCatalogue, WeaviateStore
+from roggia_embedder.adapters.memory import MemoryStore
+from roggia_embedder.adapters.weaviate import WeaviateCatalogue, WeaviateStore, forms
 from roggia_embedder.adapters.weaviate.client import Client
 from roggia_embedder.errors import StoreUnavailableError, StoreUnusableError, UnknownCollectionError
-from roggia_embedder.ports import Filters, Head, Hit, IndexBinding, SearchRequest
+from roggia_embedder.ports import Filters, Head, Hit, IndexBinding, SearchRequest, model_stamp
 from roggia_embedder.tuning import IndexTuning
 from roggia_schemas.names import Version
 
@@ -60,10 +62,13 @@ async def scenario(store: WeaviateStore) -> list[Hit]:
     """Every request that the adapter makes, once: what is recorded, and what is compared."""
     catalogue = WeaviateCatalogue(store)
     await store.ensure_collection(SPEC)
+    await store.spec(COLLECTION)
+    await store.spec(COLLECTION, fresh=True)
     await catalogue.switch([IndexBinding("kb_acme_docs", COLLECTION, 1, SPEC.model, SPEC.dimension)])
     await catalogue.resolve("acme", "docs")
     await store.write_heads(COLLECTION, [Head(DOC, OLD, False, 1, "d", 0, 50)])
     made = passage(DOC, OLD, 'a "quoted" river ☃', acl=("staff ", "*"), metadata={"k": "v"}, source="s")
+    made = replace(made, model=model_stamp(SPEC.model))
     await store.upsert(COLLECTION, [made])
     await store.bump(COLLECTION, [passage(DOC, NEW, made.text, title="t").attributes])
     await store.narrow(COLLECTION, ("staff",), {made.attributes.chunk_id: Version(2**53 - 1, 3)})
@@ -78,6 +83,7 @@ async def scenario(store: WeaviateStore) -> list[Hit]:
     words = lexical.encode_query("rivers", ["en"])
     request = SearchRequest("acme", ("staff",), 10, 1_000, vector("x"), words, Filters("en", None, {}))
     found = await store.search(COLLECTION, request)
+    found += await store.search(COLLECTION, replace(request, lexical=None, exact=True))
     await store.drop_collection(COLLECTION)
     return found
 
@@ -100,7 +106,8 @@ async def test_requests_are_the_ones_that_were_checked() -> None:
     store = WeaviateStore(Client(f"http://127.0.0.1:{server.port}"), clock=Clock())
     store.lease._owner = "0123456789abcdef"
     found = await scenario(store)
-    assert [(hit.doc_id, hit.title, hit.version) for hit in found] == [("a", "t", NEW)]
+    due = ("a", "t", NEW, model_stamp(SPEC.model))
+    assert [(hit.doc_id, hit.title, hit.version, hit.model) for hit in found] == [due, due]
     assert waiting == []
     await store.client.close()
     await server.close()
@@ -173,6 +180,61 @@ async def test_what_the_server_leaves_in_is_looked_through_again(fake: tuple, mo
     monkeypatch.setattr("tests.support.weaviate._matches", lambda *_: True)
     request = SearchRequest("acme", (), 10, 0, vector("x"), lexical.encode_query("river", ["en"]))
     assert [hit.text for hit in await store.search(COLLECTION, request)] == ["river ours"]
+
+
+async def test_an_exact_search_compares_every_passage(fake: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the graph does not lead to is found when the search is to be exact: over more than a page, best first, with
+    scores as the server would give them, and under the same conditions."""
+    weaviate, connect = fake
+    store, reference = connect(), MemoryStore()
+    made = [passage(DOC, OLD, f"{n}", acl=("board",) if n % 7 == 0 else ("*",)) for n in range(40)]
+    for each in (store, reference):
+        await each.ensure_collection(SPEC)
+        await each.write_heads(COLLECTION, [Head(DOC, OLD, False, 40, "d", 0, 50)])
+        await each.upsert(COLLECTION, made)
+    monkeypatch.setattr("roggia_embedder.adapters.weaviate.store._PAGE", 3)
+    request = SearchRequest("acme", (), 5, 0, vector("0"))  # whose own passage is the board's
+    due = await reference.search(COLLECTION, request)
+    weaviate.overlooked = {hit.chunk_id for hit in due[:2]}
+    near = await store.search(COLLECTION, request)
+    assert [hit.chunk_id for hit in near[:3]] == [hit.chunk_id for hit in due[2:]]
+    found = await store.search(COLLECTION, replace(request, exact=True))
+    assert [hit.chunk_id for hit in found] == [hit.chunk_id for hit in due]
+    assert [hit.score for hit in found] == pytest.approx([hit.score for hit in due], abs=1e-6)
+
+
+async def test_what_is_narrowed_during_an_exact_search_stays_unseen(fake: tuple) -> None:
+    """To read everything takes long: what was found is read again before it is shown."""
+    weaviate, connect = fake
+    store = connect()
+    await store.ensure_collection(SPEC)
+    made = [passage(DOC, OLD, "ours"), passage(DOC, OLD, "hidden")]
+    await store.upsert(COLLECTION, made)
+    board = forms.to_object("", forms.of_passage(passage(DOC, NEW, "hidden", acl=("board",))))["properties"]
+
+    def narrowing(_: str, path: str) -> None:
+        if path == "/v1/graphql":
+            weaviate.objects[forms.class_name(COLLECTION)][made[1].attributes.chunk_id]["properties"] = board
+
+    weaviate.failing = narrowing
+    request = SearchRequest("acme", (), 5, 0, vector("hidden"), exact=True)
+    assert [hit.text for hit in await store.search(COLLECTION, request)] == ["ours"]
+
+
+async def test_a_collection_that_another_process_made_anew_is_looked_up_again(fake: tuple) -> None:
+    """What a collection holds is asked for once, and again when somebody wants to look afresh."""
+    weaviate, connect = fake
+    store, other, anew = connect(), connect(), replace(SPEC, model="fake-2")
+    await other.ensure_collection(SPEC)
+    assert await store.spec(COLLECTION) == SPEC
+    await other.drop_collection(COLLECTION)
+    await other.ensure_collection(anew)
+    asked = len(weaviate.requests)
+    assert await store.spec(COLLECTION) == SPEC
+    assert len(weaviate.requests) == asked
+    assert await store.spec(COLLECTION, fresh=True) == anew
+    await other.drop_collection(COLLECTION)
+    assert await store.spec(COLLECTION, fresh=True) is None
 
 
 async def test_long_lists_are_asked_for_in_halves(fake: tuple, monkeypatch: pytest.MonkeyPatch) -> None:

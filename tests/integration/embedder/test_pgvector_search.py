@@ -98,6 +98,19 @@ async def _scans(dsn: str) -> int:
     return scans
 
 
+async def test_an_exact_search_leaves_the_index_aside(connect: Callable, pgvector_dsn: str) -> None:
+    """What an index that looks into one of its lists misses, a search that is asked to be exact finds, without it."""
+    store = connect(ann="ivfflat", lists=50, probes=1, optimise_from_points=100)
+    await store.ensure_collection(SPEC)
+    await store.upsert(COLLECTION, corpus(POINTS))
+    due = [await store.search(COLLECTION, asked(number)) for number in range(QUERIES)]
+    await store.maintain()
+    exact = [await store.search(COLLECTION, asked(number, exact=True)) for number in range(QUERIES)]
+    assert exact == due
+    near = [await store.search(COLLECTION, asked(number)) for number in range(QUERIES)]
+    assert sum(map(overlap, near, due)) / QUERIES < 0.9
+
+
 @pytest.mark.parametrize("ann", ["hnsw", "ivfflat"])
 @pytest.mark.parametrize("mode", ["dense", "hybrid"])
 async def test_an_index_full_of_what_may_not_be_seen_hides_nothing(connect: Callable, ann: str, mode: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -61,6 +62,25 @@ async def test_acknowledged_writes_survive_a_crash_of_the_server(pgvector: Postg
     assert len(heads) == 40
     assert await catalogue.resolve("acme", "docs") == binding
     await store.close()
+
+
+async def test_a_collection_that_another_process_made_anew_is_looked_up_again(stores: tuple) -> None:
+    """What a collection holds is remembered until somebody asks to look again, or finds its tables gone."""
+    store, other = stores
+    assert await store.spec(COLLECTION) == SPEC
+    for number in (2, 3):
+        anew = replace(SPEC, model=f"fake-{number}")
+        await other.drop_collection(COLLECTION)
+        await other.ensure_collection(anew)
+        assert await store.spec(COLLECTION) != anew
+        if number == 2:
+            assert await store.spec(COLLECTION, fresh=True) == anew
+        else:
+            with pytest.raises(UnknownCollectionError):
+                await store.point_count(COLLECTION)
+            assert await store.spec(COLLECTION) == anew
+    await other.drop_collection(COLLECTION)
+    assert await store.spec(COLLECTION, fresh=True) is None
 
 
 async def _patiently(store: PgvectorStore) -> tuple:

@@ -80,13 +80,13 @@ class Search:
         return "; ".join(f"SET LOCAL {name} = {value}" for name, value in settings.items())
 
     async def _dense(self, limit: int) -> Ranking:
-        """By the index, if there is one and it finds `limit` passages that may be seen; exactly otherwise.
+        """By the index, if there is one and it finds `limit` passages that may be seen; exactly otherwise, or if asked.
 
         An index answers with the nearest points and the condition is applied to those: where it removes too many, the
         rest of what may be seen was never looked at. Few may be seen then, or nearly, so that an exact look is cheap.
         """
         where = f"SELECT ann FROM {SCHEMA}.collections WHERE number = $1"
-        if await self._connection.fetchval(where, self._at.number):
+        if not self._request.exact and await self._connection.fetchval(where, self._at.number):
             found = await self._nearest("b.dense <=> {query}", limit)
             if len(found) >= limit:
                 return found
@@ -137,7 +137,7 @@ class Search:
     async def _hits(self, scored: Ranking) -> list[Hit]:
         """What was found, read under the condition once more: what was narrowed meanwhile stays unseen."""
         rows = await self._connection.fetch(
-            f"""SELECT p.*, b.text
+            f"""SELECT p.*, b.model, b.text
                 FROM {self._at.table("points")} AS p JOIN {self._at.table("bodies")} AS b USING (number)
                 WHERE {self._seen.sql} AND p.chunk_id = ANY ({self._seen.next()}::uuid[])""",
             *self._seen.values,

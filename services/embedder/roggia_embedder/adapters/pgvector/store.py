@@ -17,7 +17,7 @@ from roggia_embedder.adapters.pgvector.database import SELECT, Database, held_fr
 from roggia_embedder.adapters.pgvector.schema import SCHEMA, creation, removal
 from roggia_embedder.adapters.pgvector.searching import Search
 from roggia_embedder.adapters.pgvector.text import stored
-from roggia_embedder.errors import ModelMismatchError
+from roggia_embedder.errors import ModelMismatchError, UnknownCollectionError
 from roggia_embedder.ports import (
     Attributes,
     CollectionSpec,
@@ -68,7 +68,6 @@ class PgvectorStore:
 
     async def drop_collection(self, name: str) -> None:
         """See `VectorStore`: the tables' files are gone when this returns, and their space with them."""
-        self.database.forget(name)
         async with self.database.changing_tables() as connection:
             number = await connection.fetchval(
                 f"DELETE FROM {SCHEMA}.collections WHERE name = $1 RETURNING number",
@@ -76,12 +75,23 @@ class PgvectorStore:
             )
             if number is not None:
                 await connection.execute(removal(number))
+        self.database.forget(name)  # not before: a query might look it up once more
 
     async def collections(self) -> Sequence[CollectionSpec]:
         """See `VectorStore`."""
         async with self.database.session() as connection:
             found = await connection.fetch(f'{SELECT} ORDER BY name COLLATE "C"')
         return [held_from(row).spec for row in found]
+
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:
+        """See `VectorStore`. Remembered with the number of its tables: where another process has dropped those, the
+        next call that needs them finds out, and what is remembered goes."""
+        if fresh:
+            self.database.forget(name)
+        try:
+            return (await self.database.collection(name)).spec
+        except UnknownCollectionError:
+            return None
 
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """See `VectorStore`."""

@@ -6,13 +6,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from roggia_runtime.clock import now_ms
 from roggia_schemas.names import Version
 
 from roggia_embedder.adapters import payload
-from roggia_embedder.adapters.fusion import fuse, ranked
+from roggia_embedder.adapters.fusion import Ranking, fuse, ranked
 from roggia_embedder.adapters.held import held_from
 from roggia_embedder.adapters.memory import visible
 from roggia_embedder.adapters.weaviate import filters as f
@@ -28,16 +28,19 @@ from roggia_embedder.ports import (
     Document,
     Head,
     Hit,
+    Matrix,
     PartNote,
     Passage,
     PointState,
     SearchRequest,
+    SparseVector,
     head_id,
 )
 from roggia_embedder.ports.held import Held
 from roggia_embedder.tuning import TUNING, IndexTuning
 
 _K = TypeVar("_K", str, Document)
+Scored: TypeAlias = list[tuple[Point, float]]
 _BATCH: Final = 200
 _PAGE: Final = 500
 _BODY: Final = "payload text _additional { id }"
@@ -52,6 +55,7 @@ class WeaviateStore:
         self.state = State(client)
         self.lease = Lease(self.state, clock)
         self._tuning = tuning
+        self._specs: dict[str, CollectionSpec] = {}
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @classmethod
@@ -69,17 +73,32 @@ class WeaviateStore:
             held = await self.client.definition(name)
         found = forms.spec_of(held) if held else None
         if found != spec:
+            self._specs.pop(spec.name, None)
             raise ModelMismatchError(spec.name, found.model if found else "(no description)", spec.model)
 
     async def drop_collection(self, name: str) -> None:
         """See `VectorStore`."""
         await self.lease.hold()
         await self.client.drop(forms.class_name(name))
+        self._specs.pop(name, None)
 
     async def collections(self) -> Sequence[CollectionSpec]:
         """See `VectorStore`."""
         specs = [spec for spec in map(forms.spec_of, await self.client.classes()) if spec is not None]
+        self._specs = {spec.name: spec for spec in specs}
         return sorted(specs, key=lambda spec: spec.name)
+
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:
+        """See `VectorStore`. Remembered: a class keeps its meaning while it lives; of one that was made anew the
+        passages say that they are another model's."""
+        if name in self._specs and not fresh:
+            return self._specs[name]
+        self._specs.pop(name, None)
+        held = await self.client.definition(forms.class_name(name))
+        found = forms.spec_of(held) if held else None
+        if found is not None:
+            self._specs[name] = found
+        return found
 
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
         """See `VectorStore`."""
@@ -182,23 +201,42 @@ class WeaviateStore:
         """See `VectorStore`: a query for each branch, fused here, and looked through once more."""
         both = request.dense is not None and request.lexical is not None
         limit = max(request.k, request.candidates) if both else request.k
-        shared = {"where": f.visible(request), "limit": limit}
-        asked: list[tuple[Json, str, Callable[[Json], float]]] = []
+        branches = []
         if request.dense is not None:
-            near = {"vector": request.dense.tolist(), "targetVectors": ["dense"]}
-            asked.append(({"nearVector": near, **shared}, "distance", lambda said: 1 - float(said["distance"])))
+            dense = self._compared if request.exact else self._nearest
+            branches.append(await dense(collection, request, request.dense, limit))
         if request.lexical is not None:
-            words = {"query": " ".join(map(str, request.lexical.indices.tolist())), "properties": ["words"]}
-            asked.append(({"bm25": words, **shared}, "score", lambda said: float(said["score"])))
-        found: dict[str, Point] = {}
-        rankings = []
-        for arguments, field, score in asked:
-            rows = await self._rows(collection, arguments, f"payload text _additional {{ id {field} }}")
-            points = [(_point(row), score(row["_additional"])) for row in rows]
-            seen = [(p, s) for p, s in points if visible(payload.attributes_from(p.payload), request)]
-            found |= {point.id: point for point, _ in seen}
-            rankings.append(ranked([(point.id, score) for point, score in seen]))
+            branches.append(await self._worded(collection, request, request.lexical, limit))
+        seen = [[(p, s) for p, s in branch if _seen(p, request)] for branch in branches]
+        found = {point.id: point for branch in seen for point, _ in branch}
+        rankings = [ranked([(point.id, score) for point, score in branch]) for branch in seen]
         return [payload.hit_from(found[key].payload, score) for key, score in fuse(rankings)[: request.k]]
+
+    async def _nearest(self, collection: str, request: SearchRequest, dense: Matrix, limit: int) -> Scored:
+        near = {"vector": dense.tolist(), "targetVectors": ["dense"]}
+        arguments = {"nearVector": near, "where": f.visible(request), "limit": limit}
+        rows = await self._rows(collection, arguments, "payload text _additional { id distance }")
+        return [(_point(row), 1 - float(row["_additional"]["distance"])) for row in rows]
+
+    async def _worded(self, collection: str, request: SearchRequest, lexical: SparseVector, limit: int) -> Scored:
+        words = {"query": " ".join(map(str, lexical.indices.tolist())), "properties": ["words"]}
+        arguments = {"bm25": words, "where": f.visible(request), "limit": limit}
+        rows = await self._rows(collection, arguments, "payload text _additional { id score }")
+        return [(_point(row), float(row["_additional"]["score"])) for row in rows]
+
+    async def _compared(self, collection: str, request: SearchRequest, dense: Matrix, limit: int) -> Scored:
+        """Every passage, read and compared here: Weaviate has no query that leaves its graph aside, and lists what
+        matches a filter only so far (`MOST`). The best are read again, since the first of them may be minutes old."""
+        best: Ranking = []
+        async for point in self._scroll(collection):
+            passage = point.payload.get("kind") == payload.PASSAGE
+            if passage and point.dense is not None and _seen(point, request):
+                best.append((point.id, float(point.dense @ dense)))
+            if len(best) >= limit + _PAGE:
+                best = ranked(best)[:limit]
+        scores = dict(ranked(best)[:limit])
+        held = await self._read(collection, list(scores), _BODY)
+        return [(point, scores[key]) for key, point in held.items()]
 
     async def scan(self, collection: str) -> AsyncIterator[Head | Passage]:
         """See `VectorStore`."""
@@ -303,3 +341,7 @@ def _point(row: Json) -> Point:
 
 def _held(point: Point) -> Held:
     return held_from(point.id, point.payload, None if point.dense is None else point.dense.tolist())
+
+
+def _seen(point: Point, request: SearchRequest) -> bool:
+    return visible(payload.attributes_from(point.payload), request)
