@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 
 from roggia_runtime.clock import now_ms
@@ -17,6 +18,9 @@ from roggia_operator.generations.values import GateReport
 from roggia_operator.models.generations import Standing, State, Wish, WishKind
 from roggia_operator.models.ports import ModelRegistry
 from roggia_operator.models.values import ModelRef
+
+_REGISTERED = re.compile(r"models:/([^/@]+)/([1-9][0-9]{0,9})")
+"""A version in the registry. What the record's `name` and `version` say beside it is for people, and may be empty."""
 
 
 class RecordStandings:
@@ -44,13 +48,13 @@ def standings(rows: Mapping[str, IndexGeneration], baseline: int = 1) -> list[St
 def standing(pair: Pair) -> Standing:
     """One generation. Only a model out of the registry has a name and a version that aliases know."""
     side, wanted = pair.side, pair.wanted
-    registered = side.model.uri.startswith("models:/")
+    registered = _REGISTERED.fullmatch(side.model.uri)
     last = side.history[-1] if side.history else None
     return Standing(
         generation=pair.number,
         state=State(pair.status.value),
-        model=side.model.name if registered else "",
-        version=int(side.model.version) if registered else 0,
+        model=registered[1] if registered else "",
+        version=int(registered[2]) if registered else 0,
         fingerprint=side.model.fingerprint,
         gate_passed=bool(wanted and wanted.override),
         selection=tuple(side.selection),
