@@ -165,7 +165,7 @@ async def test_a_filling_generation_waits_and_nobody_else_does(devstack_alone: B
         assert 1.2 < took < 8
         assert (await pipeline.verify(2)).clean
         await pipeline.send(topics.INDEX_GENERATION, row(2, GenerationState.FILLING, fingerprint="planned@1"))
-        await _waits(pipeline, "wants planned@1")
+        await _waits(pipeline, "not planned@1 as its reference says")
         await pipeline.publish("doc-2.md", 2, "# Gate 2\n\nNot by a wrong model.")
         await pipeline.settle()
         assert (await pipeline.verify(1)).clean
