@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +99,9 @@ class Crew(Fleet):
         """The ends of logs, for a failure."""
         return "\n".join(self._tail(name, 12) for name in (self.processes if names is None else names))
 
-    def _process(self, name: str) -> ServerProcess:
+    def _process(self, name: str, environment: Mapping[str, str]) -> ServerProcess:
         kind = name.partition("-")[0]
-        process = super()._process(name)
+        process = super()._process(name, environment)
         return _Forked(self._nursery, kind, process)
 
 
