@@ -11,6 +11,7 @@ from roggia_embedder.query import api, validate
 from roggia_embedder.query.errors import QueryError
 from roggia_runtime import findings
 from roggia_schemas.names import SLUG
+from roggia_schemas.topics.names import MAX_GENERATION
 
 _REF = "#/components/schemas/{name}"
 _JSON = "application/json"
@@ -37,6 +38,7 @@ _RULES: dict[str, dict[str, dict[str, Any]]] = {
         "query": {"minLength": 1, "maxLength": validate.MAX_QUERY_CHARS},
         "groups": {"maxItems": validate.MAX_GROUPS, "items": _NAME},
         "k": {"minimum": 1, "maximum": api.MAX_K},
+        "generation": {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_GENERATION}, {"type": "null"}]},
     },
     "Filters": {
         "language": _OPTIONAL,
