@@ -54,9 +54,9 @@ async def _fill(kafka: KafkaSettings, topic: str, events: list[Event]) -> None:
 
 
 @pytest.fixture
-async def kafka(devstack: Broker) -> KafkaSettings:
-    """Settings of a broker that has the topics; what other tests left there is of other tenants."""
-    made = settings(devstack.bootstrap)
+async def kafka(devstack_alone: Broker) -> KafkaSettings:
+    """Settings of a broker of this test alone, with the topics: chunks that nobody cut would stop a real index."""
+    made = settings(devstack_alone.bootstrap)
     await apply_topics(made)
     return made
 

@@ -158,4 +158,5 @@ def _check_decoded_or_refused(name: str, value: bytes) -> None:
     except DecodeError as error:
         assert error.event == name
     else:
-        assert CODEC.decode(CLASSES[name], CODEC.encode(event)) == event
+        again = CODEC.encode(event)  # bytes are compared: a number may be NaN, which equals nothing
+        assert CODEC.encode(CODEC.decode(CLASSES[name], again)) == again
