@@ -89,6 +89,11 @@ class TopicAdmin:
         """Names of every topic."""
         return tuple(topic.name for topic in await self.list())
 
+    async def partitions(self, topic: str) -> tuple[Partition, ...]:
+        """Every partition of a topic; none where there is no such topic."""
+        found = next((known.partitions for known in await self.list() if known.name == topic), 0)
+        return tuple(Partition(topic, number) for number in range(found))
+
     async def groups(self) -> tuple[str, ...]:
         """Names of every consumer group."""
         async with self._client() as client:

@@ -64,7 +64,7 @@ class Table(Generic[E]):
             raise UnavailableError(str(error)) from error
 
     async def _load(self) -> None:
-        partitions = await self._partitions()
+        partitions = await TopicAdmin(self._kafka).partitions(self._topic)
         if not partitions:
             self._trouble = ""
             return
@@ -109,10 +109,6 @@ class Table(Generic[E]):
                 self._trouble = ""
                 await self._take(record)
                 self._next[Partition(record.topic, record.partition)] = record.offset + 1
-
-    async def _partitions(self) -> list[Partition]:
-        known = {topic.name: topic.partitions for topic in await TopicAdmin(self._kafka).list()}
-        return [Partition(self._topic, number) for number in range(known.get(self._topic, 0))]
 
     async def _take(self, record: Record) -> None:
         name = await self._apply(record, self._rows)

@@ -15,6 +15,7 @@ from roggia_devstack.registry.book import SchemaBook
 from roggia_devstack.registry.run import RegistryServerSettings, serving
 from roggia_runtime.http_limits import Limits
 
+from tests.support.raw_http import said
 from tests.support.registry import Registry
 
 LIMITS = Limits(connections=4, head_s=0.1, body_s=0.1, stuck_s=0.1)
@@ -40,20 +41,6 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
     server.should_exit = True
     await task
     book.close()
-
-
-async def said(port: int, *pieces: bytes) -> bytes:
-    """All that the registry says to these bytes until it closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for piece in pieces:
-        writer.write(piece)
-    try:
-        async with asyncio.timeout(10):
-            return await reader.read()
-    except ConnectionResetError:
-        return b""
-    finally:
-        writer.close()
 
 
 def message(reply: bytes) -> dict[str, object]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from roggia.stack.data import StackState
-from roggia_embedder.query.api import SearchRequest
 from roggia_operator.evaluation.golden.reading import read
 
 from tests.support.guides import Guide, call
@@ -16,7 +15,6 @@ from tests.support.standalone import Up
 
 pytestmark = pytest.mark.timeout(240)
 GUIDE = Guide("evaluate.md")
-PINS = {"generation", "exact"} <= set(SearchRequest.__struct_fields__)
 DOCUMENTS = 30
 
 
@@ -79,7 +77,6 @@ def test_drift_needs_documents_in_both_windows(running: StackState) -> None:
     assert "reference: 0 embeddings; a window needs at least 20" in call(drift, status=1)
 
 
-@pytest.mark.skipif(not PINS, reason="the query API of this version pins no generation")
 def test_a_generation_is_measured_and_compared(running: StackState, tmp_path: Path) -> None:
     """Both generations are asked; thirty questions decide nothing, and the report is there all the same."""
     (known,) = GUIDE.commands("eval known-items")

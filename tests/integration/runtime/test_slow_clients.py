@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.support.raw_http import said
+
 POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 LIMITS = Limits(connections=4, head_s=0.1, body_s=0.1, stuck_s=0.1)
 ended = asyncio.Event()
@@ -43,20 +45,6 @@ async def port() -> AsyncIterator[int]:
     await server.start()
     yield server.port
     await server.stop()
-
-
-async def said(port: int, *pieces: bytes) -> bytes:
-    """All that the server says to these bytes until it closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for piece in pieces:
-        writer.write(piece)
-    try:
-        async with asyncio.timeout(10):
-            return await reader.read()
-    except ConnectionResetError:
-        return b""
-    finally:
-        writer.close()
 
 
 @pytest.mark.parametrize("head", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: b\r\n"])

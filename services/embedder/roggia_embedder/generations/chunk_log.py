@@ -71,8 +71,7 @@ class KafkaChunkLog:
 
     async def spans(self) -> dict[int, Span]:
         """See `ChunkLog`."""
-        known = {topic.name: topic.partitions for topic in await TopicAdmin(self._settings).list()}
-        found = await self._reader.spans(Partition(self._topic, n) for n in range(known.get(self._topic, 0)))
+        found = await self._reader.spans(await TopicAdmin(self._settings).partitions(self._topic))
         return {partition.number: span for partition, span in found.items()}
 
     async def scan(self, spans: Mapping[int, Span]) -> AsyncGenerator[Record]:
@@ -108,10 +107,10 @@ class Committed:
 
     async def __call__(self) -> Mapping[int, int]:
         """See `Progress`."""
-        known = {topic.name: topic.partitions for topic in await TopicAdmin(self._settings).list()}
+        known = await TopicAdmin(self._settings).partitions(self._topic)
         async with Offsets(self._settings) as offsets:
             found = (await offsets.committed([self._group]))[self._group]
-        return {n: found.get(Partition(self._topic, n), 0) for n in range(known.get(self._topic, 0))}
+        return {partition.number: found.get(partition, 0) for partition in known}
 
 
 class OwnPartitions:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -63,12 +64,19 @@ def _openai(ref: ModelRef, options: EmbedderOptions, source: ModelSource | None)
         ref.uri,
         name=ref.name,
         revision=ref.version,
-        shape=_shape(ref),
-        key=_key(ref.uri, options),
-        timeout_s=options.model_timeout_s,
-        terms=options.remote,
-        folder=options.model_folder,
+        **_speaking(ref, options),
     )
+
+
+def _speaking(ref: ModelRef, options: EmbedderOptions) -> dict[str, Any]:
+    """What every kind of model server is spoken to with."""
+    return {
+        "shape": _shape(ref),
+        "key": _key(ref.uri, options),
+        "timeout_s": options.model_timeout_s,
+        "terms": options.remote,
+        "folder": options.model_folder,
+    }
 
 
 def _tei(ref: ModelRef, options: EmbedderOptions, source: ModelSource | None) -> EmbeddingModel:  # noqa: ARG001
@@ -77,11 +85,7 @@ def _tei(ref: ModelRef, options: EmbedderOptions, source: ModelSource | None) ->
     return TeiModel(
         ref.uri.removeprefix("tei+"),
         revision=ref.version,
-        shape=_shape(ref),
-        key=_key(ref.uri, options),
-        timeout_s=options.model_timeout_s,
-        terms=options.remote,
-        folder=options.model_folder,
+        **_speaking(ref, options),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import asyncpg
+from roggia_runtime.adapters.postgres import AWAY
 from roggia_runtime.records import Partition
 
 from roggia_ingest.adapters.rows import COLUMNS, SCHEMA_VERSION, domains_of, from_row, to_row
@@ -57,18 +58,6 @@ _DUE = f"""SELECT tenant_id, doc_id, current, older FROM {_TABLE}
     ORDER BY expires_at, tenant_id, doc_id LIMIT $4"""  # noqa: S608
 _LOCK = 0x526F676769610001
 """Advisory lock of whoever creates the tables: two instances may start at once."""
-
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.CannotConnectNowError,
-)
-"""What goes by: the server is away, restarting, full, or asks to try the transaction again."""
 
 
 class PostgresCatalogue:
@@ -193,7 +182,7 @@ class PostgresCatalogue:
     async def _away(self, work: Callable[[], Awaitable[T]]) -> T:
         try:
             return await work()
-        except _AWAY as error:
+        except AWAY as error:
             raise CatalogueUnavailableError(f"catalogue (PostgreSQL): {type(error).__name__}: {error}") from error
         except asyncpg.PostgresError as error:
             raise CatalogueError(f"catalogue (PostgreSQL) refuses: {type(error).__name__}: {error}") from error

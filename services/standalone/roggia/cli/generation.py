@@ -21,7 +21,7 @@ from roggia.cli.asking import somebody
 from roggia.cli.connected import codec_of
 from roggia.cli.generation_options import bound_of, evidence, foretell, known_bases, newest, typed_name
 from roggia.cli.generation_views import generation_row, show_generation, show_generations
-from roggia.cli.generation_waiting import QUICK_S, REFUSED, answered, begun, readers, until, watch
+from roggia.cli.generation_waiting import QUICK_S, accepted, answered, begun, readers, until, watch
 from roggia.cli.output import emit, out, say
 from roggia.connection import Connection, Named, resolve
 from roggia.errors import StandaloneError
@@ -91,8 +91,7 @@ def plan(
         emit({"generation": number}) if json else out.print(f"g{number}", markup=False)
         say(f"Watch it: roggia generation show {number} --watch")
         pair = await begun(client, number)
-        if pair.side.message.startswith(REFUSED):
-            raise StandaloneError(f"g{number} stays {pair.status.value}: {pair.side.message}")
+        accepted(pair)
 
     _run(where, work)
 
@@ -170,8 +169,8 @@ def promote(
         if watching:
             say(f"g{generation} {pair.status.value}: {pair.side.message}; Ctrl-C leaves the wish standing")
             pair, _ = await until(client, generation, GenerationState.LIVE, patience)
-        elif pair.side.message.startswith(REFUSED):
-            raise StandaloneError(f"g{generation} stays {pair.status.value}: {pair.side.message}")
+        else:
+            accepted(pair)
         _told(pair.side, json=json)
 
     _run(resolve(Named(data, bootstrap, registry)), work)
@@ -239,8 +238,7 @@ def retire(
         typed_name(f"g{generation}", confirm)
         await client.send(told)
         pair = await answered(client, generation)
-        if pair.side.message.startswith(REFUSED):
-            raise StandaloneError(f"g{generation} stays {pair.status.value}: {pair.side.message}")
+        accepted(pair)
         _told(pair.side, json=json)
 
     _run(resolve(Named(data, bootstrap, registry)), work)

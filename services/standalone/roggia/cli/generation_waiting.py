@@ -54,6 +54,12 @@ async def answered(client: GenerationClient, number: int) -> Pair:
     raise AssertionError("unreachable")
 
 
+def accepted(pair: Pair) -> None:
+    """Raises `StandaloneError` when the controller has refused what was asked of a generation."""
+    if pair.side.message.startswith(REFUSED):
+        raise StandaloneError(f"g{pair.number} stays {pair.status.value}: {pair.side.message}")
+
+
 async def begun(client: GenerationClient, number: int) -> Pair:
     """A planned generation once it fills, or the controller says why not. Raises as `answers`."""
     async with aclosing(answers(client, number)) as looks:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
+from roggia_runtime.adapters.postgres import AWAY
 
 from roggia_embedder.adapters.pgvector.schema import MIGRATIONS, SCHEMA
 from roggia_embedder.errors import StoreUnavailableError, StoreUnusableError, UnknownCollectionError
@@ -26,18 +27,6 @@ _FOUNDATION = f"""
     """
 _COUNTED = 50_000
 """Points up to which a collection is counted; above, the planner's estimate will do."""
-
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.CannotConnectNowError,
-)
-"""What goes by: the server is away, restarting, full, or asks to try the transaction again."""
 
 
 @dataclass(frozen=True, slots=True)
