@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from importlib.metadata import version as version_of
+from typing import ClassVar
 
 import typer
 
-from roggia.cli import dlq, generation, models, replay, schemas, tenants, topics
-from roggia.cli.demo import demo
-from roggia.cli.eval import app as evaluations
+from roggia.cli.lazy import LazyGroup
 from roggia.cli.output import out
-from roggia.cli.publish import delete, publish
-from roggia.cli.search import ask, search
-from roggia.cli.status import status
-from roggia.cli.up import service, up
-from roggia.cli.verify import verify
+from roggia.cli.service import service
 
 EPILOG = (
     "Exit status: 0 done, 1 failed, 2 wrong usage or setting, or no such thing, 3 another `up` holds the data, "
@@ -23,24 +18,39 @@ EPILOG = (
     "130 interrupted."
 )
 
+
+class Commands(LazyGroup):
+    """What `roggia` can do."""
+
+    places: ClassVar = {
+        "up": "roggia.cli.up:up",
+        "demo": "roggia.cli.demo:demo",
+        "publish": "roggia.cli.publish:publish",
+        "delete": "roggia.cli.publish:delete",
+        "search": "roggia.cli.search:search",
+        "ask": "roggia.cli.search:ask",
+        "status": "roggia.cli.status:status",
+        "verify": "roggia.cli.verify:verify",
+        "topics": "roggia.cli.topics:app",
+        "dlq": "roggia.cli.dlq:app",
+        "replay": "roggia.cli.replay:app",
+        "models": "roggia.cli.models:app",
+        "generation": "roggia.cli.generation:app",
+        "schemas": "roggia.cli.schemas:app",
+        "tenants": "roggia.cli.tenants:app",
+        "eval": "roggia.cli.eval:app",
+    }
+
+
 app = typer.Typer(
     name="roggia",
+    cls=Commands,
     help="Documents in, cited passages out, every hop an event on Kafka.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, demo, publish, delete, search, ask, status, verify):
-    app.command()(command)
-app.add_typer(topics.app, name="topics")
-app.add_typer(dlq.app, name="dlq")
-app.add_typer(replay.app, name="replay")
-app.add_typer(models.app, name="models")
-app.add_typer(generation.app, name="generation")
-app.add_typer(schemas.app, name="schemas")
-app.add_typer(tenants.app, name="tenants")
-app.add_typer(evaluations, name="eval")
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(service)
 
 

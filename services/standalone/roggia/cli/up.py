@@ -1,12 +1,9 @@
-"""`roggia up` and `roggia service`."""
+"""`roggia up`."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import runpy
 import signal
-import sys
 import time
 from typing import Annotated
 
@@ -16,23 +13,11 @@ from rich.markup import escape
 from roggia.cli import options
 from roggia.cli.output import err
 from roggia.connection import data_directory
-from roggia.errors import UsageError
 from roggia.stack import plan
 from roggia.stack.data import DataDirectory
 from roggia.stack.supervisor import Notice
 from roggia.stack.up import stack
 
-SERVICES = {
-    "ingest": ("roggia_ingest",),
-    "embed": ("roggia_embedder", "embed"),
-    "upsert": ("roggia_embedder", "upsert"),
-    "query": ("roggia_embedder", "query"),
-    "index": ("roggia_embedder", "index"),
-    "popularity": ("roggia_embedder", "popularity"),
-    "operator": ("roggia_operator",),
-    "broker": ("roggia_devstack", "broker"),
-    "registry": ("roggia_devstack", "registry"),
-}
 LAST_PORT = 65_535
 COLOURS = {"ready": "green", "restarting": "yellow", "not ready": "yellow", "failed": "red"}
 
@@ -90,16 +75,3 @@ def show(notice: Notice) -> None:
     colour = COLOURS.get(notice.status, "default")
     when = time.strftime("%H:%M:%S")
     err.print(f"{when}  {notice.process:<9} [{colour}]{notice.status}[/{colour}] {escape(notice.detail)}")
-
-
-def service(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.")],
-) -> None:
-    """Run one service in the foreground, as production does. Its settings are environment variables (ROGGIA_…)."""
-    if name not in SERVICES:
-        raise UsageError(f"NAME: {name!r} is no service; use one of {', '.join(SERVICES)}")
-    module, *arguments = SERVICES[name]
-    sys.argv = [module, *arguments, *context.args]
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
