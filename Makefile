@@ -10,6 +10,7 @@
 #
 # PYTHON=python3.12      the interpreter that .venv is made from
 # CHAOS_SEED=17          of the long tests, only these storms: 17, 1-50, 3,7,20-25
+# BENCH=pipeline         of the benchmarks, only those whose name holds one of these words
 # TORCH_INDEX=URL        where torch comes from (default: a CPU build where one can be had; `plain`: what pip takes)
 
 PYTHON ?= python3
@@ -48,7 +49,7 @@ lint: setup
 	$(BIN)/python infra/docs/links.py
 
 bench: setup
-	$(BIN)/python -m tests.bench.run
+	$(BIN)/python -m tests.bench.run $(BENCH)
 
 chaos: setup
 	$(if $(CHAOS_SEED),ROGGIA_CHAOS_SEED=$(CHAOS_SEED)) $(BIN)/python -m pytest -m chaos --timeout 1800 \

@@ -2,8 +2,8 @@
 
 usage: python -m tests.bench.run [PART…]     only benchmarks whose name holds one of the parts
 
-Writes the table into docs/benchmarks.md, with the machine that it was measured on. The exit status is 1 when a
-benchmark failed to run; a goal that was missed is shown, not fatal: machines differ.
+Brings the table in docs/benchmarks.md up to date, with the day on which each row was measured. The exit status is 1
+when a benchmark failed to run; a goal that was missed is shown, not fatal: machines differ.
 """
 
 from __future__ import annotations
@@ -61,18 +61,25 @@ def table(rows: list[tuple[str, Measurement]]) -> Table:
     return made
 
 
-def markdown(rows: list[tuple[str, Measurement]]) -> str:
-    """The results for docs/benchmarks.md."""
+def markdown(rows: list[tuple[str, Measurement]]) -> list[str]:
+    """The results as rows of the table in docs/benchmarks.md."""
     when = datetime.now(UTC).strftime("%Y-%m-%d")
-    lines = [
-        f"Measured {when} on {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}.",
-        "",
-    ]
-    lines += ["| benchmark | measured | value | goal | note |", "|---|---|---|---|---|"]
+    lines = []
     for name, one in rows:
         goal = one.goal + ("" if one.met is None else " met" if one.met else " **missed**")
-        lines.append(f"| {short(name)} | {one.name} | {shown(one.value)} {one.unit} | {goal} | {one.note} |")
-    return "\n".join(lines)
+        cells = (short(name), one.name, f"{shown(one.value)} {one.unit}".strip(), goal, one.note, when)
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def merged(old: str, rows: list[tuple[str, Measurement]]) -> str:
+    """The table with the rows of these benchmarks replaced. Those of others stay, with the day of theirs."""
+    new = {f"| {short(name)} |" for name, _ in rows}
+    stay = [line for line in old.splitlines() if line.startswith("| ") and not line.startswith((*new, "| benchmark |"))]
+    machine = f"On {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}."
+    head = ["| benchmark | measured | value | goal | note | on |", "|---|---|---|---|---|---|"]
+    body = sorted([*stay, *markdown(rows)], key=lambda line: line.split("|")[1])
+    return "\n".join([machine, "", *head, *body])
 
 
 def short(name: str) -> str:
@@ -81,9 +88,13 @@ def short(name: str) -> str:
 
 
 def write(rows: list[tuple[str, Measurement]]) -> None:
-    """Replace the results in the page."""
-    block = f"<!-- results -->\n{markdown(rows)}\n<!-- end -->"
-    PAGE.write_text(_RESULTS.sub(lambda _: block, PAGE.read_text("utf-8")), "utf-8")
+    """Bring the page's table up to date."""
+    page = PAGE.read_text("utf-8")
+    found = _RESULTS.search(page)
+    if found is None:
+        raise SystemExit(f"{PAGE} has no results to replace: it needs the marks <!-- results --> and <!-- end -->")
+    block = f"<!-- results -->\n{merged(found[0], rows)}\n<!-- end -->"
+    PAGE.write_text(page.replace(found[0], block), "utf-8")
 
 
 def main() -> int:
@@ -97,7 +108,7 @@ def main() -> int:
         rows += [(name, one) for one in found]
         failed += [] if well else [name]
     Console().print(table(rows))
-    if rows and not parts:
+    if rows:
         write(rows)
     for name in failed:
         sys.stderr.write(f"{name} failed\n")
