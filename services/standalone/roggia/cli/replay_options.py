@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -14,6 +13,7 @@ from roggia_operator.times import millis
 from roggia_runtime.clock import now_ms
 from roggia_schemas import topics
 
+from roggia.cli.named_files import text_of
 from roggia.cli.replay_missing import missing
 from roggia.connection import Connection
 from roggia.errors import UsageError
@@ -102,7 +102,7 @@ def rates_of(texts: list[str] | None) -> dict[str, float]:
 def _lines(path: Path | None) -> list[str]:
     if path is None:
         return []
-    lines = (sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")).splitlines()
+    lines = text_of("--docs", path).splitlines()
     if not any(line.strip() for line in lines):
         raise UsageError(f"--docs: {path} names no document")
     return lines
