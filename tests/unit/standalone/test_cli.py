@@ -65,6 +65,7 @@ DEAD = f"http://{NOWHERE}"
         (("replay", "plan", "--docs", "gone", "--bootstrap", NOWHERE), 2, "error: --docs: gone: No such file"),
         (("eval", "check", "gone.jsonl"), 2, "'gone.jsonl' does not exist"),
         (("eval", "run", "--golden", "gone.jsonl", "--generation", "1"), 2, "'gone.jsonl' does not exist"),
+        (("replay", "rate", "j", "records=x"), 2, "error: LIMITS: 'records=x' is not NAME=NUMBER, as records=50"),
         (("up", "--kafka-port", "70000"), 2, "Invalid value for '--kafka-port'"),
         (("up", "--data", "/proc/roggia"), 1, "error: /proc/roggia: No such file or directory"),
     ],

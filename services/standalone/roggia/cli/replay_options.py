@@ -87,15 +87,15 @@ def offset_range(text: str) -> OffsetRange:
     return OffsetRange(int(found[1]), int(found[2]), int(found[3]))
 
 
-def rates_of(texts: list[str] | None) -> dict[str, float]:
-    """Limits per second from `NAME=NUMBER`. Raises `UsageError` and `SelectionError`."""
+def rates_of(texts: list[str] | None, where: str = "--rate") -> dict[str, float]:
+    """Limits per second from `NAME=NUMBER`; `where` they were written. Raises `UsageError` and `SelectionError`."""
     found: dict[str, float] = {}
     for text in texts or ():
         name, _, number = text.partition("=")
         try:
             found[name] = float(number)
         except ValueError:
-            raise UsageError(f"--rate: {text!r} is not NAME=NUMBER, as records=50") from None
+            raise UsageError(f"{where}: {text!r} is not NAME=NUMBER, as records=50") from None
     return checked_rates(found)
 
 
