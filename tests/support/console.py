@@ -64,7 +64,8 @@ class FakeLooking:
             Hop("embed", "roggia.embed.g1", "doc.chunked.c1", "WARN", 1_482, 21.3, 96.0, 41.0, 780.0, 0, 0),
             Hop("upsert", "roggia.upsert.g1", "doc.embedded.g1", "STALL", 17, 140.0, 41.0, 0.0, None, 0, 2),
         )
-        return Pipeline(hops, Freshness(300, 2.1, 18.4, NOW - 3_000, 30.0), ("the registry does not answer",))
+        fresh = Freshness(300, 2.1, 18.4, NOW - 3_000, 30.0, 140.0, oldest_exact=False)
+        return Pipeline(hops, fresh, ("the registry does not answer",), 130)
 
     async def partitions(self) -> Sequence[PartitionRow]:
         """See `Looking`."""

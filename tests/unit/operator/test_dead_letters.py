@@ -141,6 +141,7 @@ async def test_one_cause_with_different_reasons_shows_each() -> None:
         (1, said[1]),
         (2, said[2]),
     ]
+    assert {reason.count: reason.alike for reason in group.reasons.values()} == {1: True, 2: False}
 
 
 async def test_reasons_of_a_cause_are_bounded() -> None:

@@ -20,7 +20,7 @@ from roggia_operator.replay.warnings import overlaps
         ({"topic": "doc.changed.dlq"}, "has no replay lane"),
         ({"topic": "doc.changed.replay"}, "has no replay lane"),
         ({"topic": "nonsense"}, "has no replay lane"),
-        ({"from_ms": 5, "to_ms": 5}, "from, to: 5 is not before 5"),
+        ({"from_ms": 5, "to_ms": 5}, "from, to: 1970-01-01T00:00:00.005+00:00 is not before 1970"),
         ({"from_ms": -1}, "from: -1 lies before 1970"),
         ({"to_ms": 10**23}, "lies after the year 9999"),
         ({"offsets": (OffsetRange(0, 5, 5),)}, "0:5-5 is no range"),

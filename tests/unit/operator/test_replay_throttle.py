@@ -49,14 +49,16 @@ def test_a_backfill_slows_from_half_the_objective_and_stops_at_it(age: float, pa
 
 
 def test_what_holds_a_backfill_is_said_in_words_and_the_gravest_first() -> None:
-    """Late live and a full window leave the minimum; ten windows that nobody takes leave nothing."""
+    """Late live and a full window leave the minimum; ten windows leave nothing, whoever is at work downstream."""
     late = ruling(Reading(40, 0, "roggia.embed.g1"), LIMITS)
     assert late.share == 0
     assert late.reason == "live is 40 s behind in roggia.embed.g1, the objective is 30 s"
     assert not late.blocked
     assert "slowed to 33%" in ruling(Reading(25, 0), LIMITS).reason
     assert "the window is 100" in ruling(Reading(0, 100), LIMITS).reason
-    assert ruling(Reading(0, 1000), LIMITS).blocked
+    full = ruling(Reading(0, 1400), LIMITS)
+    assert full.blocked
+    assert full.reason == "1,400 records wait downstream: nothing is sent from 1,000 on"
     assert ruling(Reading(10, 99), LIMITS) == ruling(Reading(), LIMITS)
 
 

@@ -59,6 +59,13 @@ DEAD = f"http://{NOWHERE}"
         (("schemas", "check", "--registry", "ftp://x"), 2, "error: ROGGIA_REGISTRY_URL: "),
         (("schemas", "check", "--registry", DEAD), 4, "error: schema registry http://127.0.0.1:1 does"),
         (("topics", "list", "--bootstrap", NOWHERE), 4, "^error: Kafka at 127.0.0.1:1 does not answer; start it, or"),
+        (("topics", "acls", "--publisher", "wiki"), 2, "error: --publisher: 'wiki' is no principal; write User:NAME"),
+        (("topics", "acls", "--consumer", "User:*", "--topic", "doc.upserted", "--group", "b"), 2, "--consumer: .User"),
+        (("tenants", "apply", "gone.yaml"), 2, "error: FILE: gone.yaml: No such file or directory; name a file that"),
+        (("replay", "plan", "--docs", "gone", "--bootstrap", NOWHERE), 2, "error: --docs: gone: No such file"),
+        (("eval", "check", "gone.jsonl"), 2, "'gone.jsonl' does not exist"),
+        (("eval", "run", "--golden", "gone.jsonl", "--generation", "1"), 2, "'gone.jsonl' does not exist"),
+        (("replay", "rate", "j", "records=x"), 2, "error: LIMITS: 'records=x' is not NAME=NUMBER, as records=50"),
         (("up", "--kafka-port", "70000"), 2, "Invalid value for '--kafka-port'"),
         (("up", "--data", "/proc/roggia"), 1, "error: /proc/roggia: No such file or directory"),
     ],
@@ -75,6 +82,27 @@ def test_an_error_is_one_line_that_says_what_to_do_with_its_exit_status(
     assert out == ""
     assert re.search(said, flat), flat
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (("tenants", "apply", "logo.png"), "FILE"),
+        (("replay", "plan", "--docs", "logo.png", "--bootstrap", NOWHERE), "--docs"),
+        (("generation", "promote", "2", "--report", "./logo.png", "--bootstrap", NOWHERE), "--report"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_is_no_text_is_refused_by_name(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], option: str
+) -> None:
+    """A picture in the place of a list is a mistake of the caller's, told in one line, with status 2."""
+    (tmp_path / "logo.png").write_bytes(b"\x89PNG\r\n")
+
+    code, out, err = run(*arguments)
+
+    assert (code, out) == (2, "")
+    assert re.fullmatch(rf"error: {option}: (\./)?logo.png: no UTF-8 text \(byte 0\); save it as UTF-8\n", err)
 
 
 def test_errors_of_the_packages_below_keep_their_meaning_as_an_exit_status() -> None:

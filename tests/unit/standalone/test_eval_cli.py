@@ -149,7 +149,7 @@ def test_clicks_that_carry_their_question_need_no_stack(run: Run, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (("run", "--golden", "gone", "--generation", "1", "--query-url", "http://x"), 1, "gone: No such file"),
+        (("run", "--golden", "gone", "--generation", "1", "--query-url", "http://x"), 2, "file 'gone' does not exist"),
         (("run", "--golden", "few.jsonl", "--generation", "0"), 2, "Invalid value for '--generation'"),
         (("run", "--golden", "few.jsonl", "--generation", "1"), 4, "no stack is running"),
         (("drift", "--reference", "1d", "--recent", "6d"), 2, "--reference: 1d does not lie before --recent 6d"),

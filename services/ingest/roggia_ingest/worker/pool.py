@@ -68,7 +68,11 @@ class WorkerPool:
             log.warning("worker_died", status=status, media_type=job.media_type, bytes=len(job.content))
             return status
         except TimeoutError:
-            raise ContentError("content", f"takes longer than document_timeout_s ({self._timeout_s:g} s)") from None
+            raise ContentError(
+                "content",
+                f"takes longer than document_timeout_s ({self._timeout_s:g} s); publish it in parts, or raise "
+                "ROGGIA_INGEST_DOCUMENT_TIMEOUT_S",
+            ) from None
         finally:
             if answer is None:
                 await _end(worker)

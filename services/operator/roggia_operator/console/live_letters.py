@@ -28,11 +28,11 @@ class LetterActions:
 
     async def plan_redrive(self, form: Mapping[str, str]) -> Plan:
         """See `Actions.plan`."""
-        return _shown(await self._planned("redrive", form))
+        return shown(await self._planned("redrive", form))
 
     async def plan_drop(self, form: Mapping[str, str]) -> Plan:
         """See `Actions.plan`."""
-        return _shown(await self._planned("drop", form))
+        return shown(await self._planned("drop", form))
 
     async def start(self, _kind: str, payload: str, *, who: str, reason: str) -> str:
         """See `Actions.start`."""
@@ -54,14 +54,18 @@ def chosen(form: Mapping[str, str]) -> Selection:
     raise SelectionError("fingerprint: missing; choose a cause from the list of dead letters")
 
 
-def _shown(found: LetterPlan) -> Plan:
+def shown(found: LetterPlan) -> Plan:
+    """A plan for people. Refused where it would change nothing."""
     redrive = found.task.action == "redrive"
     count = found.send if redrive else found.letters
     noun = "letter" if count == 1 else "letters"
     verb = f"Send {number(count)} {noun} again" if redrive else f"Drop {number(count)} {noun}"
+    done_with = found.overtaken + found.duplicates
+    if redrive and not count and done_with:  # nothing is sent, and the list still gets shorter
+        verb = f"Close {number(done_with)} without sending"
     payload = msgspec.json.encode(found.task).decode()
     facts = _redrive_facts(found) if redrive else _drop_facts(found)
-    refused = "Nothing of this can be sent again." if redrive and not found.send else ""
+    refused = "Nothing of this can be sent again." if redrive and not found.send and not done_with else ""
     return Plan(found.task.action, verb, verb, facts, _warnings(found), payload, not redrive, refused)
 
 

@@ -26,8 +26,10 @@ def pipeline(seen: Snapshot, dead_letters: Mapping[str, int], objective_s: float
     problems += [
         f"{hop.group} has committed nothing: is the service running?" for hop in hops if hop.status == "UNKNOWN"
     ]
-    fresh = Freshness(live.documents, live.p50_s, live.p95_s, live.last_indexed_at, objective_s)
-    return Pipeline(hops, fresh, tuple(problems))
+    waits = seen.lag.freshness if seen.lag else None
+    oldest = (waits.oldest_s, waits.exact) if waits else (None, True)
+    fresh = Freshness(live.documents, live.p50_s, live.p95_s, live.last_indexed_at, objective_s, *oldest)
+    return Pipeline(hops, fresh, tuple(problems), sum(dead_letters.values()))
 
 
 def partitions(report: LagReport | None) -> list[PartitionRow]:

@@ -27,22 +27,27 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """From a document's change to its being searchable, seconds, over the newest live documents."""
+    """From a document's change to its being searchable, seconds, over the newest live documents. `oldest_s` is the age
+    of the oldest live event that some group has not processed; None where one could not be measured."""
 
     documents: int
     p50_s: float | None
     p95_s: float | None
     last_indexed_at: int | None
     objective_s: float
+    oldest_s: float | None = None
+    oldest_exact: bool = True
+    """False: it is not older than that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The whole picture. `problems` says in words what could not be read."""
+    """The whole picture. `problems` says in words what could not be read; `dead_letters` counts all that are open."""
 
     hops: tuple[Hop, ...]
     freshness: Freshness
     problems: tuple[str, ...] = ()
+    dead_letters: int = 0
 
 
 @dataclass(frozen=True, slots=True)

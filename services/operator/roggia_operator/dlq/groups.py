@@ -22,6 +22,8 @@ class Reason:
 
     count: int
     example: Letter
+    alike: bool = True
+    """Whether every message is the example's, to the letter."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,7 @@ class Group:
             text = OTHER
         reason = self.reasons.setdefault(text, Reason(0, letter))
         reason.count += 1
+        reason.alike &= letter.message == reason.example.message
         if letter.timestamp_ms >= reason.example.timestamp_ms:
             reason.example = letter
 

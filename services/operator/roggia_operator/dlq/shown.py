@@ -37,7 +37,12 @@ def group_row(group: Group) -> dict[str, Any]:
         "topics": dict(group.topics),
         "example": letter_row(group.example),
         "reasons": [
-            {"message": reason.example.message, "letters": reason.count, **_where(reason.example)}
+            {
+                "message": reason.example.message,
+                "letters": reason.count,
+                "alike": reason.alike,
+                **_where(reason.example),
+            }
             for reason in sorted(group.reasons.values(), key=lambda reason: -reason.count)
         ],
     }

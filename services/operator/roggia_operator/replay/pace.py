@@ -67,6 +67,6 @@ def of_times(indexed_at: list[int]) -> Pace:
     ordered = sorted(indexed_at)
     gaps = [later - earlier for earlier, later in pairwise(ordered) if later - earlier <= _GAP_MS]
     if len(gaps) < _LEAST or not sum(gaps):
-        return Pace(0.0, "never measured: index something, or give a rate")
+        return Pace(0.0, "not measured: too few documents were indexed lately")
     rate = len(gaps) * 1000 / sum(gaps)
     return Pace(rate, f"as documents were indexed lately: {rate:,.1f} records/s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
@@ -116,7 +117,11 @@ def _times(selection: Selection) -> None:
         if value is not None and value > LAST_MS:
             raise SelectionError(f"{name}: {value} lies after the year 9999; give milliseconds since 1970")
     if first is not None and end is not None and first >= end:
-        raise SelectionError(f"from, to: {first} is not before {end}; swap them")
+        raise SelectionError(f"from, to: {_spelled(first)} is not before {_spelled(end)}; swap them")
+
+
+def _spelled(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def _offsets(selection: Selection) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 SLOW_FROM = 0.5
 """Share of the objective from which a backfill slows down."""
 HARD = 10
-"""Times the window: beyond that not even the minimum is sent, because nobody works downstream."""
+"""Times the window: beyond that not even the minimum is sent, because nobody downstream keeps up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,10 @@ def share(age_s: float, objective_s: float) -> float:
 def ruling(reading: Reading, limits: Limits) -> Ruling:
     """What a backfill may do now."""
     if reading.waiting >= limits.window * HARD:
-        return Ruling(0.0, f"{reading.waiting:,} records wait downstream and nobody takes them", blocked=True)
+        most = limits.window * HARD
+        return Ruling(
+            0.0, f"{reading.waiting:,} records wait downstream: nothing is sent from {most:,} on", blocked=True
+        )
     part = share(reading.age_s, limits.objective_s)
     if part <= 0:
         return Ruling(0.0, f"{_late(reading)}, the objective is {limits.objective_s:g} s")

@@ -70,6 +70,11 @@ def _check(found: Principals, path: Path) -> None:
         if role not in roles.ROLES:
             raise UsageError(f"--principals: {path}: no role {role!r}; there are {', '.join(roles.ROLES)}")
     for principal in found.managed():
-        kind, _, name = principal.partition(":")
-        if kind != "User" or name in ("", "*"):
-            raise UsageError(f"--principals: {path}: {principal!r} is no principal; write User:NAME")
+        check_principal(f"--principals: {path}", principal)
+
+
+def check_principal(where: str, principal: str) -> None:
+    """Raises `UsageError` unless it is `User:NAME`, of one user. `where` names the option that holds it."""
+    kind, _, name = principal.partition(":")
+    if kind != "User" or name in ("", "*"):
+        raise UsageError(f"{where}: {principal!r} is no principal; write User:NAME")

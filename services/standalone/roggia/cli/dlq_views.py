@@ -25,7 +25,8 @@ def show_groups(found: list[dict[str, Any]]) -> None:
         more = f", {one['came_back']:,} of them redriven before" if one["came_back"] else ""
         out.print(f"\n{one['fingerprint']}: {one['open']:,} open{more}{_fates(one)}", markup=False)
         for reason in one["reasons"]:
-            out.print(f"  {reason['letters']:,} × {reason['message']}", markup=False, soft_wrap=True)
+            more = "" if reason["alike"] else " (one of them; the others hold other values)"
+            out.print(f"  {reason['letters']:,} × {reason['message']}{more}", markup=False, soft_wrap=True)
     out.print("\nOne of them in full: roggia dlq show CAUSE", markup=False)
 
 

@@ -37,7 +37,7 @@ app.command("drift")(eval_drift.drift)
 
 @app.command("run")
 def run(
-    golden: Annotated[Path, typer.Option("--golden", help="Golden set, a JSONL file.")],
+    golden: Annotated[Path, typer.Option("--golden", exists=True, dir_okay=False, help="Golden set, a JSONL file.")],
     generation: Annotated[int, typer.Option("--generation", min=1, help="Generation to evaluate.")],
     against: Annotated[
         int, typer.Option("--against", min=0, help="Generation to compare with; 0: only measure, no verdict.")

@@ -60,7 +60,12 @@ def known_items(
 
 
 def clicks(
-    log: Annotated[Path, typer.Argument(help="JSONL of clicks or citations: query_id or query, and doc_id.")],
+    log: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="JSONL of clicks or citations: query_id or query, and doc_id."
+        ),
+    ],
     file: Out,
     name: Name = "clicks",
     version: Version = 1,
@@ -80,7 +85,8 @@ def clicks(
 
 
 def check(
-    golden: Annotated[Path, typer.Argument(help="Golden set, a JSONL file.")], json: options.Json = False
+    golden: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Golden set, a JSONL file.")],
+    json: options.Json = False,
 ) -> None:
     """Read a golden set, and say what is in it. Exit status 2 names file, line and field of what is wrong."""
     found = read(golden)
@@ -96,7 +102,10 @@ def check(
 
 def manifest(
     file: Out,
-    since: Annotated[Path | None, typer.Option("--since", help="Older manifest: say what changed since.")] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option("--since", exists=True, dir_okay=False, help="Older manifest: say what changed since."),
+    ] = None,
     tenant: Tenant = "",
     domain: Domain = "",
     chunker: Chunker = 1,

@@ -21,6 +21,7 @@ from roggia_runtime.settings import load
 from roggia_schemas.events import GenerationState, IndexGeneration
 
 from roggia.cli.asking import at_terminal, somebody
+from roggia.cli.named_files import text_of
 from roggia.cli.output import emit, out, say
 from roggia.connection import Connection
 from roggia.errors import UsageError
@@ -46,7 +47,7 @@ def evidence(report: str, override: str, why: str) -> Asked:
     if not report and not override:
         raise UsageError("--report: missing; name the gate's report, or give --override with a reason")
     if report.endswith(".json") or "/" in report:
-        report = re.sub(r"\s+", " ", Path(report).read_text("utf-8")).strip()
+        report = re.sub(r"\s+", " ", text_of("--report", Path(report))).strip()
         if not report.startswith("{"):
             raise UsageError("--report: the file holds no JSON object; name one that the gate wrote")
     return Asked(somebody(), why, report, override)

@@ -204,7 +204,8 @@ def rate_(
     """Change a job's limits while it runs."""
     off = [text.removesuffix("=off") for text in limits if text.endswith("=off")]
     checked_rates(dict.fromkeys(off, 1.0))
-    wanted: dict[str, float | None] = {**dict.fromkeys(off), **rates_of([t for t in limits if not t.endswith("=off")])}
+    numbers = rates_of([text for text in limits if not text.endswith("=off")], "LIMITS")
+    wanted: dict[str, float | None] = {**dict.fromkeys(off), **numbers}
     now = asyncio.run(_with(resolve(Named(data, bootstrap, registry)), lambda client: client.rate(job, wanted)))
     emit({"job": job, "rates": now}) if json else out.print(f"{job}: {spelled(now)}", markup=False)
 

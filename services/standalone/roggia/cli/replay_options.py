@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -14,6 +13,7 @@ from roggia_operator.times import millis
 from roggia_runtime.clock import now_ms
 from roggia_schemas import topics
 
+from roggia.cli.named_files import text_of
 from roggia.cli.replay_missing import missing
 from roggia.connection import Connection
 from roggia.errors import UsageError
@@ -87,22 +87,22 @@ def offset_range(text: str) -> OffsetRange:
     return OffsetRange(int(found[1]), int(found[2]), int(found[3]))
 
 
-def rates_of(texts: list[str] | None) -> dict[str, float]:
-    """Limits per second from `NAME=NUMBER`. Raises `UsageError` and `SelectionError`."""
+def rates_of(texts: list[str] | None, where: str = "--rate") -> dict[str, float]:
+    """Limits per second from `NAME=NUMBER`; `where` they were written. Raises `UsageError` and `SelectionError`."""
     found: dict[str, float] = {}
     for text in texts or ():
         name, _, number = text.partition("=")
         try:
             found[name] = float(number)
         except ValueError:
-            raise UsageError(f"--rate: {text!r} is not NAME=NUMBER, as records=50") from None
+            raise UsageError(f"{where}: {text!r} is not NAME=NUMBER, as records=50") from None
     return checked_rates(found)
 
 
 def _lines(path: Path | None) -> list[str]:
     if path is None:
         return []
-    lines = (sys.stdin.read() if str(path) == "-" else path.read_text("utf-8")).splitlines()
+    lines = text_of("--docs", path).splitlines()
     if not any(line.strip() for line in lines):
         raise UsageError(f"--docs: {path} names no document")
     return lines

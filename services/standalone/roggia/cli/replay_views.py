@@ -32,7 +32,7 @@ def show_plan(plan: Plan) -> None:
     table.add_row("overtaken", "not counted" if plan.overtaken is None else f"{plan.overtaken:,} documents")
     table.add_row("looked at", f"{plan.read:,} records; the selection spans {plan.offsets:,} offsets")
     table.add_row("limits", spelled(plan.rates))
-    table.add_row("duration", "unknown" if plan.seconds is None else lasting(plan.seconds))
+    table.add_row("duration", "unknown; --rate bounds it" if plan.seconds is None else lasting(plan.seconds))
     table.add_row("pace", plan.pace)
     out.print(f"Replay of {plan.selection.topic}, mode {plan.selection.mode}", markup=False)
     out.print(table)

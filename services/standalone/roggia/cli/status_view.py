@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -31,8 +32,7 @@ def shown(found: dict[str, Any], *, partitions: bool) -> Iterator[RenderableType
         yield from _sureness(lag, found["operator"])
         yield Text(_waiting(lag["freshness"]))
     yield Text(_searchable(found["searchable"]))
-    letters = ", ".join(f"{one['open']} of {one['stage']} ({one['kind']})" for one in found["dead_letters"])
-    yield Text(f"Open dead letters: {letters or 'none'}")
+    yield Text(_letters(found["dead_letters"]))
     for job in found["jobs"]:
         part = f"{job['done'] / job['all']:.0%}" if job["all"] else "–"
         yield Text(f"Job {job['job']}: {job['status']} {part} {job['message']}".rstrip())
@@ -106,6 +106,14 @@ def _waiting(fresh: dict[str, Any]) -> str:
     return (
         f"Freshness: the oldest live event waits for {'' if fresh['exact'] else 'at most '}{seconds(oldest)} ({slow})"
     )
+
+
+def _letters(causes: list[dict[str, Any]]) -> str:
+    """By stage and kind: the causes themselves are for `roggia dlq list`."""
+    open_ = Counter[str]()
+    for one in causes:
+        open_[f"{one['stage']} ({one['kind']})"] += one["open"]
+    return "Open dead letters: " + (", ".join(f"{number:,} of {which}" for which, number in open_.items()) or "none")
 
 
 def _searchable(found: dict[str, Any]) -> str:

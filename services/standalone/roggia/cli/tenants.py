@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -29,6 +28,7 @@ from roggia.cli import options
 from roggia.cli.asking import agreed, at_terminal, somebody
 from roggia.cli.connected import codec_of, job_client
 from roggia.cli.jobs import taken
+from roggia.cli.named_files import text_of
 from roggia.cli.output import counted, emit, folding, out, say
 from roggia.cli.replay_views import watch
 from roggia.connection import Connection, Named, resolve
@@ -57,7 +57,7 @@ def apply(
     Ingest enforces `limits.domains`, `limits.documents` and `retention_days`. `limits.requests_per_minute`,
     `limits.tokens_per_minute`, `pii_mode` and `time_zone` are kept for services to come: nothing enforces them yet.
     """
-    wanted = read(sys.stdin.read() if str(file) == "-" else file.read_text("utf-8"))
+    wanted = read(text_of("FILE", file))
     where = resolve(Named(data, bootstrap, registry))
     found = asyncio.run(_changes(where, wanted, reactivate or ()))
     to_do = [change for change in found if change.new or change.differences]

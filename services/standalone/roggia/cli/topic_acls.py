@@ -60,6 +60,9 @@ def _wanted(publisher: str, consumer: str, topics: list[str], group: str) -> set
         raise UsageError("--consumer: name what it reads with --topic, and its groups with --group")
     if (topics or group) and not consumer:
         raise UsageError("--topic, --group: they say what a --consumer reads; name it")
+    for option, principal in (("--publisher", publisher), ("--consumer", consumer)):
+        if principal:
+            principals.check_principal(option, principal)
     for name in topics:
         catalogue.spec(name)
     found = roles.publisher(publisher) if publisher else set()
