@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from roggia.__main__ import main
+from roggia.cli import asking, output
 from roggia.stack.data import DataDirectory, StackState
 from roggia_runtime.errors import ConfigurationError, UnavailableError
 from roggia_schemas.errors import InvalidNameError
@@ -59,6 +61,11 @@ DEAD = f"http://{NOWHERE}"
         (("schemas", "check", "--registry", "ftp://x"), 2, "error: ROGGIA_REGISTRY_URL: "),
         (("schemas", "check", "--registry", DEAD), 4, "error: schema registry http://127.0.0.1:1 does"),
         (("topics", "list", "--bootstrap", NOWHERE), 4, "^error: Kafka at 127.0.0.1:1 does not answer; start it, or"),
+        (("tenants", "offboard", "", "--confirm", "", "--bootstrap", NOWHERE), 2, "error: TENANT: '' is not valid"),
+        (("tenants", "offboard", "Acme", "--bootstrap", NOWHERE), 2, "error: TENANT: 'Acme' is not valid"),
+        (("replay", "run", "--doc", "", "--bootstrap", NOWHERE), 2, "error: --doc: is empty; name a document"),
+        (("replay", "run", "--doc", "a/b", "--doc", " ", "--bootstrap", NOWHERE), 2, "error: --doc: is empty"),
+        (("replay", "plan", "--offsets", f"0:0-{'9' * 5000}", "--bootstrap", NOWHERE), 2, "is not PARTITION:FIRST-END"),
         (("up", "--kafka-port", "70000"), 2, "Invalid value for '--kafka-port'"),
         (("up", "--data", "/proc/roggia"), 1, "error: /proc/roggia: No such file or directory"),
     ],
@@ -75,6 +82,39 @@ def test_an_error_is_one_line_that_says_what_to_do_with_its_exit_status(
     assert out == ""
     assert re.search(said, flat), flat
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [("replay", "plan", "--docs"), ("tenants", "apply")])
+def test_a_file_that_is_no_text_is_named_with_its_line(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """A list from a spreadsheet in another encoding is no riddle and no traceback."""
+    file = tmp_path / "list.txt"
+    file.write_bytes("acme/one\nacme/café\n".encode("latin-1"))
+    code, _, err = run(*command, str(file), "--bootstrap", NOWHERE)
+    assert code == 2
+    assert f"{file}: line 2 is not UTF-8; save the file as UTF-8" in " ".join(err.split())
+
+
+def test_what_is_printed_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys, messages and passages are anybody's: control characters are shown, in lines and in tables."""
+    hostile = "a\x1b]0;owned\x07b\x9b2Jc\x1b[2Jd\té\n"
+    output.out.print(hostile, markup=False)
+    table = output.folding("key")
+    table.add_row(hostile)
+    output.out.print(table)
+    output.say(hostile)
+    shown = capsys.readouterr()
+    assert shown.out.count(r"a\x1b]0;ownedb\x9b2Jc\x1b[2Jd") == 2
+    assert shown.err.startswith(r"a\x1b]0;ownedb\x9b2Jc\x1b[2Jd")
+    assert not {"\x1b", "\x07", "\x9b"} & set(shown.out + shown.err)
+    assert "é" in shown.out
+
+
+def test_whoever_has_a_number_and_no_name_can_ask_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run under numbers that no file of users knows."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    assert asking.somebody().startswith(f"{os.getuid()}@")
 
 
 def test_errors_of_the_packages_below_keep_their_meaning_as_an_exit_status() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 
 import msgspec
+from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas.events import JobKind, JobWish
@@ -18,6 +18,7 @@ from roggia_operator.replay.estimate import Figure
 from roggia_operator.replay.plan import Plan as ReplayPlan
 from roggia_operator.replay.plan import checked_rates, embedding, plan
 from roggia_operator.replay.selection import Selection, documents, from_json, selected
+from roggia_operator.times import millis
 
 WISHES = {"pause": JobWish.PAUSE, "resume": JobWish.RUN, "cancel": JobWish.CANCEL}
 _MEANS = {
@@ -101,7 +102,7 @@ def selection_of(form: Mapping[str, str]) -> Selection:
             to_ms=_millis("to", form.get("until", "")),
             tenant=tenant,
             domain=form.get("domain", "").strip(),
-            documents=documents(form.get("doc_ids", "").splitlines(), tenant),
+            documents=documents(form.get("doc_ids", "").split("\n"), tenant),
             mode="renew" if form.get("mode") == "renew" else "same",
         )
     )
@@ -111,7 +112,7 @@ def _millis(name: str, text: str) -> int | None:
     if not text.strip():
         return None
     try:
-        return round(datetime.fromisoformat(text.strip()).replace(tzinfo=UTC).timestamp() * 1000)
+        return millis(text.strip(), now_ms())
     except ValueError:
         raise SelectionError(f"{name}: {text!r} is no time; write YYYY-MM-DDTHH:MM:SS") from None
 
