@@ -8,11 +8,13 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
-from roggia_runtime import replay, tls
+from roggia_runtime import header_names, replay, tls
 from roggia_runtime.records import Record
 from roggia_runtime.settings import KafkaSettings
 
 _PRODUCER_BATCH_BYTES = 256 << 10
+
+header_names.install()
 
 
 def connection(settings: KafkaSettings) -> dict[str, Any]:

@@ -59,10 +59,6 @@ class AdminError(RoggiaError):
     """Kafka refused an administrative request: says which and why."""
 
 
-class UnreadableRecordError(RoggiaError):
-    """The Kafka client cannot read a record at all, so the loop can neither judge nor skip it. The loop stops."""
-
-
 class ModelRegistryError(RoggiaError):
     """The model registry refused a request, or answered what makes no sense: says which and why."""
 

@@ -80,6 +80,10 @@ async def test_letters_that_came_back_are_no_success(broker: Broker) -> None:
     said = await _said("dlq redrive doc.changed --yes --stop-after 9", 1)
     await playing
     assert "1 letter failed again and came back; see why: roggia dlq list" in said
+    (job,) = json.loads(await _said("dlq jobs --json"))
+    for look in (f"dlq jobs {job['job']}", f"replay status {job['job']}", f"replay status {job['job']} --watch --json"):
+        assert "1 letter failed again and came back" in await _said(look, 1), "whoever asks later learns the same"
+    await _said("dlq jobs")
 
 
 async def test_letters_that_went_are_a_success(broker: Broker) -> None:
@@ -87,6 +91,8 @@ async def test_letters_that_went_are_a_success(broker: Broker) -> None:
     playing = asyncio.create_task(_operator(broker, {"redriven": 1}))
     assert "as it was played" in await _said("dlq redrive doc.changed --yes")
     await playing
+    (job,) = json.loads(await _said("dlq jobs --json"))
+    assert "as it was played" in await _said(f"dlq jobs {job['job']}")
 
 
 async def _operator(broker: Broker, counts: dict[str, int]) -> None:

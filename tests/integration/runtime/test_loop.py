@@ -15,6 +15,7 @@ from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.records import DeadLetter, Done, Drop, Handler, Output, Partition, Record, Verdict
 from roggia_runtime.settings import BatchLimits, DlqLimits
 
+from tests.support import foreign_headers
 from tests.support.kafka import Broker
 from tests.support.loops import (
     Copier,
@@ -102,6 +103,21 @@ async def test_a_header_without_a_value_reads_as_empty(kafka: Broker, names: Nam
         await _caught_up(kafka, names.group)
     (letter,) = await read_all(kafka.bootstrap, f"{names.source}.dlq")
     assert handler.seen[0].headers == letter.headers[:2] == (("traceparent", b""), ("x", b"1"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_foreign_header_name_stops_nobody(kafka: Broker, names: Names, mode: Delivery) -> None:
+    """A header name that is not UTF-8 is written out: the record is judged like any other, a letter keeps its bytes."""
+    await make_topics(kafka.bootstrap, 1, names.source, names.target, f"{names.source}.dlq")
+    values = [(b"one", False), (b"two", True), (b"bad", True), (b"three", False)]
+    await foreign_headers.produce(kafka.bootstrap, names.source, values)
+    async with running(names.loop(kafka, Judge(names.target), mode)):
+        await _caught_up(kafka, names.group)
+    copied = [record.value for record in await read_all(kafka.bootstrap, names.target)]
+    assert copied == [b"one@0:0", b"two@0:1", b"three@0:3"]
+    (letter,) = await read_all(kafka.bootstrap, f"{names.source}.dlq")
+    assert (letter.key, letter.value) == (b"k", b"bad")
+    assert letter.headers[:2] == (("x", b"1"), (foreign_headers.ESCAPED, b""))
 
 
 @pytest.mark.parametrize("mode", MODES)

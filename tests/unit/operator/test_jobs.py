@@ -155,6 +155,16 @@ async def test_a_specification_that_is_changed_is_refused_and_the_state_says_so(
     assert not table.put(_wanted()).refused, "asked for as at first, there is nothing to refuse"
 
 
+@pytest.mark.parametrize("wish", [JobWish.RUN, JobWish.PAUSE])
+def test_a_cancel_stands_whoever_changes_the_job_at_the_same_moment(wish: JobWish) -> None:
+    """Another operator, who has not seen it yet, changes a rate or resumes: the job still ends."""
+    table = JobTable()
+    table.put(_wanted())
+    table.put(changed(_wanted(), wish=JobWish.CANCEL))
+    job = table.put(changed(_wanted(), wish=wish, rates={"records": 5.0}))
+    assert (job.wish, job.wanted and job.wanted.rates, job.refused) == (JobWish.CANCEL, {"records": 5.0}, False)
+
+
 async def test_a_change_that_comes_while_a_job_runs_is_told_by_its_next_state() -> None:
     """The job goes on with what it began with."""
     table = JobTable()

@@ -90,6 +90,20 @@ class Sink:
         """See `runner.Sink`."""
 
 
+async def test_offsets_that_were_lost_are_counted_with_the_position_that_passes_them() -> None:
+    """A job that is stopped there and goes on counts them once: no state shows them without the new position."""
+    job, where = Waiting(1), Partition("doc.changed", 0)
+    gap = Piece(where, (), 40, lost=40)
+    work = Work(job, Matcher(Selection(topic=where.topic), codec()), Sink(), Gate(job, Pressure(Limits())))
+    job.want(msgspec.structs.replace(job.wanted, wish=JobWish.CANCEL))
+    with pytest.raises(JobCancelledError):
+        await work.piece(gap)
+    assert (job.positions, job.counts) == ({}, {})
+    job.want(msgspec.structs.replace(job.wanted, wish=JobWish.RUN))
+    await work.piece(gap)
+    assert (job.positions, job.counts["lost"]) == ({"doc.changed/0": 40}, 40)
+
+
 async def test_what_was_sent_is_counted_by_topic() -> None:
     """Records and their bytes, as the job's own counts have them."""
     job, labels = Waiting(5), {"topic": "doc.changed"}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from roggia.cli.replay_options import moment, offset_range, rates_of
 from roggia.errors import UsageError
+from roggia_operator.console.live_jobs import selection_of
 from roggia_operator.errors import SelectionError
 from roggia_operator.replay import selection as selections
 from roggia_operator.replay.selection import OffsetRange, Selection, documents, selected
@@ -75,6 +76,14 @@ def test_times_ranges_and_rates_are_read_as_they_are_written() -> None:
     for rate in ("records=0", "records=-1", "records=nan", "miles=3"):
         with pytest.raises(SelectionError):
             rates_of([rate])
+
+
+@pytest.mark.parametrize("text", ["2026-01-31T12:00", "2026-01-31T12:00:00Z", "2026-01-31T21:00+09:00"])
+def test_a_time_in_the_consoles_form_is_of_the_zone_that_it_names(text: str) -> None:
+    """UTC where it names none, as the browser's field does."""
+    found = selection_of({"topic": "doc.changed", "since": text, "doc_ids": " acme/a\u2028b\r\n\r\nacme/c"})
+    assert found.from_ms == 1_769_860_800_000
+    assert found.documents == ("acme/a\u2028b", "acme/c")
 
 
 def test_jobs_overlap_unless_topic_owner_or_documents_keep_them_apart() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from roggia_runtime.consumer.membership import ClientGaveUpError, Membership
-from roggia_runtime.errors import UnreadableRecordError
 from roggia_runtime.records import Partition
 
 TP = TopicPartition("t", 0)
@@ -173,22 +172,3 @@ async def test_a_client_that_gives_up_is_told_from_one_that_rebalances() -> None
     assert not member.ready.is_set()
     with pytest.raises(ClientGaveUpError, match="inactive"):
         member.raise_over()
-
-
-class UnreadableConsumer(FakeConsumer):
-    """Meets a header name that is not UTF-8, as aiokafka does."""
-
-    async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
-        """Fail as the client's decoder does."""
-        b"\xff\xfe".decode()
-        return {}
-
-
-async def test_a_record_that_the_client_cannot_read_is_named() -> None:
-    """The loop cannot skip it, so the error says where to look and what to do."""
-    member = _membership(UnreadableConsumer())
-    await member.on_partitions_assigned([TP])
-    with pytest.raises(
-        UnreadableRecordError, match=r"one of t/0 has a header whose name is not UTF-8 .* move the group"
-    ):
-        await member.poll(200, 10)

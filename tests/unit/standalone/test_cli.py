@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from roggia.__main__ import main
+from roggia.cli import asking, output
 from roggia.stack.data import DataDirectory, StackState
 from roggia_runtime.errors import ConfigurationError, UnavailableError
 from roggia_schemas.errors import InvalidNameError
@@ -66,6 +68,11 @@ DEAD = f"http://{NOWHERE}"
         (("eval", "check", "gone.jsonl"), 2, "'gone.jsonl' does not exist"),
         (("eval", "run", "--golden", "gone.jsonl", "--generation", "1"), 2, "'gone.jsonl' does not exist"),
         (("replay", "rate", "j", "records=x"), 2, "error: LIMITS: 'records=x' is not NAME=NUMBER, as records=50"),
+        (("tenants", "offboard", "", "--confirm", "", "--bootstrap", NOWHERE), 2, "error: TENANT: '' is not valid"),
+        (("tenants", "offboard", "Acme", "--bootstrap", NOWHERE), 2, "error: TENANT: 'Acme' is not valid"),
+        (("replay", "run", "--doc", "", "--bootstrap", NOWHERE), 2, "error: --doc: is empty; name a document"),
+        (("replay", "run", "--doc", "a/b", "--doc", " ", "--bootstrap", NOWHERE), 2, "error: --doc: is empty"),
+        (("replay", "plan", "--offsets", f"0:0-{'9' * 5000}", "--bootstrap", NOWHERE), 2, "is not PARTITION:FIRST-END"),
         (("up", "--kafka-port", "70000"), 2, "Invalid value for '--kafka-port'"),
         (("up", "--data", "/proc/roggia"), 1, "error: /proc/roggia: No such file or directory"),
     ],
@@ -102,7 +109,40 @@ def test_a_file_that_is_no_text_is_refused_by_name(
     code, out, err = run(*arguments)
 
     assert (code, out) == (2, "")
-    assert re.fullmatch(rf"error: {option}: (\./)?logo.png: no UTF-8 text \(byte 0\); save it as UTF-8\n", err)
+    assert re.fullmatch(rf"error: {option}: (\./)?logo.png: line 1 is not UTF-8; save the file as UTF-8\n", err)
+
+
+@pytest.mark.parametrize("command", [("replay", "plan", "--docs"), ("tenants", "apply")])
+def test_a_file_that_is_no_text_is_named_with_its_line(run: Run, tmp_path: Path, command: tuple[str, ...]) -> None:
+    """A list from a spreadsheet in another encoding is no riddle and no traceback."""
+    file = tmp_path / "list.txt"
+    file.write_bytes("acme/one\nacme/café\n".encode("latin-1"))
+    code, _, err = run(*command, str(file), "--bootstrap", NOWHERE)
+    assert code == 2
+    assert f"{file}: line 2 is not UTF-8; save the file as UTF-8" in " ".join(err.split())
+
+
+def test_what_is_printed_cannot_command_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Keys, messages and passages are anybody's: control characters are shown, in lines and in tables."""
+    hostile = "a\x1b]0;owned\x07b\x9b2Jc\x1b[2Jd\té\n"
+    output.out.print(hostile, markup=False)
+    table = output.folding("key")
+    table.add_row(hostile)
+    output.out.print(table)
+    output.say(hostile)
+    shown = capsys.readouterr()
+    assert shown.out.count(r"a\x1b]0;ownedb\x9b2Jc\x1b[2Jd") == 2
+    assert shown.err.startswith(r"a\x1b]0;ownedb\x9b2Jc\x1b[2Jd")
+    assert not {"\x1b", "\x07", "\x9b"} & set(shown.out + shown.err)
+    assert "é" in shown.out
+
+
+def test_whoever_has_a_number_and_no_name_can_ask_for_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers run under numbers that no file of users knows."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
+    assert asking.somebody().startswith(f"{os.getuid()}@")
 
 
 def test_errors_of_the_packages_below_keep_their_meaning_as_an_exit_status() -> None:

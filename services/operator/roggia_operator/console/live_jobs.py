@@ -102,7 +102,7 @@ def selection_of(form: Mapping[str, str]) -> Selection:
             to_ms=_millis("to", form.get("until", "")),
             tenant=tenant,
             domain=form.get("domain", "").strip(),
-            documents=documents(form.get("doc_ids", "").splitlines(), tenant),
+            documents=documents(form.get("doc_ids", "").split("\n"), tenant),
             mode="renew" if form.get("mode") == "renew" else "same",
         )
     )

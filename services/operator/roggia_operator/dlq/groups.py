@@ -13,7 +13,7 @@ from roggia_operator.dlq.letters import Letter
 MAX_REASONS = 20
 """Different reasons kept of one group; further ones count under `OTHER`."""
 OTHER = "other reasons"
-_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|\b(?:0x)?[0-9a-f]*\d[0-9a-f.-]*\b")
+_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|\b(?:0x)?[a-f]*+\d[0-9a-f.-]*\b")
 
 
 @dataclass(slots=True)

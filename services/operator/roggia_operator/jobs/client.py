@@ -99,8 +99,9 @@ class JobClient:
         return wanted.job_id
 
     async def wish(self, wanted_id: str, wish: JobWish) -> None:
-        """Run, pause or cancel. Raises `SelectionError` for an unknown job, `JobError` for one that has ended."""
-        await self._send(msgspec.structs.replace(await self._open(wanted_id), wish=wish))
+        """Run, pause or cancel. Raises `SelectionError` for an unknown job, `JobError` for one that has ended, or that
+        is being cancelled and is to do something else."""
+        await self._send(msgspec.structs.replace(await self._open(wanted_id, to=wish), wish=wish))
 
     async def rate(self, wanted_id: str, rates: Mapping[str, float | None]) -> dict[str, float]:
         """Change limits: a number sets one, None lifts it; the limits as they are now. Raises as `wish` does."""
@@ -109,10 +110,12 @@ class JobClient:
         await self._send(msgspec.structs.replace(wanted, rates=merged))
         return merged
 
-    async def _open(self, wanted_id: str) -> OpsJob:
+    async def _open(self, wanted_id: str, *, to: JobWish | None = None) -> OpsJob:
         job = await self.get(wanted_id)
         if job.ended or job.wanted is None:
             raise JobError(f"JOB: {wanted_id} has ended ({job.status.value}); ask for a new one")
+        if job.wish is JobWish.CANCEL and to is not JobWish.CANCEL:
+            raise JobError(f"JOB: {wanted_id} is being cancelled; ask for a new one")
         return job.wanted
 
     async def _send(self, wanted: OpsJob) -> None:

@@ -69,7 +69,7 @@ class JobTable:
         return self._jobs.get(job_id)
 
     def put(self, event: OpsJob) -> Job:
-        """Take in one side of a job; the job as it is now. A changed specification is left out."""
+        """Take in one side of a job; the job as it is now. A changed specification is left out, a cancel stands."""
         job = self._jobs.get(event.job_id, Job(event.job_id))
         job = _asked(job, event) if event.side is JobSide.WANTED else replace(job, state=event)
         self._jobs[event.job_id] = job
@@ -93,6 +93,8 @@ class JobTable:
 
 def _asked(job: Job, event: OpsJob) -> Job:
     first = job.wanted
+    if first is not None and first.wish is JobWish.CANCEL:  # whoever changed the rest had not seen it yet
+        event = structs.replace(event, wish=JobWish.CANCEL)
     if first is None or same(first, event):
         return replace(job, wanted=event, refused=False)
     return replace(job, wanted=structs.replace(event, kind=first.kind, spec=first.spec), refused=True)

@@ -64,8 +64,7 @@ class ReplayRunner:
             async for piece in reader.read(_left(job)):
                 await work.piece(piece)
         job.count(seconds=round(time.monotonic() - began))
-        done = f"looked at {job.counts.get('scanned', 0):,} records, sent {job.counts.get('sent', 0):,} through {lane}"
-        return f"{done}; {job.note}" if job.note else done
+        return "; ".join(filter(None, (_done(job, lane), job.note)))
 
     @asynccontextmanager
     async def _clients(self, job: Running) -> AsyncIterator[tuple[RangeReader, Producer]]:
@@ -105,8 +104,6 @@ class Work:
 
     async def piece(self, piece: Piece) -> None:
         """Send what matches of a piece, some records at a time; the position follows what was acknowledged."""
-        if piece.lost:
-            self._job.count(lost=piece.lost)
         held: list[Output] = []
         cost, scanned = Cost(), 0
         for record in piece.records:
@@ -117,10 +114,10 @@ class Work:
             if len(held) >= SEND_RECORDS or self._gate.full(cost):
                 await self._send(held, cost, scanned, piece.partition, record.offset + 1)
                 held, cost, scanned = [], Cost(), 0
-        await self._send(held, cost, scanned, piece.partition, piece.position)
+        await self._send(held, cost, scanned, piece.partition, piece.position, lost=piece.lost)
 
     async def _send(
-        self, outputs: Sequence[Output], cost: Cost, scanned: int, partition: Partition, position: int
+        self, outputs: Sequence[Output], cost: Cost, scanned: int, partition: Partition, position: int, lost: int = 0
     ) -> None:
         """Send, then move position and counts together: no state shows one without the other."""
         status, message = await self._gate.admit(cost)
@@ -130,10 +127,18 @@ class Work:
         REPLAYED_BYTES.labels(partition.topic).inc(cost.bytes)
         self._job.positions[_name(partition)] = position
         self._job.count(scanned=scanned, sent=cost.records, bytes=cost.bytes, tokens=cost.tokens)
+        if lost:
+            self._job.count(lost=lost)
         await self._job.saved(status, message)
 
     async def _cost(self, record: Record) -> Cost:
         return Cost(1, size(record), tokens(await self._matcher.event(record)))
+
+
+def _done(job: Running, lane: str) -> str:
+    done = f"looked at {job.counts.get('scanned', 0):,} records, sent {job.counts.get('sent', 0):,} through {lane}"
+    lost = job.counts.get("lost", 0)
+    return f"{done}; {lost:,} offsets were removed before they were read" if lost else done
 
 
 def _name(partition: Partition) -> str:

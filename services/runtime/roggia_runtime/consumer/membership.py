@@ -17,7 +17,6 @@ from aiokafka.abc import ConsumerRebalanceListener
 
 from roggia_runtime.consumer import coordination
 from roggia_runtime.consumer.waiting import cancelled_from_outside
-from roggia_runtime.errors import UnreadableRecordError
 from roggia_runtime.records import Partition
 
 Callback = Callable[[set[Partition]], Awaitable[None]]
@@ -100,8 +99,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
 
         Only of `partitions`, unless there are none; what was fetched of others is kept.
 
-        Call it with the lock held. Raises `KafkaError`, and `UnreadableRecordError` for a record that
-        the client cannot read, and that nothing can skip: it hides where it is.
+        Call it with the lock held. Raises `KafkaError`.
         """
         if not self.ready.is_set():  # the client would wait for an assignment, which waits for the lock
             return {}
@@ -113,8 +111,6 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             if cancelled_from_outside():
                 raise
             return {}
-        except UnicodeDecodeError as error:
-            raise UnreadableRecordError(_unreadable(self.consumer.assignment(), error)) from error
         finally:
             self._poll = None
         return polled
@@ -168,11 +164,3 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         except BaseException as error:
             self.failure = error
             raise
-
-
-def _unreadable(assigned: Iterable[TopicPartition], error: UnicodeDecodeError) -> str:
-    places = ", ".join(sorted(f"{p.topic}/{p.partition}" for p in assigned))
-    return (
-        f"a record in one of {places} has a header whose name is not UTF-8 ({error.object[:40]!r}): find it with "
-        "another client, and move the group past it or delete the records up to it"
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -13,8 +14,12 @@ from roggia.errors import StandaloneError, UsageError
 
 
 def somebody() -> str:
-    """Who asks, as jobs and tenants record it: `user@host`."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    """Who asks, as jobs and tenants record it: `user@host`; a number for a user without a name, as containers have."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
 
 
 def at_terminal(otherwise: str) -> None:

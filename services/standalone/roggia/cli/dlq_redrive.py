@@ -17,17 +17,16 @@ from roggia_operator.dlq.shown import job_row
 from roggia_operator.jobs.client import JobClient
 from roggia_operator.jobs.table import Job
 from roggia_runtime.codec import EventCodec
-from roggia_schemas.events import JobStatus
 
 from roggia.cli import options
 from roggia.cli.asking import agreed, somebody
 from roggia.cli.connected import job_client
 from roggia.cli.dlq_common import Kind, Since, Stage, TenantOf, Until, looking, moment_of, within
 from roggia.cli.dlq_views import plan_row, show_jobs, show_plan
-from roggia.cli.jobs import followed, taken
+from roggia.cli.jobs import followed, judged, taken
 from roggia.cli.output import counted, emit, out, say
 from roggia.connection import Connection, Named, resolve
-from roggia.errors import StandaloneError, UsageError
+from roggia.errors import UsageError
 
 UNASKED = "needed without a terminal, where nobody can confirm the plan"
 REFUSED = "not confirmed: nothing was done"
@@ -152,12 +151,18 @@ def jobs(
     registry: options.Registry = "",
     json: options.Json = False,
 ) -> None:
-    """List redrives and drops: who, when, why, and what came of each."""
-    found = asyncio.run(looking(resolve(Named(data, bootstrap, registry)), read_jobs))
-    rows = [job_row(one) for one in found if job in ("", one.job_id)]
-    if job and not rows:
+    """List redrives and drops: who, when, why, and what came of each.
+
+    Exit status 1 when the one that is named has failed, was cancelled, or had letters that came back.
+    """
+    every = asyncio.run(looking(resolve(Named(data, bootstrap, registry)), read_jobs))
+    found = [one for one in every if job in ("", one.job_id)]
+    if job and not found:
         raise UsageError(f"JOB: there is no redrive or drop {job!r}; `roggia dlq jobs` shows them")
+    rows = [job_row(one) for one in found]
     emit(rows) if json else show_jobs(rows)
+    if job:
+        judged(found[0])
 
 
 def _meant(which: str, at: str, said: Said) -> Selection:
@@ -207,17 +212,7 @@ def _carry_out(where: Connection, found: Plan, asked: Asked) -> None:
     job = asyncio.run(submit())
     if job is not None:
         show(job_row(job), f"{new_id}: {job.state.message if job.state else ''}")
-        _judge(job)
-
-
-def _judge(job: Job) -> None:
-    """Raises `StandaloneError` unless every letter is where it should be: a script must not read 0 as all done."""
-    if job.status is not JobStatus.DONE:
-        raise StandaloneError(f"{job.job_id} {job.status.value.lower()}: {job.state.message if job.state else ''}")
-    if back := job.state.counts.get("came_back", 0) if job.state else 0:
-        raise StandaloneError(
-            f"{job.job_id}: {counted(back, 'letter')} failed again and came back; see why: roggia dlq list"
-        )
+        judged(job)
 
 
 async def _ended(client: JobClient, job_id: str) -> Job:

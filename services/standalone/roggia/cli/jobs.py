@@ -8,8 +8,10 @@ from contextlib import aclosing
 
 from roggia_operator.jobs.client import JobClient
 from roggia_operator.jobs.table import Job
+from roggia_schemas.events import JobStatus
 
-from roggia.errors import NotRunningError
+from roggia.cli.output import counted
+from roggia.errors import NotRunningError, StandaloneError
 
 TAKEN_S = 20.0
 """Seconds after which a job that nobody took is left to whoever starts an operator."""
@@ -47,3 +49,15 @@ async def taken(client: JobClient, job_id: str) -> Job:
             if job.state is not None:
                 break
     return job
+
+
+def judged(job: Job) -> None:
+    """Raises `StandaloneError` for a job that ended without having done what it was for: a script must not read 0 as
+    all done. One that is open is no failure."""
+    if job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
+        message = job.state.message if job.state else ""
+        raise StandaloneError(f"{job.job_id}: {job.status.value.lower()}: {message}")
+    if job.ended and (back := job.state.counts.get("came_back", 0) if job.state else 0):
+        raise StandaloneError(
+            f"{job.job_id}: {counted(back, 'letter')} failed again and came back; see why: roggia dlq list"
+        )

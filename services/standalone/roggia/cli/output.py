@@ -10,11 +10,25 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 PIPED = 200
 """Columns of a table that goes to a file or a pipe, where rich would take 80 and cut names short."""
-out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
-err = Console(stderr=True, highlight=False)
+_SHOWN = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n\a\b\v\f\r"}
+"""Control characters, but for blanks and those that rich leaves out."""
+
+
+class Plain(Console):
+    """Shows control characters instead of sending them: records and documents hold anybody's words, and a terminal
+    obeys what it is sent."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """See rich; every text that is printed passes here, cells of tables as well."""
+        return super().render_str(text.translate(_SHOWN), **options)
+
+
+out = Plain(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPED)
+err = Plain(stderr=True, highlight=False)
 
 
 def emit(value: Any) -> None:

@@ -14,17 +14,17 @@ from roggia_operator.jobs.table import Job
 from roggia_operator.replay.plan import Plan, checked_rates, plan
 from roggia_operator.replay.selection import Selection
 from roggia_operator.replay.survey import EXACT_BELOW, Effort
-from roggia_schemas.events import JobKind, JobStatus, JobWish
+from roggia_schemas.events import JobKind, JobWish
 
 from roggia.cli import options
 from roggia.cli.asking import agreed, somebody
 from roggia.cli.connected import codec_of, job_client
-from roggia.cli.jobs import taken
+from roggia.cli.jobs import judged, taken
 from roggia.cli.output import emit, out, say
 from roggia.cli.replay_options import Asked, asked, rates_of
 from roggia.cli.replay_views import job_row, show_jobs, show_plan, spelled, watch
 from roggia.connection import Connection, Named, resolve
-from roggia.errors import StandaloneError, UsageError
+from roggia.errors import UsageError
 from roggia.publishing.publisher import kafka_settings
 
 app = typer.Typer(no_args_is_help=True, help="Replay and backfill: process records again, after everything live.")
@@ -140,7 +140,7 @@ def status(
     registry: options.Registry = "",
     json: options.Json = False,
 ) -> None:
-    """Show how a job stands. Exit status 1 when it has failed or was cancelled."""
+    """Show how a job stands. Exit status 1 when it has failed, was cancelled, or had letters that came back."""
     where = resolve(Named(data, bootstrap, registry))
     if not job:
         if watching:
@@ -152,9 +152,7 @@ def status(
         emit(job_row(found))
     elif not json:
         show_jobs([found])
-    if found.status in (JobStatus.FAILED, JobStatus.CANCELLED):
-        message = found.state.message if found.state else ""
-        raise StandaloneError(f"{job}: {found.status.value.lower()}: {message}")
+    judged(found)
 
 
 @app.command("list")

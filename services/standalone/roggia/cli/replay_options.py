@@ -18,7 +18,7 @@ from roggia.cli.replay_missing import missing
 from roggia.connection import Connection
 from roggia.errors import UsageError
 
-_RANGE = re.compile(r"(\d+):(\d+)-(\d+)\Z")
+_RANGE = re.compile(r"([0-9]{1,9}):([0-9]{1,18})-([0-9]{1,18})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def asked(said: Asked, where: Connection) -> Selection:
             offsets=tuple(offset_range(text) for text in said.offsets or ()),
             tenant=said.tenant,
             domain=said.domain,
-            documents=documents([*(said.doc or ()), *_lines(said.docs)], said.tenant),
+            documents=_documents(said),
             mode=cast("Literal['same', 'renew']", said.mode),
             collection=said.collection,
         )
@@ -99,10 +99,17 @@ def rates_of(texts: list[str] | None, where: str = "--rate") -> dict[str, float]
     return checked_rates(found)
 
 
+def _documents(said: Asked) -> tuple[str, ...]:
+    """What --doc and --docs name. Naming nothing must not mean everything."""
+    if said.doc and not all(map(str.strip, said.doc)):
+        raise UsageError("--doc: is empty; name a document, or leave it out to take all")
+    return documents([*(said.doc or ()), *_lines(said.docs)], said.tenant)
+
+
 def _lines(path: Path | None) -> list[str]:
     if path is None:
         return []
-    lines = text_of("--docs", path).splitlines()
+    lines = text_of("--docs", path).split("\n")  # ids may hold other characters at which splitlines would cut
     if not any(line.strip() for line in lines):
         raise UsageError(f"--docs: {path} names no document")
     return lines

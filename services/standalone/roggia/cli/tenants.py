@@ -22,17 +22,18 @@ from roggia_operator.tenants.remains import remains
 from roggia_operator.tenants.survey import Holdings, Log, survey
 from roggia_operator.tenants.wanted import NOT_ENFORCED, Wanted, read
 from roggia_runtime.codec import EventCodec
-from roggia_schemas.events import JobKind, JobStatus, TenantConfig
+from roggia_schemas.events import JobKind, TenantConfig
+from roggia_schemas.names import check_slug
 
 from roggia.cli import options
 from roggia.cli.asking import agreed, at_terminal, somebody
 from roggia.cli.connected import codec_of, job_client
-from roggia.cli.jobs import taken
+from roggia.cli.jobs import judged, taken
 from roggia.cli.named_files import text_of
 from roggia.cli.output import counted, emit, folding, out, say
 from roggia.cli.replay_views import watch
 from roggia.connection import Connection, Named, resolve
-from roggia.errors import StandaloneError, UsageError
+from roggia.errors import UsageError
 from roggia.publishing.publisher import kafka_settings
 
 app = typer.Typer(no_args_is_help=True, help="Tenants: what holds for each, and how one leaves.")
@@ -111,6 +112,7 @@ def offboard(
     json: options.Json = False,
 ) -> None:
     """Delete everything of a tenant: documents, vectors, cache and catalogue rows. There is no way back."""
+    check_slug("TENANT", tenant)
     where = resolve(Named(data, bootstrap, registry))
     found, config = asyncio.run(_plan(where, tenant))
     if config is None and not found.rows:
@@ -124,8 +126,7 @@ def offboard(
     _typed(tenant, confirm)
     request = Request(JobKind.OFFBOARD, msgspec.json.encode({"tenant": tenant}).decode(), {}, somebody(), reason)
     job = asyncio.run(_submit(where, request, follow=follow, json=json))
-    if job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
-        raise StandaloneError(f"{job.job_id}: {job.status.value}: {job.state.message if job.state else ''}")
+    judged(job)
 
 
 async def _changes(where: Connection, wanted: Mapping[str, Wanted], reactivate: list[str] | tuple[()]) -> list[Change]:
