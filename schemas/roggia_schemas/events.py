@@ -570,6 +570,81 @@ class RetrievalServed(Event, frozen=True, kw_only=True):
     """What was returned, best first."""
 
 
+class ShadowedPassage(msgspec.Struct, frozen=True, kw_only=True):
+    """One passage of such an answer; its place is its rank."""
+
+    doc_id: str
+    """Document of the passage."""
+    chunk_id: Uuid
+    """The passage."""
+
+
+class ShadowedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What one index generation answered."""
+
+    generation: Int
+    """Index generation that was asked, from 1."""
+    state: str = ""
+    """Its state then; empty for one without a record. A generation in FILLING holds a part only."""
+    collection: str = ""
+    """Physical collection that answered; empty when none did."""
+    model: str = ""
+    """Model fingerprint that encoded the query; empty when none did."""
+    latency_ms: float
+    """Time of the search alone, milliseconds: until the passages, or until it failed."""
+    error: str = ""
+    """Code of why there is no answer; empty when there is one."""
+    results: tuple[ShadowedPassage, ...] = ()
+    """What was found, best first."""
+
+
+class RetrievalShadowed(Event, frozen=True, kw_only=True):
+    """A sampled search was answered for its user, and asked of another index generation as well, whose answer nobody
+    was given. Ids and ranks of both; the query as a hash, its text only where the tenant opted in.
+    """
+
+    EVENT: ClassVar[str] = "retrieval.shadowed"
+
+    event_id: Uuid
+    """UUIDv7 of this comparison."""
+    occurred_at: Millis
+    """When the second answer was complete, or had failed, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant that searched; equals the key."""
+    domain: str
+    """Knowledge base that was searched."""
+    query_id: Uuid
+    """The answer that the user got: event_id of its retrieval.served."""
+    query_hash: str
+    """The first 32 hexadecimal digits of SHA-256 over tenant, domain and query: equal questions are equal here. It
+    hides a text from readers, not from somebody who guesses it.
+    """
+    query_text: str | None = None
+    """What was asked; null unless the tenant opted in."""
+    language: str | None = None
+    """Language that the search filtered by, ISO 639-1; null without such a filter."""
+    words: Int = 0
+    """Words of the query."""
+    identifier: bool = False
+    """Whether the query names something by its exact form (a code, a version, a function)."""
+    mode: str
+    """hybrid, dense or lexical."""
+    k: Int
+    """Results asked for."""
+    percent: float
+    """Percent of searches that were sampled when this one was."""
+    answers: tuple[ShadowedAnswer, ...] = ()
+    """The answer that the user got, then that of the generation in the shadow."""
+    overlap: float | None = None
+    """Share of documents that the first ten of both have in common; null when one has no answer. An alarm, no measure
+    of quality.
+    """
+    rbo: float | None = None
+    """Rank-biased overlap of the documents of both (p = 0.9); null when one has no answer. An alarm, no measure of
+    quality.
+    """
+
+
 class TenantStatus(str, Enum):
     """Where a tenant is in its life."""
 
@@ -615,7 +690,7 @@ class TenantConfig(Event, frozen=True, kw_only=True):
     """Who decided: user@host."""
 
 
-EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, OpsJob, RetrievalServed, TenantConfig)
+EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, OpsJob, RetrievalServed, RetrievalShadowed, TenantConfig)
 __all__ = [
     "EVENTS",
     "Chunk",
@@ -639,7 +714,10 @@ __all__ = [
     "Operation",
     "OpsJob",
     "RetrievalServed",
+    "RetrievalShadowed",
     "RetrievedPassage",
+    "ShadowedAnswer",
+    "ShadowedPassage",
     "TenantConfig",
     "TenantPlacement",
     "TenantStatus",

@@ -9,6 +9,7 @@ from roggia_schemas.errors import InvalidNameError
 DOC_CHANGED = "doc.changed"
 DOC_UPSERTED = "doc.upserted"
 RETRIEVAL_SERVED = "retrieval.served"
+RETRIEVAL_SHADOWED = "retrieval.shadowed"
 OPS_JOB = "ops.job"
 TENANT_CONFIG = "tenant.config"
 INDEX_GENERATION = "index.generation"

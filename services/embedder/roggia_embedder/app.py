@@ -44,7 +44,7 @@ from roggia_embedder.popularity import role as popularity
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, ModelSource, VectorStore
 from roggia_embedder.query.models import Models
 from roggia_embedder.query.publishing import Publisher
-from roggia_embedder.query.role import QueryRole
+from roggia_embedder.query.role import QueryRole, Shadow
 from roggia_embedder.settings import EmbedderOptions, EmbedderSettings, embed_group, upsert_group
 from roggia_embedder.verify import http as verifying
 from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
@@ -123,7 +123,7 @@ class _Parts:
         options = settings.embedder
         own = GenerationModel(uri="", window=options.window)
         baseline = Hosted(options.generation, own, options.chunker_generation)
-        self.view = View(record.rows.values, baseline)
+        self.view = View(record.rows.values, baseline, shadow_filling=settings.query.shadow.filling)
         self.models: Models | None = None
         """Those of the query role, where this process has it."""
 
@@ -265,8 +265,10 @@ def _add_query(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue, mor
     settings, service = parts.settings, parts.service
     options = settings.embedder
     publisher = Publisher(Producer(settings.kafka, "roggia-query"), parts.codec)
-    state = parts.view.state
-    role = QueryRole(catalogue, store, (), publisher, settings.query, canary=parts.view.canary, state=state)
+    view, shadow = parts.view, Shadow(parts.view.shadow, publisher)
+    role = QueryRole(
+        catalogue, store, (), publisher, settings.query, canary=view.canary, state=view.state, shadow=shadow
+    )
     parts.models = role.models
     where = HttpSettings(host=options.query_host, port=options.query_port)
     hosts = hosts_of(options.query_host, settings.query.hosts)

@@ -63,7 +63,26 @@ def canary(rows: Iterable[IndexGeneration], tenant_id: str, domain: str, query: 
     return None
 
 
+def shadow(
+    rows: Iterable[IndexGeneration], tenant_id: str, domain: str, *, filling: bool = False
+) -> IndexGeneration | None:
+    """The generation that searches of a knowledge base are asked of as well, unseen: the newest in SHADOW that holds it
+    (with `filling`, one in FILLING too, which knows a part only); None where there is none."""
+    asked = {GenerationState.SHADOW, *((GenerationState.FILLING,) if filling else ())}
+    found = [row for row in states(rows) if row.state in asked and holds(row.selection, tenant_id, domain)]
+    return found[-1] if found else None
+
+
+def sampled(tenant_id: str, query: str, percent: float) -> bool:
+    """Whether a search is in a sample of `percent`: always or never for the same tenant and query, whichever generation
+    is in the shadow, and independent of who answers as a canary."""
+    return _uniform(f"shadow\0{tenant_id}\0{query}") < percent
+
+
 def _share(generation: int, tenant_id: str, query: str) -> float:
+    return _uniform(f"{generation}\0{tenant_id}\0{query}")
+
+
+def _uniform(text: str) -> float:
     """0 up to, not including, 100."""
-    digest = hashlib.sha256(f"{generation}\0{tenant_id}\0{query}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**64 * _EVERYTHING
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64 * _EVERYTHING

@@ -86,3 +86,36 @@ def test_a_canary_gets_its_share() -> None:
     rows = [row(2, GenerationState.SHADOW, canary=10)]
     picked = sum(generations.canary(rows, "acme", "docs", f"query {n}") == 2 for n in range(20_000))
     assert abs(picked / 200 - 10) < 0.64
+
+
+@given(tables(), st.booleans())
+def test_what_is_in_the_shadow_never_serves(rows: list[IndexGeneration], filling: bool) -> None:
+    """It holds the knowledge base, is in SHADOW (or, where asked, FILLING), the newest that is, and not who serves."""
+    found = generations.shadow(rows, "acme", "docs", filling=filling)
+    states = {GenerationState.SHADOW, *([GenerationState.FILLING] if filling else [])}
+    asked = [r for r in rows if r.state in states and generations.holds(r.selection, "acme", "docs")]
+    assert (found is None) == (not asked)
+    if found is not None:
+        assert found.generation == max(r.generation for r in asked)
+        known = {r.generation for r in rows}
+        assert BASELINE in known or generations.serving(rows, "acme", "docs", BASELINE) != found.generation
+
+
+@given(st.floats(0, 100), st.text(max_size=20))
+def test_a_sample_keeps_its_queries_as_it_grows(percent: float, query: str) -> None:
+    """Always or never for the same question; a larger sample holds the smaller one; 0 is nobody, 100 everybody."""
+    chosen = generations.sampled("acme", query, percent)
+    assert generations.sampled("acme", query, percent) == chosen
+    assert not generations.sampled("acme", query, 0)
+    assert generations.sampled("acme", query, 100)
+    if chosen:
+        assert generations.sampled("acme", query, min(100, percent + 7))
+
+
+def test_a_sample_gets_its_share_whoever_answers_as_a_canary() -> None:
+    """Of 20,000 queries 10 % (±0.64 %); of those that a canary of half answers, the same share (three deviations)."""
+    rows = [row(2, GenerationState.SHADOW, canary=50)]
+    picked = [f"query {n}" for n in range(20_000) if generations.sampled("acme", f"query {n}", 10)]
+    both = sum(generations.canary(rows, "acme", "docs", query) == 2 for query in picked)
+    assert abs(len(picked) / 200 - 10) < 0.64
+    assert abs(both / len(picked) - 0.5) < 3 * 0.5 / len(picked) ** 0.5

@@ -16,7 +16,8 @@ from roggia_operator.evaluation.golden.model import Header, Judged
 from roggia_operator.evaluation.golden.reading import LONGEST_LINE, read
 from roggia_operator.evaluation.golden.words import first_sentence
 from roggia_operator.evaluation.golden.writing import write
-from roggia_operator.evaluation.slices import IDENTIFIER, exact, slices
+from roggia_operator.evaluation.slices import IDENTIFIER, slices
+from roggia_runtime.questions import exact
 
 from tests.support.evaluating import asked, document
 

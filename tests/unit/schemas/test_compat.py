@@ -104,8 +104,9 @@ async def test_registering_sets_levels_first() -> None:
         "tenant.config-value",
         "index.generation-value",
         "doc.popularity-value",
+        "retrieval.shadowed-value",
     ]
-    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14, 16, 18]
+    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]
 
 
 async def test_registering_chosen_topics() -> None:

@@ -51,7 +51,10 @@ def test_no_dlq_of_a_dlq() -> None:
 def test_catalogue_holds_every_topic_its_lane_and_their_dlqs() -> None:
     """What `roggia topics apply` creates for the first generation."""
     replayed = ["doc.changed", "doc.chunked.c1", "doc.embedded.g1"]
-    others = ["doc.upserted", "retrieval.served", "ops.job", "tenant.config", "index.generation", "doc.popularity"]
+    others = [
+        "doc.upserted", "retrieval.served", "ops.job", "tenant.config", "index.generation", "doc.popularity",
+        "retrieval.shadowed",
+    ]  # fmt: skip
     source = [name for topic in replayed for name in (topic, f"{topic}.replay")] + others
     assert [spec.name for spec in topics.catalogue()] == [name for topic in source for name in (topic, f"{topic}.dlq")]
 

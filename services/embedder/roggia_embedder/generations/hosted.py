@@ -50,11 +50,17 @@ def _work(hosted: Hosted) -> tuple[object, ...]:
 
 
 class View:
-    """The table's rows, read at each call, beside the baseline that the settings name. From one event loop."""
+    """The table's rows, read at each call, beside the baseline that the settings name. From one event loop.
 
-    def __init__(self, rows: Callable[[], Iterable[IndexGeneration]], baseline: Hosted) -> None:
+    With `shadow_filling` a generation is asked in the shadow while it is being filled, too.
+    """
+
+    def __init__(
+        self, rows: Callable[[], Iterable[IndexGeneration]], baseline: Hosted, *, shadow_filling: bool = False
+    ) -> None:
         self._rows = rows
         self._baseline = baseline
+        self._shadow_filling = shadow_filling
 
     @property
     def baseline(self) -> int:
@@ -70,6 +76,18 @@ class View:
         """Generations that the query role may be asked for."""
         own = self.baseline
         return {n: one for n, one in self.followed().items() if n == own or one.state in READABLE}
+
+    def queried(self) -> dict[int, Hosted]:
+        """Generations whose models the query role needs: those that it may be asked for, and those in the shadow."""
+        found = self.readable()
+        if self._shadow_filling:
+            found |= {n: one for n, one in self.followed().items() if one.filling}
+        return found
+
+    def shadow(self, tenant_id: str, domain: str) -> int | None:
+        """See `roggia_runtime.generations.shadow`."""
+        found = generations.shadow(self._rows(), tenant_id, domain, filling=self._shadow_filling)
+        return None if found is None else found.generation
 
     def get(self, number: int) -> Hosted | None:
         """One generation in whatever state; None where nobody has heard of it."""

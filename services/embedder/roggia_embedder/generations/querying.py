@@ -70,12 +70,12 @@ class QueryModels:
 
     def health(self) -> list[str]:
         """Models without which somebody's query cannot be answered."""
-        needed = self._view.may_serve() & self._view.readable().keys()
+        needed = self._view.may_serve() & self._view.queried().keys()
         return [f"query: {self._problem(number)}" for number in sorted(needed) if not self._loaded(number)]
 
     def notes(self) -> list[str]:
         """Models of generations that serve nobody, and are missing."""
-        others = self._view.readable().keys() - self._view.may_serve()
+        others = self._view.queried().keys() - self._view.may_serve()
         return [f"query: {self._problem(number)}" for number in sorted(others) if not self._loaded(number)]
 
     def _loaded(self, number: int) -> bool:
@@ -87,19 +87,17 @@ class QueryModels:
 
     def _sort(self) -> None:
         """What is asked now; a generation whose row names another model starts anew."""
-        readable = self._view.readable()
+        queried = self._view.queried()
         kept = {
             number: held
             for number, held in self._held.items()
-            if number in readable
-            and held.hosted.same_work(readable[number])
-            and readable[number].takes(held.fingerprint)
+            if number in queried and held.hosted.same_work(queried[number]) and queried[number].takes(held.fingerprint)
         }
-        fresh = {n: _Held(one, self._backoff()) for n, one in readable.items() if n not in kept}
+        fresh = {n: _Held(one, self._backoff()) for n, one in queried.items() if n not in kept}
         self._held = kept | fresh
         for number, held in self._held.items():
-            if held.hosted != readable[number]:
-                held.hosted, held.again_at = readable[number], 0.0
+            if held.hosted != queried[number]:
+                held.hosted, held.again_at = queried[number], 0.0
 
     def _due(self) -> _Held | None:
         """The next to be loaded: those that may serve come first."""

@@ -73,7 +73,8 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     holds one of them or `*`. With no groups only documents open to the whole tenant are visible. `k` is 1 to `MAX_K`.
 
     `generation` asks one index generation, whichever serves: for evaluation. `exact` compares the query's vector with
-    every passage instead of walking a graph: slow, for measuring what the graph misses.
+    every passage instead of walking a graph: slow, for measuring what the graph misses. Either makes the request a
+    measurement: it is answered, and counts nowhere as something that a user asked.
     """
 
     tenant: str
@@ -85,6 +86,11 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     filters: Filters = Filters()
     generation: int | None = None
     exact: bool = False
+
+    @property
+    def measures(self) -> bool:
+        """Whether this is a measurement, and not what a user asked."""
+        return self.generation is not None or self.exact
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):

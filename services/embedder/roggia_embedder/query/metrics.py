@@ -22,3 +22,29 @@ events_lost = counter(
     "retrieval.served events dropped, by cause: queue_full, publish, shutdown.",
     ["cause"],
 )
+shadow_queries = counter(
+    "roggia_query_shadow_total",
+    "Searches that a generation in the shadow was asked as well, by outcome: ok, empty (no passage), error.",
+    ["outcome"],
+)
+shadow_dropped = counter(
+    "roggia_query_shadow_dropped_total",
+    "Sampled searches that were not asked in the shadow, by cause: busy, concurrency, rate, shutdown, internal.",
+    ["cause"],
+)
+shadow_seconds = histogram(
+    "roggia_query_shadow_seconds",
+    "Time of a search that both generations answered, by side: served (what the user got), shadow.",
+    ["side"],
+)
+shadow_overlap = histogram(
+    "roggia_query_shadow_overlap",
+    "Share of documents that the first ten of both answers have in common. No measure of quality.",
+    buckets=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+)
+shadow_events = counter("roggia_query_shadow_events_total", "retrieval.shadowed events that the brokers acknowledged.")
+shadow_events_lost = counter(
+    "roggia_query_shadow_events_lost_total",
+    "retrieval.shadowed events dropped, by cause: queue_full, publish, shutdown.",
+    ["cause"],
+)

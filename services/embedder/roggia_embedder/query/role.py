@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from roggia_runtime.clock import now_ms
@@ -11,17 +13,28 @@ from starlette.routing import BaseRoute
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
 from roggia_embedder.query import http
 from roggia_embedder.query.collections import State, collections
-from roggia_embedder.query.events import Publish, ServedEvents
+from roggia_embedder.query.events import Publish, PublishShadowed, ServedEvents, ShadowedEvents
 from roggia_embedder.query.models import Models
 from roggia_embedder.query.resolving import Canary, no_canary
 from roggia_embedder.query.search import Searcher
 from roggia_embedder.query.service import QueryLimits, QueryService
 from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.query.shadow.admission import Admission
+from roggia_embedder.query.shadow.shadowing import Record, Shadowing, ShadowOf
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Who is in the shadow of a knowledge base's searches, and where what it answers is told."""
+
+    of: ShadowOf
+    publish: PublishShadowed
 
 
 class QueryRole:
     """Search and answer over one store and the models given, to which more may be added (`models`). The store and the
-    models belong to the caller. `canary` and `state` say what the record of generations says."""
+    models belong to the caller. `canary`, `state` and `shadow` say what the record of generations says; without the
+    last nothing is asked in the shadow."""
 
     def __init__(
         self,
@@ -33,21 +46,28 @@ class QueryRole:
         *,
         canary: Canary = no_canary,
         state: State = lambda _: "",
+        shadow: Shadow | None = None,
     ) -> None:
         self.models = Models(models, max_waiting=settings.max_waiting)
         self._events = ServedEvents(publish, most=settings.events_queue)
         searcher = Searcher(catalogue, store, self.models, now_ms=now_ms, languages=settings.languages, canary=canary)
+        self._shadowed = ShadowedEvents(shadow.publish, most=settings.events_queue) if shadow else None
+        self._shadowing: Shadowing | None = None
+        if shadow is not None and self._shadowed is not None:
+            self._shadowing = self._shadow(searcher, self._shadowed, settings, Record(shadow.of, state))
         self.service = QueryService(
             searcher,
             self._events,
             limits=QueryLimits(deadline_s=settings.deadline_s, threshold=settings.threshold),
             with_text=settings.tenants_with_query_text,
+            shadow=self._shadowing,
         )
         self.routes: Sequence[BaseRoute] = http.routes(self.service, partial(collections, store, catalogue, state))
 
     async def start(self) -> None:
         """Load the models and begin publishing what is served. Does not wait for Kafka: search works without it."""
-        self._events.start()
+        for queue in self._queues():
+            queue.start()
         await self.models.start()
 
     def health(self) -> list[str]:
@@ -56,5 +76,14 @@ class QueryRole:
 
     async def stop(self) -> None:
         """After the last request: publish what waits, briefly, and end the encoding threads."""
-        await self._events.close()
+        if self._shadowing is not None:
+            await self._shadowing.close()
+        await asyncio.gather(*(queue.close() for queue in self._queues()))
         await self.models.close()
+
+    def _queues(self) -> list[ServedEvents | ShadowedEvents]:
+        return [self._events, *([self._shadowed] if self._shadowed is not None else [])]
+
+    def _shadow(self, searcher: Searcher, events: ShadowedEvents, settings: QuerySettings, record: Record) -> Shadowing:
+        admission = Admission(settings.shadow, lambda: self.service.in_flight())  # noqa: PLW0108 - the service comes later
+        return Shadowing(searcher, events, settings.shadow, admission, record, settings.tenants_with_query_text)

@@ -17,6 +17,8 @@ from roggia_embedder.query import answer, api
 from roggia_embedder.query.errors import TimedOutError
 from roggia_embedder.query.events import ServedEvents, served
 from roggia_embedder.query.search import Found, Searcher
+from roggia_embedder.query.shadow.comparing import Answered, Sampled
+from roggia_embedder.query.shadow.shadowing import Shadowing, elapsed_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,16 @@ class QueryLimits:
     threshold: float = 0.45
 
 
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search that is done: when its request came, and how long the search alone took."""
+
+    request: api.SearchRequest
+    found: Found
+    started: float
+    took_ms: float
+
+
 class _Served(TypedDict):
     query_id: str
     generation: int
@@ -37,7 +49,8 @@ class _Served(TypedDict):
 
 
 class QueryService:
-    """Search and ask over one searcher. `with_text` names the tenants whose query text may enter events."""
+    """Search and ask over one searcher. `with_text` names the tenants whose query text may enter events. `shadow` is
+    offered every answer."""
 
     def __init__(
         self,
@@ -46,35 +59,55 @@ class QueryService:
         *,
         limits: QueryLimits = QueryLimits(),
         with_text: Collection[str] = (),
+        shadow: Shadowing | None = None,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._searcher = searcher
         self._events = events
         self._limits = limits
         self._with_text = frozenset(with_text)
+        self._shadow = shadow
         self._clock_ms = clock_ms
+        self._in_flight = 0
+
+    def in_flight(self) -> int:
+        """Requests that are being answered now."""
+        return self._in_flight
 
     async def search(self, request: api.SearchRequest, parent: Headers = ()) -> api.SearchResponse:
         """Passages for a checked request. `parent` names the client's trace. Raises `QueryError`."""
-        started = time.perf_counter()
-        async with _deadline(self._limits.deadline_s):
-            found = await self._searcher.search(request)
-        return api.SearchResponse(**self._report(request, found, started, parent), results=found.passages)
+        async with self._answering():
+            search = await self._search(request)
+        return api.SearchResponse(**self._report(search, parent), results=search.found.passages)
 
     async def ask(self, request: api.SearchRequest, parent: Headers = ()) -> api.AskResponse:
         """An extractive answer to a checked request. `parent` names the client's trace. Raises `QueryError`."""
-        started = time.perf_counter()
-        async with _deadline(self._limits.deadline_s):
-            found = await self._searcher.search(request)
+        async with self._answering():
+            search = await self._search(request)
+            found = search.found
             draft = await self._draft(request.query, found)
         return api.AskResponse(
-            **self._report(request, found, started, parent),
+            **self._report(search, parent),
             answer=draft.text,
             found=bool(draft.cited),
             relevance=draft.relevance,
             threshold=self._limits.threshold,
             citations=tuple(_citation(n, found.passages[i]) for n, i in enumerate(draft.cited, start=1)),
         )
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        self._in_flight += 1
+        try:
+            async with _deadline(self._limits.deadline_s):
+                yield
+        finally:
+            self._in_flight -= 1
+
+    async def _search(self, request: api.SearchRequest) -> _Search:
+        started = time.perf_counter()
+        found = await self._searcher.search(request)
+        return _Search(request, found, started, elapsed_ms(started))
 
     async def _draft(self, question: str, found: Found) -> answer.Draft:
         model = self._searcher.model(found.binding)
@@ -87,26 +120,33 @@ class QueryService:
         rows = await model.encode_sentences([sentence.text for sentence in pool])
         return answer.compose(pool, vector, rows, self._limits.threshold)
 
-    def _report(self, request: api.SearchRequest, found: Found, started: float, parent: Headers) -> _Served:
+    def _report(self, search: _Search, parent: Headers) -> _Served:
+        found = search.found
         facts = _Served(
             query_id=uuid7(),
             generation=found.binding.generation,
             collection=found.binding.collection,
             model=found.binding.model,
-            latency_ms=round((time.perf_counter() - started) * 1_000, 3),
+            latency_ms=elapsed_ms(search.started),
         )
-        self._events.offer(
-            served(
-                request,
-                found,
-                query_id=facts["query_id"],
-                now_ms=self._clock_ms(),
-                latency_ms=facts["latency_ms"],
-                with_text=self._with_text,
-            ),
-            parent,
-        )
+        if not search.request.measures:
+            self._tell(search, facts, parent)
         return facts
+
+    def _tell(self, search: _Search, facts: _Served, parent: Headers) -> None:
+        """The log, and the shadow. Of measurements neither hears: what nobody asked for must not count as popular."""
+        event = served(
+            search.request,
+            search.found,
+            query_id=facts["query_id"],
+            now_ms=self._clock_ms(),
+            latency_ms=facts["latency_ms"],
+            with_text=self._with_text,
+        )
+        self._events.offer(event, parent)
+        if self._shadow is not None:
+            answered = Answered(facts["generation"], search.took_ms, search.found)
+            self._shadow.offer(Sampled(search.request, facts["query_id"], answered), parent)
 
 
 @asynccontextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from roggia_embedder.query.shadow.settings import ShadowSettings
+
 
 class QuerySettings(BaseModel):
     """What an operator may change about answering."""
@@ -28,14 +30,19 @@ class QuerySettings(BaseModel):
         description="ISO 639-1 codes whose stems a query without a language filter is tried in",
     )
     tenants_with_query_text: frozenset[str] = Field(
-        default=frozenset(), description="tenants that agreed to have their queries' text in retrieval.served"
+        default=frozenset(),
+        description="tenants that agreed to have their queries' text in retrieval.served and retrieval.shadowed",
     )
     events_queue: int = Field(
         default=1_000,
         ge=1,
         le=1_000_000,
-        description="retrieval.served events that may wait for Kafka; more are dropped",
+        description="events of each kind (retrieval.served, retrieval.shadowed) that may wait for Kafka; more are "
+        "dropped",
     )
     max_waiting: int = Field(
         default=256, ge=1, description="requests that may wait for the model; more are refused with 503"
+    )
+    shadow: ShadowSettings = Field(
+        default_factory=ShadowSettings, description="what a generation in the shadow is asked"
     )

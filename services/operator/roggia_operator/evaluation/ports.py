@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from roggia_schemas.events import RetrievalShadowed
 
 from roggia_operator.evaluation.corpus.documents import Document
 from roggia_operator.evaluation.golden.clicks import Served
@@ -78,4 +80,30 @@ class ServedLog(Protocol):
 
     async def searches(self) -> Mapping[str, Served]:
         """Searches that were recorded with their text, by query id."""
+        ...
+
+
+class ShadowedLog(Protocol):
+    """`retrieval.shadowed`. Raises `UnavailableError` and `AdminError`."""
+
+    def events(self) -> AsyncIterator[RetrievalShadowed]:
+        """What is kept of it; records that cannot be read are left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run to be kept where models are registered: numbers, words, and files by name. It is no gate's report."""
+
+    title: str
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
+    metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    files: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+class Runs(Protocol):
+    """Who keeps runs. Blocks. Raises `ModelRegistryUnavailableError` and `ModelRegistryError`."""
+
+    def file(self, run: Run) -> str:
+        """Keep a run; return its id."""
         ...

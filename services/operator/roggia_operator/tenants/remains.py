@@ -62,6 +62,7 @@ _EVENTS = {
     "doc.embedded": "chunks with text and vectors",
     "doc.upserted": "document ids, counts and times",
     "retrieval.served": "document ids and scores; query texts where the tenant opted in",
+    "retrieval.shadowed": "document ids, hashes of queries; query texts where the tenant opted in",
 }
 _ELSEWHERE = (
     Remains("tenant.config, ops.job", "the tenant's name, its settings, this job", "no end", "to say what was done"),

@@ -1,4 +1,4 @@
-"""`roggia eval`: golden sets, corpus manifests, evaluations of index generations, watches over drift."""
+"""`roggia eval`: golden sets, corpus manifests, evaluations of index generations, the shadow, watches over drift."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from roggia_operator.evaluation.report.model import Report, encode
 from roggia_operator.evaluation.running import Wanted
 from roggia_operator.evaluation.verdict import GateSettings, Verdict
 
-from roggia.cli import eval_drift, eval_golden, options
+from roggia.cli import eval_drift, eval_golden, eval_shadow, options
 from roggia.cli.eval_views import now, show, show_triggers
 from roggia.cli.output import emit, say
 from roggia.connection import Named, resolve
@@ -27,12 +27,15 @@ from roggia.errors import StandaloneError
 
 INCONCLUSIVE = 9
 """Exit status of an evaluation that shows neither: more questions, or a probe, are needed."""
-app = typer.Typer(no_args_is_help=True, help="Is a generation as good as another? Golden sets, the gate, drift.")
+app = typer.Typer(
+    no_args_is_help=True, help="Is a generation as good as another? Golden sets, the gate, the shadow, drift."
+)
 app.command("known-items")(eval_golden.known_items)
 app.command("clicks")(eval_golden.clicks)
 app.command("check")(eval_golden.check)
 app.command("manifest")(eval_golden.manifest)
 app.command("drift")(eval_drift.drift)
+app.command("shadow")(eval_shadow.shadow)
 
 
 @app.command("run")

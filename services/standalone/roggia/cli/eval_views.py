@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from rich.markup import escape
 from roggia_operator.evaluation.drift.trigger import Trigger
 from roggia_operator.evaluation.report.model import Check, Report
+from roggia_operator.evaluation.shadow.model import ShadowReport
 from roggia_operator.evaluation.verdict import Compared
 
 from roggia.cli.output import counted, folding, out
@@ -42,6 +43,32 @@ def show_triggers(found: Iterable[Trigger]) -> None:
     """One line a watch: PLAN is a reason to plan a generation."""
     for one in found:
         out.print(f"{'PLAN' if one.fired else 'quiet'}  {one.reason}", markup=False)
+
+
+def show_shadow(report: ShadowReport) -> None:
+    """What changes, by slice; then alarms. No verdict: there is none."""
+    between, whole = report.between, report.whole
+    out.print(
+        f"generation {between.generation} beside {between.against}: {counted(whole.queries, 'question')}, "
+        f"{between.source}",
+        markup=False,
+    )
+    table = folding("slice", "questions", "overlap", "rbo", "same first", "nothing old", "new", "p95 old", "new")
+    for one in report.slices:
+        agree = [_number(value) for value in (one.overlap, one.rbo, one.same_first)]
+        empty, p95 = ([f"{x:.1%}" for x in one.empty], [f"{x * 1000:.0f} ms" for x in one.p95_s])
+        table.add_row(escape(one.slice), str(one.queries), *agree, *empty, *p95)
+    out.print(table)
+    for code, pair in report.codes.items():
+        out.print(f"  no answer, {code}: {pair.old:.0f} and {pair.new:.0f}", markup=False)
+    for alarm in report.alarms:
+        out.print(f"  alarm {alarm.name} {alarm.value:.3f}: {alarm.message}", markup=False)
+    if between.note:
+        out.print(f"  {between.note}", markup=False)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _compared(found: Iterable[Compared]) -> None:

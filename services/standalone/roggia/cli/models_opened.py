@@ -23,5 +23,9 @@ ModelsUri: TypeAlias = Annotated[
 def opened(uri: str, data: Path | None) -> tuple[MlflowRegistry, ModelsOptions]:
     """The registry that is named, else the environment's, else the embedded stack's file; and the room's settings."""
     settings = load(ModelsOptions)
-    named = uri or os.environ.get(VARIABLE, "") or f"sqlite:///{data_directory(data).registry_file}"
-    return MlflowRegistry(named), settings
+    return MlflowRegistry(address(uri, data)), settings
+
+
+def address(uri: str, data: Path | None) -> str:
+    """The address of that registry."""
+    return uri or os.environ.get(VARIABLE, "") or f"sqlite:///{data_directory(data).registry_file}"

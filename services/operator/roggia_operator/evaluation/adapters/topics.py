@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
@@ -11,7 +12,7 @@ from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
-from roggia_schemas.events import DocChunked, RetrievalServed
+from roggia_schemas.events import DocChunked, RetrievalServed, RetrievalShadowed
 
 from roggia_operator.errors import SelectionError
 from roggia_operator.evaluation.corpus.documents import Document, document
@@ -79,6 +80,20 @@ class KafkaServed:
             return await self._codec.decode(RetrievalServed, record)
         except SchemasError:
             return None
+
+
+class KafkaShadowed:
+    """A `ShadowedLog`."""
+
+    def __init__(self, settings: KafkaSettings, codec: EventCodec) -> None:
+        self._settings, self._codec = settings, codec
+
+    async def events(self) -> AsyncIterator[RetrievalShadowed]:
+        """See `ShadowedLog`."""
+        ends = await _ends(self._settings, topics.RETRIEVAL_SHADOWED)
+        async for record in _read(self._settings, topics.RETRIEVAL_SHADOWED, ends):
+            with suppress(SchemasError):
+                yield await self._codec.decode(RetrievalShadowed, record)
 
 
 async def _ends(settings: KafkaSettings, topic: str) -> dict[int, int]:

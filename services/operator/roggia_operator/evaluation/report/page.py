@@ -15,10 +15,11 @@ _WORST = 20
 
 def page(report: Report) -> str:
     """The page. Questions appear by their ids alone, as in the report."""
-    return _environment().get_template("report.html").render(report=report, **_shown(report))
+    return environment().get_template("report.html").render(report=report, **_shown(report))
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What renders the pages of reports."""
     made = Environment(
         loader=PackageLoader("roggia_operator.evaluation.report"),
         autoescape=True,
@@ -28,6 +29,8 @@ def _environment() -> Environment:
     )
     made.filters["signed"] = lambda value: f"{value:+.3f}"
     made.filters["share"] = lambda value: f"{value:.3f}"
+    made.filters["maybe"] = lambda value: "–" if value is None else f"{value:.3f}"
+    made.filters["portion"] = lambda value: "–" if value is None else f"{value:.1%}"
     made.filters["ms"] = lambda seconds: f"{seconds * 1000:.0f} ms"
     return made
 

@@ -59,6 +59,11 @@ def path(points: Sequence[tuple[float, float]], kind: str) -> Markup:
     return Markup('<path d="{}" class="{}"/>').format(steps, kind)
 
 
+def disc(x: float, y: float, kind: str) -> Markup:
+    """A small disc, or a ring, by its class."""
+    return Markup('<circle cx="{}" cy="{}" r="5" class="{}"/>').format(_one(x), _one(y), kind)
+
+
 def mark(x: float, y: float, verdict: str) -> Markup:
     """A verdict's mark, told apart by shape, not by colour alone: a disc passes, a cross fails, a ring is open."""
     if verdict == "fail":

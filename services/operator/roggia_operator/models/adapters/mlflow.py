@@ -66,7 +66,7 @@ class MlflowRegistry:
         client = self._at.client
         with speaking(draft.name):
             self._same_kind(draft)
-            run = client.create_run(self._experiment(), run_name=draft.name, tags=_run_tags(draft))
+            run = client.create_run(experiment(self._at, EXPERIMENT), run_name=draft.name, tags=_run_tags(draft))
             run_id, ended = str(run.info.run_id), "FAILED"
             try:
                 self._log(run_id, draft)
@@ -118,7 +118,7 @@ class MlflowRegistry:
         client = self._at.client
         with speaking(report.name):
             title = f"gate of {report.name}/{report.version}"
-            run = client.create_run(self._experiment(), run_name=title, tags=tags.of_report(report))
+            run = client.create_run(experiment(self._at, EXPERIMENT), run_name=title, tags=tags.of_report(report))
             run_id = str(run.info.run_id)
             for name, value in evidence.metrics.items():
                 client.log_metric(run_id, metric_name(name), value)
@@ -161,15 +161,6 @@ class MlflowRegistry:
                     f"{draft.name}: is of kind {there}, not {draft.ref.kind.value}; register it under another name"
                 )
 
-    def _experiment(self) -> str:
-        client = self._at.client
-        if found := client.get_experiment_by_name(EXPERIMENT):
-            return str(found.experiment_id)
-        # MLflow's default place beside a SQLite file is ./mlruns of whoever asks.
-        file = self._at.file
-        place = None if file is None else (file.absolute().parent / "artifacts").as_uri()
-        return str(client.create_experiment(EXPERIMENT, artifact_location=place))
-
     def _log(self, run_id: str, draft: Draft) -> None:
         client = self._at.client
         for name, value in draft.metrics.items():
@@ -191,6 +182,15 @@ class MlflowRegistry:
         client.set_registered_model_tag(draft.name, tags.KIND, draft.ref.kind.value)
         if draft.selection:
             client.set_registered_model_tag(draft.name, tags.SELECTION, ",".join(draft.selection))
+
+
+def experiment(at: MlflowConnection, name: str) -> str:
+    """Id of an experiment, made where it is missing."""
+    if found := at.client.get_experiment_by_name(name):
+        return str(found.experiment_id)
+    # MLflow's default place beside a SQLite file is ./mlruns of whoever asks.
+    place = None if at.file is None else (at.file.absolute().parent / "artifacts").as_uri()
+    return str(at.client.create_experiment(name, artifact_location=place))
 
 
 def metric_name(name: str) -> str:
