@@ -23,7 +23,7 @@ from roggia_operator.dlq.runner import RedriveRunner
 from roggia_operator.generations import building
 from roggia_operator.generations.adapters.report_files import ReportFiles
 from roggia_operator.generations.client import GenerationClient
-from roggia_operator.generations.waiting import unhurried
+from roggia_operator.generations.waiting import aside, unhurried
 from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.jobs.running import Runner
 from roggia_operator.lag.monitor import Monitor
@@ -47,8 +47,11 @@ def build(settings: OperatorSettings) -> Service:
     """The service, not yet started."""
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     options = settings.operator
-    monitor = Monitor(settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s)
     records = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
+    monitor = Monitor(
+        settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s,
+        aside=lambda: aside(records.rows.values()),
+    )  # fmt: skip
     client = GenerationClient(settings.kafka, codec)
     registered = models.build(settings.models, RecordStandings(records), RecordWishes(client))
     service = Service(NAME, settings, routes=[*lag_routes(monitor), *registered.routes])
