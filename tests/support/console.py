@@ -85,7 +85,7 @@ class FakeLooking:
             ),
             Hop("upsert", "roggia.upsert.g1", "doc.embedded.g1", "STALL", 17, 140.0, 41.0, 0.0, None, 0, 2),
         )
-        return Pipeline(hops, Freshness(300, 2.1, 18.4, NOW - 3_000, 30.0), ("the registry does not answer",))
+        return Pipeline(hops, Freshness(300, 2.1, 18.4, NOW - 3_000, 30.0), ("the registry does not answer",), 130)
 
     async def partitions(self) -> Sequence[PartitionRow]:
         """See `Looking`."""

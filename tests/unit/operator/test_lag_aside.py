@@ -128,5 +128,7 @@ def test_the_console_shows_it_the_same_way() -> None:
     )
     history.add(Measurement(0, parts, {part.group: GroupState("Stable", 1) for part in parts}))
     seen = Snapshot(history.report(aside([FILLING])), Recent().summary(), "")
-    hops = picture.pipeline(seen, {}, 30.0).hops
+    shown = picture.pipeline(seen, {"embed": 3}, 30.0)
+    hops = shown.hops
+    assert shown.dead_letters == 3, "generations share what they read: its letters are counted once"
     assert [(hop.group, hop.aside) for hop in hops] == [("roggia.embed.g1", ""), ("roggia.embed.g2", "FILLING 43 %")]

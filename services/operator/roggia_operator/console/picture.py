@@ -27,7 +27,7 @@ def pipeline(seen: Snapshot, dead_letters: Mapping[str, int], objective_s: float
         f"{hop.group} has committed nothing: is the service running?" for hop in hops if hop.status == "UNKNOWN"
     ]
     fresh = Freshness(live.documents, live.p50_s, live.p95_s, live.last_indexed_at, objective_s)
-    return Pipeline(hops, fresh, tuple(problems))
+    return Pipeline(hops, fresh, tuple(problems), sum(dead_letters.values()))
 
 
 def partitions(report: LagReport | None) -> list[PartitionRow]:

@@ -40,11 +40,13 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The whole picture. `problems` says in words what could not be read."""
+    """The whole picture. `problems` says in words what could not be read. `dead_letters` are the open ones of all
+    stages; hops of one stage show the same ones, since generations share what they read."""
 
     hops: tuple[Hop, ...]
     freshness: Freshness
     problems: tuple[str, ...] = ()
+    dead_letters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
