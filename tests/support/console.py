@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from roggia_operator.console.generation_views import BaseRow, GenerationRow, Generations, MoveRow
 from roggia_operator.console.views import (
     CollectionRow,
     Freshness,
@@ -42,6 +43,23 @@ def job(job_id: str = "replay-20251124-101500-1a2b", status: str = "RUNNING", wi
     )  # fmt: skip
 
 
+def generation(number: int, state: str) -> GenerationRow:
+    """A generation that others named and moved."""
+    report = "0f3c1f2f7f8d4e0a9b1c2d3e4f5a6b7c"
+    moves = (
+        MoveRow(NOW - 40_000, "FILLING", state, "models", f"alias candidate of emb/{number} {HOSTILE}",
+                {"report": report, f"parity g{number}": "2 documents, 4 points, exact"}),
+        MoveRow(NOW - 90_000, "", "PLANNED", HOSTILE, "", {}),
+    )  # fmt: skip
+    return GenerationRow(
+        number=number, state=state, message=f"waits: g{number} is compared with the log {HOSTILE}",
+        model=f"models:/{HOSTILE}/{number}", fingerprint="emb@0123456789abcdef;dim=384;pool=mean;window=512",
+        dimension=384, selection=("acme/handbook", "globex/*"), done=86_000, offsets=200_000, rate=212.0, left_s=540.0,
+        limit=250.0, canary=5.0 if state == "SHADOW" else 0.0, wish="SERVE", answered=state != "SHADOW",
+        by=HOSTILE, why=HOSTILE, report=report, override=HOSTILE, history=moves,
+    )  # fmt: skip
+
+
 @dataclass
 class FakeLooking:
     """Answers the same every time; `down` makes it raise."""
@@ -62,6 +80,9 @@ class FakeLooking:
         hops = (
             Hop("ingest", "roggia.ingest", "doc.changed", "OK", 0, 0.0, 12.4, 12.4, None, 3_120, 128),
             Hop("embed", "roggia.embed.g1", "doc.chunked.c1", "WARN", 1_482, 21.3, 96.0, 41.0, 780.0, 0, 0),
+            Hop(
+                "embed", "roggia.embed.g2", "doc.chunked.c1", "OK", 30_120, 9e6, 0.0, 88.0, 340.0, 0, 0, "FILLING 43 %"
+            ),
             Hop("upsert", "roggia.upsert.g1", "doc.embedded.g1", "STALL", 17, 140.0, 41.0, 0.0, None, 0, 2),
         )
         fresh = Freshness(300, 2.1, 18.4, NOW - 3_000, 30.0, 140.0, oldest_exact=False)
@@ -109,6 +130,21 @@ class FakeLooking:
             return []
         model = "all-MiniLM-L6-v2/1f6f…/w512/mean/d384/fp32"
         return [CollectionRow("kb_acme_handbook__g1", "kb_acme_handbook", 1, model, 384, 50_007)]
+
+    async def generations(self) -> Generations:
+        """See `Looking`."""
+        self._up()
+        baseline = GenerationRow(
+            number=1, state="LIVE", message="baseline", model="as the embedder's settings say", baseline=True,
+            serves=("every knowledge base that no selection names",), points=50_007, wish="SERVE",
+        )  # fmt: skip
+        if self.idle:
+            return Generations((baseline,), (BaseRow("every knowledge base that no selection names", 1),), "")
+        return Generations(
+            (generation(4, "FILLING"), generation(3, "SHADOW"), baseline, generation(2, "RETIRED")),
+            (BaseRow("acme/handbook", 1, 1), BaseRow("globex/kb", 3, 1), BaseRow("every other", 1)),
+            "the index at http://127.0.0.1:7080 does not answer",
+        )
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
@@ -86,19 +86,22 @@ class PlayedIndex:
 class GenerationFleet:
     """One operator, and the test in the place of everybody else."""
 
-    def __init__(self, broker: Broker, index: PlayedIndex, data: Path) -> None:
+    def __init__(self, broker: Broker, index: PlayedIndex, data: Path, environment: Mapping[str, str]) -> None:
         data.mkdir(parents=True, exist_ok=True)
         self.broker, self.index, self.reports = broker, index, data / "reports"
         self.reports.mkdir()
         self.kafka: KafkaSettings = settings(broker.bootstrap)
+        self.console = free_port()
         self.operator = Operator(
             broker, data / "operator.log",
             ROGGIA_OPERATOR_CONSOLE_INDEX_URL=index.url,
+            ROGGIA_OPERATOR_CONSOLE_PORT=str(self.console),
             ROGGIA_OPERATOR_GENERATIONS_REPORTS=str(self.reports),
             ROGGIA_OPERATOR_GENERATIONS_METRICS_URLS=index.url,
             ROGGIA_OPERATOR_GENERATIONS_GRACE_S="0",
             ROGGIA_OPERATOR_GENERATIONS_AGAIN_S="0.3",
             ROGGIA_OPERATOR_GENERATIONS_TICK_S="0.2",
+            **environment,
         )  # fmt: skip
 
     def report(self, name: str, generation: int, verdict: str = "pass") -> str:
@@ -144,12 +147,12 @@ class GenerationFleet:
 
 
 @asynccontextmanager
-async def generations(data: Path) -> AsyncIterator[tuple[GenerationFleet, GenerationClient]]:
-    """A broker, its topics, an operator, a client."""
+async def generations(data: Path, **environment: str) -> AsyncIterator[tuple[GenerationFleet, GenerationClient]]:
+    """A broker, its topics, an operator with these settings besides, a client."""
     broker = devstack_broker(data / "broker", **DEVSTACK_ENV)
     await asyncio.to_thread(broker.start)
     async with PlayedIndex() as index:
-        fleet = GenerationFleet(broker, index, data)
+        fleet = GenerationFleet(broker, index, data, environment)
         await apply_topics(fleet.kafka)
         await asyncio.to_thread(fleet.operator.start)
         try:

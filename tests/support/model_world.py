@@ -14,7 +14,7 @@ from roggia_operator.models.evidence import missing
 from roggia_operator.models.generations import BY, Standing, State, Wish, WishKind, live
 from roggia_operator.models.looking import look
 from roggia_operator.models.reconciling import Outcome, reconcile
-from roggia_operator.models.values import Draft, Evidence, ModelVersion, Report, Verdict
+from roggia_operator.models.values import CHAMPION, Draft, Evidence, ModelVersion, Report, Verdict
 from roggia_runtime.errors import ModelRegistryError, UnknownModelError
 
 from tests.support.models import FakeModelRegistry, embedder
@@ -24,14 +24,18 @@ BASELINE = "baseline@0000000000000000"
 
 @dataclass
 class World:
-    """Everything that takes part. `now` is the controller's clock, the registry has its own: both only grow."""
+    """Everything that takes part. `held_up`: cutovers wait, as they do while an index cannot be compared with the log.
+    `served` notes each cutover, and what it lacked: of its evidence, or of a champion at the last look."""
 
     registry: FakeModelRegistry = field(default_factory=FakeModelRegistry)
     rows: dict[int, Standing] = field(default_factory=dict)
     served: list[tuple[int, list[str]]] = field(default_factory=list)
     logged: int = 0
     answered: set[tuple[int, str, str]] = field(default_factory=set)
+    held_up: bool = False
+    champions: set[tuple[str, int]] = field(default_factory=set)
     lacking: Callable[[Wish], list[str]] = field(init=False)
+    _pending: dict[int, Wish] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.lacking = lambda wish: missing(self.version(wish.name, wish.version), self._report(wish))
@@ -66,7 +70,9 @@ class World:
 
     def look(self) -> Outcome:
         """One look of the reconciler, carried out."""
-        outcome = reconcile(look(self.registry), self.standings)
+        seen = look(self.registry)
+        self.champions = {(one.name, one.aliases[CHAMPION]) for one in seen if CHAMPION in one.aliases}
+        outcome = reconcile(seen, self.standings)
         for wish in outcome.wishes:
             self.take(wish)
         for alias in outcome.aliases:
@@ -78,25 +84,34 @@ class World:
 
     def take(self, wish: Wish) -> None:
         """What the controller does with a wish."""
-        if wish.kind is WishKind.FILL:
+        if wish.kind is WishKind.FILL and not wish.generation:
             self._plan(wish)
             return
         row = self.rows[wish.generation]
+        row = self.rows[wish.generation] = replace(row, wish=wish.kind, wished_by=wish.by, report=wish.report)
+        self._pending.pop(wish.generation, None)
         if wish.kind is WishKind.SERVE:
-            # The very wish that was carried out and undone is not carried out again.
-            if (wish.generation, wish.why, wish.report) in self.answered:
-                return
-            self.answered.add((wish.generation, wish.why, wish.report))
             assert row.state in (State.SHADOW, State.LIVE, State.ROLLED_BACK), f"SERVE of one in {row.state}"
-            top = max(one.cutover for one in self.standings)
-            self.served.append((row.generation, self.lacking(wish)))
-            self._move(row, State.LIVE, cutover=top + 1, wish=wish.kind)
+            self._pending[wish.generation] = wish
         elif wish.kind is WishKind.ROLL_BACK:
             assert row.state is State.LIVE, f"ROLL_BACK of one in {row.state}"
-            self._move(row, State.ROLLED_BACK, wish=wish.kind)
+            self._move(row, State.ROLLED_BACK)
+        self._cut_over()
+
+    def _cut_over(self) -> None:
+        while self._pending and not self.held_up:
+            number, wish = self._pending.popitem()
+            mark = (number, wish.why, wish.report)
+            # The very wish that was carried out and undone is not carried out again.
+            if mark not in self.answered:
+                self.answered.add(mark)
+                asked = wish.by != BY or (wish.name, wish.version) in self.champions
+                self.served.append((number, self.lacking(wish) + ([] if asked else ["nobody asks for it any more"])))
+                self._move(self.rows[number], State.LIVE, cutover=max(one.cutover for one in self.standings) + 1)
 
     def advance(self) -> None:
-        """Every generation under way comes one state further."""
+        """Every generation under way comes one state further, and cutovers that waited are made, unless held up."""
+        self._cut_over()
         for row in self.standings:
             further = {State.PLANNED: State.FILLING, State.FILLING: State.SHADOW}.get(row.state)
             if further:
@@ -133,7 +148,8 @@ class World:
         number = max(self.rows) + 1
         self.rows[number] = Standing(
             generation=number, state=State.PLANNED, model=wish.name, version=wish.version,
-            fingerprint=wish.ref.fingerprint, selection=wish.selection, wish=wish.kind, moved_by=wish.by,
+            fingerprint=wish.ref.fingerprint, selection=wish.selection, wish=wish.kind, wished_by=wish.by,
+            moved_by=wish.by,
         )  # fmt: skip
 
     def _move(self, row: Standing, state: State, by: str = BY, **more: object) -> None:

@@ -24,10 +24,12 @@ from roggia_runtime.errors import ModelRegistryError, ModelRegistryUnavailableEr
 
 
 class FakeModelRegistry:
-    """A `ModelRegistry` in memory. `down` makes every call fail, as a server that does not answer."""
+    """A `ModelRegistry` in memory. `down` makes every call fail, as a server that does not answer. Of the models in
+    `unreadable` some version's tags make no sense."""
 
     def __init__(self) -> None:
         self.down = False
+        self.unreadable: set[str] = set()
         self._models: dict[str, Model] = {}
         self._versions: dict[str, dict[int, ModelVersion]] = {}
         self._drafts: dict[tuple[str, int], Draft] = {}
@@ -41,6 +43,8 @@ class FakeModelRegistry:
 
     def versions(self, name: str) -> Sequence[ModelVersion]:
         self._model(name)
+        if name in self.unreadable:
+            raise ModelRegistryError(f"models:/{name}/2: tag roggia.window: 'x' is not a number; log the version again")
         return [one for _, one in sorted(self._versions[name].items())]
 
     def register(self, draft: Draft) -> ModelVersion:

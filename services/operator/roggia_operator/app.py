@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from functools import partial
 
+from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.leadership import Leader
 from roggia_runtime.service import Service
@@ -16,6 +17,7 @@ from roggia_operator.console.app import application
 from roggia_operator.console.index import Index
 from roggia_operator.console.live import Live
 from roggia_operator.console.live_actions import LiveActions
+from roggia_operator.console.live_generations import GenerationActions
 from roggia_operator.console.live_jobs import JobActions
 from roggia_operator.console.live_letters import LetterActions
 from roggia_operator.console.role import add_console
@@ -23,7 +25,8 @@ from roggia_operator.dlq.runner import RedriveRunner
 from roggia_operator.generations import building
 from roggia_operator.generations.adapters.report_files import ReportFiles
 from roggia_operator.generations.client import GenerationClient
-from roggia_operator.generations.waiting import unhurried
+from roggia_operator.generations.foretelling import with_baseline
+from roggia_operator.generations.waiting import aside, unhurried
 from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.jobs.running import Runner
 from roggia_operator.lag.monitor import Monitor
@@ -47,10 +50,14 @@ def build(settings: OperatorSettings) -> Service:
     """The service, not yet started."""
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     options = settings.operator
-    monitor = Monitor(settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s)
     records = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
-    client = GenerationClient(settings.kafka, codec)
-    registered = models.build(settings.models, RecordStandings(records), RecordWishes(client))
+    monitor = Monitor(
+        settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s,
+        aside=lambda: aside(records.rows.values()),
+    )  # fmt: skip
+    baseline = settings.generations.baseline
+    client = GenerationClient(settings.kafka, codec, baseline)
+    registered = models.build(settings.models, RecordStandings(records, baseline), RecordWishes(client))
     service = Service(NAME, settings, routes=[*lag_routes(monitor), *registered.routes])
     service.on_start(codec.start, records.start)
     service.on_stop(codec.stop, client.stop)
@@ -59,8 +66,15 @@ def build(settings: OperatorSettings) -> Service:
     service.add(monitor, records, jobs(settings, codec, lambda: unhurried(records.rows.values())), generations)
     service.add(registered.poller)
     records.tell(lambda *_: registered.poller.wake())
-    looking = Live(settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s)
-    actions = LiveActions(JobActions(settings.kafka, codec), LetterActions(settings.kafka, codec))
+    looking = Live(
+        settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s,
+        lambda: with_baseline(records.rows.values(), baseline, now_ms()), baseline,
+    )  # fmt: skip
+    actions = LiveActions(
+        JobActions(settings.kafka, codec),
+        LetterActions(settings.kafka, codec),
+        GenerationActions(client, settings.generations.rules),
+    )
     add_console(service, application(looking, actions, settings.console.access), settings.console)
     return service
 

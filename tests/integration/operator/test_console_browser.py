@@ -15,7 +15,8 @@ from tests.support.console import FakeActions, FakeLooking
 TOKEN = "a-token-of-some-length"
 PAGES = (
     "/", "/topics", "/topics/doc.changed", "/dead-letters", "/dead-letters/doc.changed.dlq/2:17", "/jobs",
-    "/jobs/replay-20251124-101500-1a2b", "/collections", "/session", "/nothing-here",
+    "/jobs/replay-20251124-101500-1a2b", "/collections", "/generations", "/generations/3", "/generations/4", "/session",
+    "/nothing-here",
 )  # fmt: skip
 WIDE, PHONE = (1280, 800), (390, 844)
 CONTRAST = """() => {

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from roggia_operator.generations.client import Plan as GenerationPlan
 from roggia_operator.jobs.client import JobClient
 from roggia_runtime.consumer.dead_letters import dead_letter
 from roggia_runtime.records import DeadLetter, Output, Record
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
-from roggia_schemas.events import JobStatus
+from roggia_schemas.events import GenerationModel, GenerationState, JobStatus
 
+from tests.support.generation_fleet import generations
 from tests.support.kafka import DEVSTACK_ENV, Broker, devstack_broker
 from tests.support.processes import free_port
 from tests.support.replaying import Operator, document, output, produce, publish, reached, ready, records
@@ -100,6 +102,47 @@ async def test_a_replay_is_planned_in_the_form_and_run(broker: Broker, console: 
         await reached(client, job.rpartition("/")[2], JobStatus.DONE)
         assert len(await records(kafka, LANE)) == 7
     assert "looked at 10 records, sent 7 through doc.changed.replay" in await _page(console, job)
+
+
+@pytest.mark.timeout(240)
+async def test_a_generation_is_paused_promoted_and_rolled_back_from_its_page(tmp_path: Path) -> None:
+    """Progress, state and who serves are shown as they are; each action is a plan first, and what is confirmed is what
+    the controller does, with who and why in the history."""
+    async with generations(tmp_path / "run", ROGGIA_OPERATOR_CONSOLE_TOKEN=TOKEN) as (fleet, client):
+        await fleet.corpus()
+        number = await client.plan(GenerationPlan(GenerationModel(uri="stub:2"), by="ops@example"))
+        await fleet.state(client, number, GenerationState.FILLING)
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{fleet.console}", cookie_jar=jar) as console:
+            assert "g2" in await _page(console, "/generations")
+            assert 'method="post"' not in await _page(console, "/generations/2")
+            await _unlock(console)
+            for verb, paused in (("pause", True), ("resume", False)):
+                await _acted(console, verb)
+                await fleet.until(client, 2, lambda one, now=paused: one.side.paused is now)  # type: ignore[misc]
+            await fleet.read_all(2)
+            await fleet.state(client, 2, GenerationState.SHADOW)
+            refused = await _send(console, "/plan/generation-promote", {"generation": "2"},
+                                  await _page(console, "/generations/2"), status=400)  # fmt: skip
+            assert "report: give the id" in refused
+            await _acted(console, "promote", "measured", report=fleet.report("r1", 2))
+            pair = await fleet.state(client, 2, GenerationState.LIVE)
+            assert (pair.side.history[-1].by, pair.side.history[-1].why) == ("console", "measured")
+            shown = await _page(console, "/generations/2")
+            assert "report: r1" in shown and "every knowledge base that no selection names" in shown
+            assert "not over yet" in await _page(console, "/generations")  # the played index moves no alias
+            await _acted(console, "rollback")
+            await fleet.state(client, 2, GenerationState.ROLLED_BACK)
+
+
+async def _acted(console: aiohttp.ClientSession, verb: str, reason: str = "", **form: str) -> None:
+    """Plan an action on g2, and confirm it."""
+    page = await _page(console, "/generations/2")
+    plan = await _send(console, f"/plan/generation-{verb}", {"generation": "2"} | form, page)
+    assert "Nothing has been done yet" in plan
+    data = {name: _field(plan, name) for name in ("form", "payload", "seal")} | {"reason": reason}
+    async with console.post(f"/start/generation-{verb}", data=data, allow_redirects=False) as reply:
+        assert (reply.status, reply.headers.get("location")) == (303, "/generations/2"), await reply.text()
 
 
 def _source(doc_id: str) -> Record:

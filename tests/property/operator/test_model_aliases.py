@@ -63,6 +63,11 @@ def outage(world: World) -> None:
     world.registry.down = not world.registry.down
 
 
+def hold(world: World) -> None:
+    """Cutovers have to wait from now on, or may go on."""
+    world.held_up = not world.held_up
+
+
 steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda n, a, v: hand(lambda w: w.registry.set_alias(n, a, v)), names, aliases, versions),
     st.builds(lambda n, v: hand(lambda w: w.judge(n, v)), names, versions),
@@ -70,7 +75,9 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda n, v: hand(lambda w: forged(w, n, v)), names, versions),
     st.builds(lambda n, a: hand(lambda w: w.registry.delete_alias(n, a)), names, aliases),
     st.builds(lambda n, v: hand(lambda w: w.registry.delete_version(n, v)), names, versions),
-    st.sampled_from([looked, looked, looked, World.advance, World.advance, World.roll_back, failed, outage]),
+    st.sampled_from(
+        [looked, looked, looked, World.advance, World.advance, World.roll_back, failed, outage, hold, hold]
+    ),
 )
 
 
@@ -86,12 +93,15 @@ def world_of_two() -> World:
 @settings(max_examples=400, deadline=None)
 @given(st.lists(steps, max_size=40), names)
 def test_only_what_passed_ever_serves_and_the_alias_that_passed_in_the_end(todo: list[Step], name: str) -> None:
-    """Random moves of aliases, verdicts, forged verdicts, deletions, failures, rollbacks and outages: nothing goes live
-    without its own gate's evidence; then everything comes to rest; and a version promoted properly serves."""
+    """Random moves of aliases, verdicts, forged verdicts, deletions, failures, rollbacks, outages, and cutovers that
+    have to wait: nothing goes live without its own gate's evidence, nor when the alias has gone while it waited; then
+    everything comes to rest; and a version promoted properly serves."""
     world = world_of_two()
     for step in todo:
         step(world)
     world.registry.down = False
+    world.look()
+    world.held_up = False
     world.settle()
     assert [lacking for _, lacking in world.served if lacking] == []
 
@@ -158,7 +168,7 @@ def test_at_rest_a_look_changes_nothing(todo: list[Step]) -> None:
     world = world_of_two()
     for step in todo:
         step(world)
-    world.registry.down = False
+    world.registry.down = world.held_up = False
     world.settle()
     again: Outcome = world.look()
     assert (again.wishes, again.aliases) == ((), ())

@@ -16,7 +16,8 @@ from tests.support.console import HOSTILE, FakeActions, FakeLooking
 TOKEN = "a-token-of-some-length"
 PAGES = (
     "/", "/topics", "/topics/doc.changed", "/dead-letters", "/dead-letters/doc.changed.dlq/2:17", "/jobs",
-    "/jobs/replay-20251124-101500-1a2b", "/collections", "/session",
+    "/jobs/replay-20251124-101500-1a2b", "/collections", "/generations", "/generations/1", "/generations/2",
+    "/generations/3", "/generations/4", "/session",
 )  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def test_every_page_is_whole_and_confined(path: str, unlocked: bool) -> None:
     assert "<h1>" in reply.text
 
 
-@pytest.mark.parametrize("path", ["/", "/topics", "/dead-letters", "/jobs", "/collections"])
+@pytest.mark.parametrize("path", ["/", "/topics", "/dead-letters", "/jobs", "/collections", "/generations"])
 def test_an_empty_installation_has_pages_too(path: str) -> None:
     """Nothing published, nothing measured: the pages say so."""
     assert Console(looking=FakeLooking(idle=True)).http.get(path).status_code == 200
@@ -162,7 +163,14 @@ def test_what_the_operator_refuses_is_said() -> None:
 def test_unknown_places_are_not_found() -> None:
     """Pages of topics, letters and jobs that do not exist are 404 with a word of help."""
     console = Console()
-    for path in ("/topics/nope", "/dead-letters/doc.changed.dlq/9:9", "/jobs/nope", "/nope", "/static/../app.py"):
+    for path in (
+        "/topics/nope",
+        "/dead-letters/doc.changed.dlq/9:9",
+        "/jobs/nope",
+        "/generations/9",
+        "/nope",
+        "/static/../app.py",
+    ):
         assert console.http.get(path).status_code == 404, path
 
 

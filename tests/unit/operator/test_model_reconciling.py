@@ -233,7 +233,8 @@ def test_what_is_wished_already_is_not_wished_again(world: World) -> None:
     """A controller that has not come to a wish yet finds it once in the record, not once for every look."""
     promoted(world, 1)
     number = filled(world, 2)
-    world.rows[number] = replace(world.rows[number], wish=WishKind.SERVE)
+    report = world.version("emb", 2).tags[tags.GATE_REPORT]
+    world.rows[number] = replace(world.rows[number], wish=WishKind.SERVE, report=report)
     world.registry.set_alias("emb", CHAMPION, 2)
     assert reconcile(look(world.registry), world.standings).wishes == ()
     world.rows[number] = replace(world.rows[number], wish=None)
@@ -243,6 +244,68 @@ def test_what_is_wished_already_is_not_wished_again(world: World) -> None:
     assert (wish.kind, wish.generation) == (WishKind.ROLL_BACK, number)
     world.rows[number] = replace(world.rows[number], wish=WishKind.ROLL_BACK)
     assert reconcile(look(world.registry), world.standings).wishes == ()
+
+
+@pytest.mark.parametrize("change", ["deleted", "elsewhere", "failed since", "another claims it too"])
+def test_a_cutover_that_has_to_wait_is_taken_back_with_its_alias(world: World, change: str) -> None:
+    """While the index cannot be compared, the alias goes, moves, or its verdict changes: what was wished is taken back,
+    and once nothing waits any more, nothing is cut over."""
+    number = filled(world, 2)
+    world.held_up = True
+    world.registry.set_alias("emb", CHAMPION, 2)
+    world.look()
+    assert (world.rows[number].wish, world.rows[number].wished_by) == (WishKind.SERVE, BY)
+    if change == "deleted":
+        world.registry.delete_alias("emb", CHAMPION)
+    elif change == "elsewhere":
+        world.registry.set_alias("emb", CHAMPION, 1)
+    elif change == "failed since":
+        world.judge("emb", 2, Verdict.FAIL)
+    else:
+        world.log("other")
+        filled(world, 1, "other")
+        world.registry.set_alias("other", CHAMPION, 1)
+    world.look()
+    assert world.rows[number].wish is WishKind.FILL
+    world.held_up = False
+    world.settle()
+    assert (world.serving(), world.served) == (1, [])
+
+
+def test_what_a_person_wished_is_not_taken_back(world: World) -> None:
+    """A promotion by hand waits as long as it likes, whatever aliases say."""
+    number = filled(world, 2)
+    row = world.rows[number] = replace(world.rows[number], wish=WishKind.SERVE, wished_by="ops@host", report="r9")
+    assert world.look() == Outcome()
+    assert world.rows[number] == row
+
+
+def test_a_promotion_by_hand_that_was_refused_holds_no_champion_up(world: World) -> None:
+    """Somebody asked for it without a report, which the controller refuses for ever: the alias asks with its own."""
+    number = filled(world, 2)
+    world.rows[number] = replace(world.rows[number], wish=WishKind.SERVE, wished_by="ops@host", report="")
+    world.registry.set_alias("emb", CHAMPION, 2)
+    world.settle()
+    assert world.serving() == number
+    assert world.look() == Outcome()
+
+
+def test_a_slip_in_one_models_tags_does_not_stop_the_others(world: World) -> None:
+    """Its own aliases are refused, and say why; what it serves or waits for stays. Another model is promoted, unless it
+    would take knowledge bases that the unreadable one has a claim on."""
+    serving = promoted(world, 1)
+    world.log("law", "", "acme/law")
+    filled(world, 1, "law")
+    world.registry.set_alias("law", CHAMPION, 1)
+    world.registry.unreadable.add("emb")
+    outcome = world.settle()
+    assert "emb@champion = version 1 changes nothing: models:/emb/2: tag roggia.window" in said(outcome)
+    assert "emb has a champion too, of which nothing is known" in said(outcome)
+    assert world.serving() == serving
+    world.registry.delete_alias("emb", CHAMPION)
+    world.settle()
+    assert world.rows[world.serving("acme/law")].model == "law"
+    assert world.serving("acme/other") == serving
 
 
 def test_two_models_for_different_knowledge_bases_both_serve() -> None:

@@ -13,7 +13,7 @@ from roggia_operator.console.access import COOKIE, SESSION_S, Guard
 from roggia_operator.console.middleware import session_of
 from roggia_operator.console.pages import Page, Pages
 from roggia_operator.console.ports import Actions
-from roggia_operator.errors import OperatorError, SelectionError
+from roggia_operator.errors import GenerationError, OperatorError, SelectionError
 
 MAX_FORM_BYTES = 256 << 10
 MAX_FIELDS = 64
@@ -73,7 +73,7 @@ class Forms:
         kind, form = request.path_params["kind"], request.state.form
         try:
             plan = await self._actions.plan(kind, form)
-        except SelectionError as wrong:
+        except (SelectionError, GenerationError) as wrong:
             return self._pages.render(request, "error.html", status=400, title="Not possible", message=str(wrong))
         seal = self._guard.seal_plan(kind, plan.payload)
         return self._pages.render(request, "plan.html", plan=plan, seal=seal)

@@ -11,12 +11,14 @@ from typing import Any
 import msgspec
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.errors import UnavailableError
 from roggia_runtime.offsets import Offsets
 from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 from roggia_schemas.errors import SchemasError
 
-from roggia_operator.console import picture
+from roggia_operator.console import generation_picture, picture
+from roggia_operator.console.generation_views import Generations
 from roggia_operator.console.index import Index
 from roggia_operator.console.views import (
     CollectionRow,
@@ -32,6 +34,7 @@ from roggia_operator.dlq.groups import Group
 from roggia_operator.dlq.kafka_log import KafkaLog
 from roggia_operator.dlq.looking import DeadLetters
 from roggia_operator.dlq.selection import Selection, place
+from roggia_operator.generations.table import GenerationTable
 from roggia_operator.jobs.table import Job, read
 from roggia_operator.lag.monitor import Monitor
 from roggia_operator.reading.records import decoded
@@ -48,10 +51,17 @@ class Live:
     """Implements `Looking`. Used from the operator's event loop."""
 
     def __init__(
-        self, kafka: KafkaSettings, codec: EventCodec, monitor: Monitor, index: Index, objective_s: float
+        self,
+        kafka: KafkaSettings,
+        codec: EventCodec,
+        monitor: Monitor,
+        index: Index,
+        objective_s: float,
+        generations: Callable[[], GenerationTable],
+        baseline: int = 1,
     ) -> None:
         self._kafka, self._codec, self._monitor, self._index = kafka, codec, monitor, index
-        self._objective_s = objective_s
+        self._objective_s, self._generations, self._baseline = objective_s, generations, baseline
         self._letters = Kept(self._grouped, LETTERS_S)
 
     async def pipeline(self) -> Pipeline:
@@ -108,6 +118,14 @@ class Live:
     async def collections(self) -> Sequence[CollectionRow]:
         """See `Looking`."""
         return await self._index.collections()
+
+    async def generations(self) -> Generations:
+        """See `Looking`."""
+        table = self._generations()
+        try:
+            return generation_picture.picture(table, self._baseline, await self._index.collections())
+        except UnavailableError as down:
+            return generation_picture.picture(table, self._baseline, None, str(down))
 
     async def _grouped(self) -> list[Group]:
         async with KafkaLog(self._kafka) as source:

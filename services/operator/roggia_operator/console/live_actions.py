@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+from roggia_operator.console.live_generations import KINDS, GenerationActions
 from roggia_operator.console.live_jobs import WISHES, JobActions
 from roggia_operator.console.live_letters import LetterActions
 from roggia_operator.console.views import Plan
@@ -17,13 +18,14 @@ Starter = Callable[..., Awaitable[str]]
 class LiveActions:
     """Implements `Actions`."""
 
-    def __init__(self, jobs: JobActions, letters: LetterActions) -> None:
+    def __init__(self, jobs: JobActions, letters: LetterActions, generations: GenerationActions) -> None:
         self._kinds: dict[str, tuple[Planner, Starter]] = {
             "replay": (jobs.plan_replay, jobs.start),
             "rate": (jobs.plan_rate, jobs.start),
             "redrive": (letters.plan_redrive, letters.start),
             "drop": (letters.plan_drop, letters.start),
             **{kind: (partial(jobs.plan_wish, kind), jobs.start) for kind in WISHES},
+            **{kind: (partial(generations.plan, kind), generations.start) for kind in KINDS},
         }
 
     async def plan(self, kind: str, form: Mapping[str, str]) -> Plan:

@@ -27,6 +27,7 @@ MENU = (
     ("/topics", "Topics"),
     ("/dead-letters", "Dead letters"),
     ("/jobs", "Jobs"),
+    ("/generations", "Generations"),
     ("/collections", "Collections"),
 )
 log = structlog.get_logger()
@@ -50,6 +51,8 @@ class Pages:
             Route("/dead-letters/{topic}/{place}", self.told(self._letter)),
             Route("/jobs", self.told(self._jobs)),
             Route("/jobs/{job_id}", self.told(self._job)),
+            Route("/generations", self.told(self._generations)),
+            Route("/generations/{number}", self.told(self._generation)),
             Route("/collections", self.told(self._collections)),
         ]
 
@@ -109,6 +112,16 @@ class Pages:
         if job is None:
             raise SelectionError(f"JOB: {wanted!r} does not exist; see the list of jobs")
         return self.render(request, "job.html", job=job)
+
+    async def _generations(self, request: Request) -> Response:
+        return self.render(request, "generations.html", generations=await self._looking.generations())
+
+    async def _generation(self, request: Request) -> Response:
+        wanted, found = request.path_params["number"], await self._looking.generations()
+        row = next((one for one in found.rows if str(one.number) == wanted), None)
+        if row is None:
+            raise SelectionError(f"GENERATION: {wanted!r} does not exist; see the list of generations")
+        return self.render(request, "generation.html", one=row, problem=found.problem)
 
     async def _collections(self, request: Request) -> Response:
         return self.render(request, "collections.html", collections=await self._looking.collections())

@@ -78,4 +78,5 @@ def _hop(stage: str, group: GroupReport, topic: TopicReport, lane: TopicReport |
         left_s=left if math.isfinite(left) else None,
         lane_lag=lane.lag if lane else 0,
         dead_letters=dead,
+        aside=(group.aside.label or group.aside.state) if group.aside else "",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from roggia_operator.console.generation_views import Generations
 from roggia_operator.console.views import (
     CollectionRow,
     JobRow,
@@ -51,6 +52,11 @@ class Looking(Protocol):
 
     async def collections(self) -> Sequence[CollectionRow]:
         """Every collection of the index."""
+        ...
+
+    async def generations(self) -> Generations:
+        """Every generation of the index, and which one each knowledge base gets. An index that does not answer is a
+        problem that is told."""
         ...
 
 

@@ -27,7 +27,7 @@ class ConsoleOptions(BaseSettings):
     token: SecretStr | None = Field(
         None,
         min_length=MIN_TOKEN,
-        description="unlocks actions (replay, redrive, drop, pause, cancel); unset: the console is read-only",
+        description="unlocks actions (replay, redrive, drop, jobs, generations); unset: the console is read-only",
     )
     index_url: str = Field(
         "http://127.0.0.1:7080", pattern=r"^https?://", description="address of the query role, for the collections"

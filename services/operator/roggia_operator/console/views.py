@@ -10,7 +10,8 @@ from typing import Any
 @dataclass(frozen=True, slots=True)
 class Hop:
     """One stage with the topic that it reads. Rates in records per second; `oldest_s` is the age of the oldest unread
-    live record (0 when caught up, None when not measured yet); `status` is OK, WARN, STALL, STOP, REWIND or UNKNOWN."""
+    live record (0 when caught up, None when not measured yet); `status` is OK, WARN, STALL, STOP, REWIND or UNKNOWN.
+    `aside`: the stage belongs to a generation that serves nothing, and what it does: nobody waits for it."""
 
     stage: str
     group: str
@@ -23,6 +24,7 @@ class Hop:
     left_s: float | None = None
     lane_lag: int = 0
     dead_letters: int = 0
+    aside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The whole picture. `problems` says in words what could not be read; `dead_letters` counts all that are open."""
+    """The whole picture. `problems` says in words what could not be read. `dead_letters` are the open ones of all
+    stages; hops of one stage show the same ones, since generations share what they read."""
 
     hops: tuple[Hop, ...]
     freshness: Freshness

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from roggia_runtime.generations import states
+from roggia_runtime.generations import FOLLOWING, states
 from roggia_schemas.events import GenerationState, IndexGeneration
 
 from roggia_operator.generations.adapters.kafka_lag import embed_group, upsert_group
+from roggia_operator.generations.moves import DONE, OFFSETS
+from roggia_operator.lag.values import Aside
 
 
 def unhurried(rows: Iterable[IndexGeneration]) -> frozenset[str]:
@@ -15,5 +17,22 @@ def unhurried(rows: Iterable[IndexGeneration]) -> frozenset[str]:
 
     A backfill that waited for them would stand still for as long as a generation fills.
     """
-    numbers = [row.generation for row in states(rows) if row.state is not GenerationState.LIVE]
-    return frozenset(group(number) for number in numbers for group in (embed_group, upsert_group))
+    return frozenset(aside(rows))
+
+
+def aside(rows: Iterable[IndexGeneration]) -> dict[str, Aside]:
+    """The same groups, and what each is there for instead of serving."""
+    found = {row.generation: _aside(row) for row in states(rows) if row.state is not GenerationState.LIVE}
+    return {group(number): one for number, one in found.items() for group in (embed_group, upsert_group)}
+
+
+def _aside(row: IndexGeneration) -> Aside:
+    return Aside(
+        generation=row.generation,
+        state=row.state.value,
+        filling=row.state is GenerationState.FILLING,
+        ended=row.state not in FOLLOWING,
+        paused=row.paused,
+        done=row.counts.get(DONE, 0),
+        offsets=row.counts.get(OFFSETS, 0),
+    )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 
 from roggia_runtime.records import Partition
 
 from roggia_operator.lag.measure import freshness, oldest
 from roggia_operator.lag.rates import Rates, rates, total
-from roggia_operator.lag.rules import MIN_SPAN_S, Sight, Status, judge, worst
-from roggia_operator.lag.values import Freshness, Measurement, PartitionLag
+from roggia_operator.lag.rules import MIN_SPAN_S, Sight, Status, excuse, judge, worst
+from roggia_operator.lag.values import Aside, Freshness, GroupState, Measurement, PartitionLag
 
 WINDOW_S = 120.0
+NOBODY: Mapping[str, Aside] = MappingProxyType({})
+"""Every group has readers who wait for it."""
 _SHARING_OUT = ("PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling")
 
 
@@ -47,13 +51,14 @@ class TopicReport:
 
 @dataclass(frozen=True, slots=True)
 class GroupReport:
-    """One group: as bad as its worst partition."""
+    """One group: as bad as its worst partition. `aside`: no reader waits for it, and why."""
 
     group: str
     status: Status
     state: str
     members: int
     topics: tuple[TopicReport, ...]
+    aside: Aside | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,23 +102,33 @@ class History:
             self._times.popleft()
         self._last = measured
 
-    def report(self) -> LagReport | None:
-        """How every group does as of the last observation; None before the first."""
+    def report(self, aside: Mapping[str, Aside] = NOBODY) -> LagReport | None:
+        """How every group does as of the last observation; None before the first.
+
+        `aside`: groups that no reader waits for. They are judged more leniently, and make no document late.
+        """
         last = self._last
         if last is None:
             return None
-        parts = [self._partition(part) for part in last.partitions]
-        by_group = {name: [*found] for name, found in groupby(parts, key=lambda part: part.at.group)}
+        by_group = {
+            name: self._judged([*found], aside.get(name))
+            for name, found in groupby(last.partitions, key=lambda part: part.group)
+        }
         groups = [
-            _group(name, state.state, state.members, by_group.get(name, []))
-            for name, state in sorted(last.groups.items())
+            _group(name, state, by_group.get(name, []), aside.get(name)) for name, state in sorted(last.groups.items())
         ]
-        return LagReport(last.at_ms, self._times[-1] - self._times[0], tuple(groups), freshness(last))
+        fresh = freshness(last, without=aside.keys())
+        return LagReport(last.at_ms, self._times[-1] - self._times[0], tuple(groups), fresh)
 
-    def _partition(self, part: PartitionLag) -> PartitionReport:
-        window = list(self._sights[part.group, part.where])
-        verdict = judge(window, self._min_span_s)
-        return PartitionReport(part, verdict.status, verdict.why, verdict.sure, rates(window))
+    def _judged(self, parts: Sequence[PartitionLag], aside: Aside | None) -> list[PartitionReport]:
+        windows = [list(self._sights[part.group, part.where]) for part in parts]
+        verdicts = [judge(window, self._min_span_s) for window in windows]
+        if aside is not None:
+            verdicts = excuse(verdicts, windows, aside, self._min_span_s)
+        return [
+            PartitionReport(part, verdict.status, verdict.why, verdict.sure, rates(window))
+            for part, verdict, window in zip(parts, verdicts, windows, strict=True)
+        ]
 
     @staticmethod
     def _sight(measured: Measurement, part: PartitionLag) -> Sight:
@@ -122,9 +137,9 @@ class History:
         return Sight(measured.at_ms / 1000, part.committed, part.end, part.lag, part.lag_s, owned)
 
 
-def _group(name: str, state: str, members: int, parts: list[PartitionReport]) -> GroupReport:
+def _group(name: str, state: GroupState, parts: list[PartitionReport], aside: Aside | None) -> GroupReport:
     topics = tuple(_topic(topic, [*found]) for topic, found in groupby(parts, key=lambda part: part.at.where.topic))
-    return GroupReport(name, worst(topic.status for topic in topics), state, members, topics)
+    return GroupReport(name, worst(topic.status for topic in topics), state.state, state.members, topics, aside)
 
 
 def _topic(topic: str, parts: list[PartitionReport]) -> TopicReport:

@@ -7,7 +7,7 @@ partitions costs a handful of requests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Self
 
@@ -36,12 +36,19 @@ async def measure(kafka: KafkaSettings, groups: Sequence[str] | None = None) -> 
         return await observer.measure(groups)
 
 
-def freshness(measured: Measurement, groups: Iterable[str] | None = None) -> Freshness:
-    """How long live events wait per group and over all of `groups` (default: all that were measured).
+def freshness(
+    measured: Measurement, groups: Iterable[str] | None = None, *, without: Collection[str] = ()
+) -> Freshness:
+    """How long live events wait per group and over all of `groups` (default: all that were measured, `without` those
+    that no reader waits for).
 
     Only topics on which documents travel count: a job that no operator has taken makes no document late.
     """
-    parts = [part for part in measured.partitions if topics.base(part.where.topic) not in _NO_DOCUMENTS]
+    parts = [
+        part
+        for part in measured.partitions
+        if topics.base(part.where.topic) not in _NO_DOCUMENTS and part.group not in without
+    ]
     chosen = {part.group for part in parts} if groups is None else set(groups)
     parts = [part for part in parts if part.group in chosen]
     stages = {group: oldest([part.live_s for part in parts if part.group == group]) for group in sorted(chosen)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -12,10 +12,11 @@ from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import AdminError, UnavailableError
 from roggia_runtime.settings import KafkaSettings
 
-from roggia_operator.lag.history import History, LagReport
+from roggia_operator.lag.history import NOBODY, History, LagReport
 from roggia_operator.lag.measure import LagObserver
 from roggia_operator.lag.measures import Measures, searchable
 from roggia_operator.lag.searchable import Recent, Searchable, follow
+from roggia_operator.lag.values import Aside
 
 AGAIN_S = 5.0
 """Wait before the next try when Kafka or the registry does not answer."""
@@ -32,10 +33,21 @@ class Snapshot:
 
 
 class Monitor:
-    """A worker of the operator service. Everything but `run` may be called at any time, from the same event loop."""
+    """A worker of the operator service. Everything but `run` may be called at any time, from the same event loop.
 
-    def __init__(self, kafka: KafkaSettings, codec: EventCodec, *, every_s: float, window_s: float) -> None:
-        self._kafka, self._codec, self._every_s = kafka, codec, every_s
+    `aside` tells, at any time, which groups no reader waits for.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        codec: EventCodec,
+        *,
+        every_s: float,
+        window_s: float,
+        aside: Callable[[], Mapping[str, Aside]] = lambda: NOBODY,
+    ) -> None:
+        self._kafka, self._codec, self._every_s, self._aside = kafka, codec, every_s, aside
         self._history = History(window_s)
         self._recent = Recent(searchable)
         self._measures = Measures()
@@ -78,7 +90,7 @@ class Monitor:
         async with LagObserver(self._kafka) as observer:
             while not self._stopping.is_set():
                 self._history.add(await observer.measure())
-                self._report = self._history.report()
+                self._report = self._history.report(self._aside())
                 if self._report is not None:
                     self._measures.show(self._report)
                 self._troubles["lag"] = ""

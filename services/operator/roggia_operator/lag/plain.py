@@ -9,6 +9,7 @@ from roggia_operator.lag.history import GroupReport, LagReport, PartitionReport,
 from roggia_operator.lag.monitor import Snapshot
 from roggia_operator.lag.rates import Rates
 from roggia_operator.lag.searchable import Searchable, Waits
+from roggia_operator.lag.values import Aside
 
 
 def snapshot(found: Snapshot) -> dict[str, Any]:
@@ -21,7 +22,10 @@ def snapshot(found: Snapshot) -> dict[str, Any]:
 
 
 def report(found: LagReport) -> dict[str, Any]:
-    """Groups, topics and partitions; `left_s` is null where the lag does not shrink, ages where they are not known."""
+    """Groups, topics and partitions; `left_s` is null where the lag does not shrink, ages where they are not known.
+
+    `aside` is null but for groups of an index generation that serves nothing.
+    """
     fresh = found.freshness
     return {
         "at_ms": found.at_ms,
@@ -57,7 +61,19 @@ def _group(group: GroupReport) -> dict[str, Any]:
         "status": group.status.value,
         "state": group.state,
         "members": group.members,
+        "aside": None if group.aside is None else _aside(group.aside),
         "topics": [_topic(topic) for topic in group.topics],
+    }
+
+
+def _aside(aside: Aside) -> dict[str, Any]:
+    return {
+        "generation": aside.generation,
+        "state": aside.state,
+        "label": aside.label,
+        "paused": aside.paused,
+        "done": aside.done,
+        "offsets": aside.offsets,
     }
 
 

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from roggia_operator.lag.values import Aside
+
 MIN_SPAN_S = 20.0
 """A window that is shorter says nothing about pace: a batch may take that long."""
 KEEPING_UP_S = 1.0
@@ -86,6 +88,32 @@ def judge(window: Sequence[Sight], min_span_s: float = MIN_SPAN_S) -> Verdict:
     if not last.owned and _silent(window):
         return Verdict(Status.STOP, "records wait and no member owns the partition", sure=True)
     return _pace(window, sure=sure)
+
+
+def excuse(
+    verdicts: Sequence[Verdict], windows: Sequence[Sequence[Sight]], aside: Aside, min_span_s: float = MIN_SPAN_S
+) -> list[Verdict]:
+    """The verdicts over all partitions of a group that no reader waits for, in the order of `windows`.
+
+    A filling reads its partitions in whatever order it likes, and may rest: it is in trouble only when none of those
+    that it has still to read moved, over windows that are long enough to tell.
+    """
+    if aside.ended:
+        why = f"generation {aside.generation} is {aside.state}: nobody reads for it"
+        return [_excused(one, why, sure=True) for one in verdicts]
+    if not aside.filling:
+        return list(verdicts)
+    behind = [window for window in windows if window[-1].lag]
+    moved = any(_places(window)[0] != _places(window)[-1] for window in behind)
+    told = all(window[-1].at_s - window[0].at_s >= min_span_s for window in behind)
+    if told and not moved and not aside.paused:
+        return list(verdicts)
+    why = f"generation {aside.generation} is {'paused' if aside.paused else 'filling'}: the backlog is its work"
+    return [_excused(one, why, sure=told or moved or aside.paused) for one in verdicts]
+
+
+def _excused(verdict: Verdict, why: str, *, sure: bool) -> Verdict:
+    return verdict if verdict.status is Status.OK else Verdict(Status.OK, why, sure)
 
 
 def worst(statuses: Iterable[Status]) -> Status:

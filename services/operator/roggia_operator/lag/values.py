@@ -38,6 +38,33 @@ class PartitionLag:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """What a group is there for, when no reader waits for it: an index generation that serves nothing.
+
+    `filling`: its backlog is the corpus, and its work. `ended`: nobody reads for it. Neither: it has to keep in step
+    like any other, and makes no document late. `done` of `offsets` are filled.
+    """
+
+    generation: int
+    state: str
+    filling: bool = False
+    ended: bool = False
+    paused: bool = False
+    done: int = 0
+    offsets: int = 0
+
+    @property
+    def label(self) -> str:
+        """Why its backlog troubles nobody, in a word or two: `FILLING 43 %`; empty where it would."""
+        if self.ended:
+            return self.state
+        if not self.filling:
+            return ""
+        done = f" {self.done * 100 // self.offsets} %" if self.offsets else ""
+        return f"{'PAUSED' if self.paused else self.state}{done}"
+
+
+@dataclass(frozen=True, slots=True)
 class GroupState:
     """A group as its coordinator sees it."""
 

@@ -60,6 +60,8 @@ def standing(pair: Pair) -> Standing:
         selection=tuple(side.selection),
         cutover=side.cutover if side.side is GenerationSide.STATE else 0,
         wish=WishKind(wanted.wish.value) if wanted else None,
+        wished_by=wanted.by if wanted else "",
+        report=wanted.report if wanted else "",
         moved_by=last.by if last else "",
         moved_ms=last.at if last else 0,
         message=side.message,
@@ -74,7 +76,7 @@ class RecordWishes:
 
     async def __call__(self, wish: Wish) -> None:
         """See `Wishes`."""
-        if wish.kind is WishKind.FILL:
+        if wish.kind is WishKind.FILL and not wish.generation:
             await self._fill(wish)
             return
         asked = Asked(by=wish.by, why=wish.why, report=wish.report)

@@ -41,8 +41,8 @@ class Standing:
     """One generation. `model` and `version` are empty and 0 for a model that came from settings.
 
     `gate_passed`: the controller holds a report that passed, or a named person's override. `wish` is the one written
-    last. `cutover` is higher than that of every generation that went live before. `moved_by` and `moved_ms` tell of the
-    last change of state. `message` is the controller's word.
+    last, by `wished_by` on the gate's `report`. `cutover` is higher than that of all that went live before.
+    `moved_by` and `moved_ms` tell of the last change of state. `message` is the controller's word.
     """
 
     generation: int
@@ -54,6 +54,8 @@ class Standing:
     selection: tuple[str, ...] = ()
     cutover: int = 0
     wish: WishKind | None = None
+    wished_by: str = ""
+    report: str = ""
     moved_by: str = ""
     moved_ms: int = 0
     message: str = ""
@@ -62,7 +64,8 @@ class Standing:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """One thing to write. `generation` 0 asks for a new one: the writer takes the next number, and writes nothing when
-    there is one already, not retired, with this model's fingerprint (a wish may be said twice)."""
+    there is one already, not retired, with this model's fingerprint (a wish may be said twice). FILL of one that is
+    there takes back what was wished of it before: it follows the log, and serves nothing."""
 
     kind: WishKind
     ref: ModelRef

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from roggia_runtime.errors import UnknownModelError
+from roggia_runtime.errors import ModelRegistryError, ModelRegistryUnavailableError, UnknownModelError
 
 from roggia_operator.models.evidence import report_of
 from roggia_operator.models.ports import ModelRegistry
@@ -14,7 +14,8 @@ from roggia_operator.models.values import CHAMPION, PREVIOUS, STAGES, Model, Mod
 
 
 def look(registry: ModelRegistry, *, stages: bool = False) -> list[SeenModel]:
-    """Every model with its versions, aliases and its champion's report. Blocks: one request, and two per model.
+    """Every model with its versions, aliases and its champion's report. Blocks: one request, and two per model. A model
+    whose versions cannot be read has a `trouble`, and the others are seen as ever.
 
     `stages`: a model without an alias has the one that its newest version in the classic stage stands for.
     """
@@ -32,6 +33,12 @@ def _seen(registry: ModelRegistry, model: Model, stages: bool) -> SeenModel | No
         versions = tuple(registry.versions(model.name))
     except UnknownModelError:  # deleted since it was listed
         return None
+    except ModelRegistryUnavailableError:
+        raise
+    except ModelRegistryError as wrong:  # somebody's slip in one model's tags is no reason to forget the others
+        return SeenModel(
+            name=model.name, kind=model.kind, selection=model.selection, aliases=model.aliases, trouble=str(wrong)
+        )
     aliases = with_stages(model.aliases, versions) if stages else model.aliases
     champion = next((one for one in versions if one.version == aliases.get(CHAMPION)), None)
     return SeenModel(

@@ -6,6 +6,7 @@ looked and a restart all end in the same place, which the newest aliases and the
     candidate  → FILL, unless a generation has this version (or equal vectors) already
     champion   → SERVE, if the gate passed and the generation is filled; else nothing, and what is missing is said
     champion   → ROLL_BACK of what serves, if that uncovers the champion's generation
+    none, else → a SERVE that was wished here and not yet carried out is taken back
     previous   ← written here: the version that a rollback returns to
 
 An alias that is not there asks for nothing: what serves goes on serving.
@@ -18,14 +19,25 @@ from dataclasses import dataclass, field
 
 from roggia_operator.models.canary import CanaryCounts, Objectives, judge
 from roggia_operator.models.evidence import held_back, missing, unfilled
-from roggia_operator.models.generations import Standing, State, Wish, WishKind, live, overlap, standing_of
-from roggia_operator.models.values import CANDIDATE, CHAMPION, PREVIOUS, ModelKind, ModelVersion, Report, Verdict
+from roggia_operator.models.generations import BY, Standing, State, Wish, WishKind, live, overlap, standing_of
+from roggia_operator.models.values import (
+    CANDIDATE,
+    CHAMPION,
+    PREVIOUS,
+    ModelKind,
+    ModelRef,
+    ModelVersion,
+    Report,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenModel:
-    """One model as the registry showed it at one look. An alias whose version was not among the versions is in
-    `dangling`. `report` is the one that the champion's tags name, if it exists."""
+    """One model as the registry showed it at one look. `report` is the one that the champion's tags name, if it exists.
+
+    `trouble`: its versions make no sense, and why. It asks for nothing then, and loses nothing.
+    """
 
     name: str
     kind: ModelKind
@@ -33,6 +45,7 @@ class SeenModel:
     versions: tuple[ModelVersion, ...] = ()
     aliases: Mapping[str, int] = field(default_factory=dict, hash=False)
     report: Report | None = None
+    trouble: str = ""
 
     def at(self, alias: str) -> ModelVersion | None:
         """The version an alias points at; None when there is no alias, or no such version."""
@@ -79,12 +92,18 @@ def reconcile(
     objectives: Objectives | None = None,
 ) -> Outcome:
     """Compare. `counts`: canary requests of generators by name and version."""
-    parts = [_dangling(one) for one in models]
+    parts = [_unclear(one) for one in models]
+    asked: set[int] = set()
     for model in models:
-        if model.kind is ModelKind.GENERATOR:
+        if model.trouble:
+            asked |= {one.generation for one in standings if one.model == model.name}
+        elif model.kind is ModelKind.GENERATOR:
             parts.append(_generator(model, counts or {}, objectives or Objectives()))
         else:
-            parts += [_candidate(model, standings), _champion(model, models, standings), _previous(model, standings)]
+            champion = _champion(model, models, standings)
+            asked |= _asked(model, champion, standings)
+            parts += [_candidate(model, standings), champion, _previous(model, standings)]
+    parts.append(_taken_back(asked, standings))
     return Outcome(
         tuple(wish for part in parts for wish in part.wishes),
         tuple(alias for part in parts for alias in part.aliases),
@@ -92,8 +111,8 @@ def reconcile(
     )
 
 
-def _dangling(model: SeenModel) -> Outcome:
-    gone = "that version does not exist (any more): set the alias again, or delete it"
+def _unclear(model: SeenModel) -> Outcome:
+    gone = model.trouble or "that version does not exist (any more): set the alias again, or delete it"
     return Outcome(
         refusals=tuple(
             Refusal(model.name, number, alias, (gone,))
@@ -143,13 +162,42 @@ def _serve(model: SeenModel, version: ModelVersion, target: Standing) -> Outcome
         lacking += missing(version, model.report)
     if lacking:
         return _refused(version, CHAMPION, lacking)
-    if target.state is State.SHADOW and target.wish is WishKind.SERVE:
-        return Outcome()
     report = model.report.report_id if model.report else ""
+    pending = target.state is State.SHADOW and target.wish is WishKind.SERVE
+    if pending and (target.gate_passed or target.report == report):
+        return Outcome()
     # A wish that was carried out and undone is not carried out again: one that follows it says so.
     again = f", again after cutover {target.cutover}" if target.cutover else ""
     why = f"alias {CHAMPION} of {version}, gate passed{again}"
     return Outcome((_wish(WishKind.SERVE, version, model, target.generation, report, why),))
+
+
+def _asked(model: SeenModel, champion: Outcome, standings: Sequence[Standing]) -> set[int]:
+    """The generation that a champion which is not refused asks for."""
+    version = model.at(CHAMPION)
+    target = _standing(version, standings) if version and not champion.refusals else None
+    return {target.generation} if target else set()
+
+
+def _taken_back(asked: set[int], standings: Sequence[Standing]) -> Outcome:
+    """A cutover may have to wait, for parity or for the index. An alias that moved on meanwhile must not be carried out
+    when it comes to it; what others wished stands."""
+    left = [
+        one
+        for one in standings
+        if one.wish is WishKind.SERVE and one.wished_by == BY and one.generation not in asked
+        and one.state in (State.SHADOW, State.ROLLED_BACK)
+    ]  # fmt: skip
+    why = f"no {CHAMPION} that passed the gate asks for it any more"
+    return Outcome(
+        tuple(
+            Wish(
+                kind=WishKind.FILL, name=one.model, version=one.version, generation=one.generation, why=why,
+                ref=ModelRef(kind=ModelKind.EMBEDDER, uri=f"models:/{one.model}/{one.version}"),
+            )
+            for one in left
+        )
+    )  # fmt: skip
 
 
 def _roll_back(model: SeenModel, version: ModelVersion, top: Standing) -> Outcome:
@@ -199,6 +247,12 @@ def _rivals(
     found = []
     for other in models:
         version = other.at(CHAMPION)
+        if (
+            other.trouble
+            and CHAMPION in other.aliases
+            and overlap(target.selection or model.selection, other.selection)
+        ):
+            found.append(f"{other.name} has a {CHAMPION} too, of which nothing is known: {other.trouble}")
         if other.name == model.name or version is None or other.kind is ModelKind.GENERATOR:
             continue
         claim = _standing(version, standings)

@@ -8,13 +8,10 @@ from pathlib import Path
 import typer
 from roggia_operator.console.index import Index
 from roggia_operator.generations.adapters.index_service import knowledge_base
-from roggia_operator.generations.case import Case
 from roggia_operator.generations.client import Asked
-from roggia_operator.generations.moves import decide
+from roggia_operator.generations.foretelling import foretold, with_baseline
 from roggia_operator.generations.settings import GenerationOptions
-from roggia_operator.generations.states import baseline_row
 from roggia_operator.generations.table import GenerationTable
-from roggia_operator.generations.values import Evidence
 from roggia_runtime.clock import now_ms
 from roggia_runtime.errors import UnavailableError
 from roggia_runtime.settings import load
@@ -63,12 +60,10 @@ def newest(table: GenerationTable) -> int:
 
 def foretell(told: IndexGeneration, table: GenerationTable, baseline: int, *, json: bool) -> None:
     """What a wish would do, as far as the log alone tells: evidence is gathered only once it is asked for."""
-    table.put(told)
-    if table.get(baseline) is None or table.get(baseline).state is None:  # type: ignore[union-attr]
-        table.put(baseline_row(baseline, now_ms()))
     pair = table.get(told.generation)
     state = pair.state if pair else None
-    decision = decide(Case(told, state, table.rows, Evidence(), load(GenerationOptions).rules, now_ms()))
+    known = with_baseline(table.rows, baseline, now_ms())
+    decision = foretold(told, known, load(GenerationOptions).rules, now_ms())
     then = f"{decision.move.after.value}: {decision.message}" if decision.move else decision.message
     if json:
         emit({"generation": told.generation, "wish": told.wish.value, "now": state.state.value if state else None,
@@ -79,7 +74,6 @@ def foretell(told: IndexGeneration, table: GenerationTable, baseline: int, *, js
 
 
 def bound_of(text: str) -> float:
-    """A rate above 0. Raises `UsageError`."""
     """A rate above 0. Raises `UsageError`."""
     try:
         found = float(text)
