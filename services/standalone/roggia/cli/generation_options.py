@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 from roggia_operator.console.index import Index
 from roggia_operator.generations.adapters.index_service import knowledge_base
+from roggia_operator.generations.adapters.kafka_leftovers import own_topics
 from roggia_operator.generations.case import Case
 from roggia_operator.generations.client import Asked
 from roggia_operator.generations.moves import decide
@@ -52,6 +54,17 @@ def evidence(report: str, override: str, why: str) -> Asked:
     return Asked(somebody(), why, report, override)
 
 
+def discarded(topics: Sequence[str], generation: int) -> str:
+    """Topics of a generation that were typed, as a wish keeps them. Raises `UsageError` for one that is not its own."""
+    own = own_topics(generation)
+    for topic in topics:
+        if topic not in own:
+            raise UsageError(
+                f"--discard: {topic!r} is no topic of g{generation}; its own are {', '.join(own) or 'none'}"
+            )
+    return ",".join(sorted(set(topics)))
+
+
 def newest(table: GenerationTable) -> int:
     """The generation that was cut over to last, of those that are LIVE."""
     live = [row for row in table.rows if row.state is GenerationState.LIVE and row.cutover]
@@ -78,7 +91,6 @@ def foretell(told: IndexGeneration, table: GenerationTable, baseline: int, *, js
 
 
 def bound_of(text: str) -> float:
-    """A rate above 0. Raises `UsageError`."""
     """A rate above 0. Raises `UsageError`."""
     try:
         found = float(text)

@@ -20,7 +20,7 @@ from roggia.publishing.events import Source
 
 MAX_DOCUMENT_CHARS = 24_000
 MIN_DOCUMENT_CHARS = 1_200
-SECTION_CHARS, MIN_SECTION_CHARS = 1_700, 300
+SECTION_CHARS, MIN_SECTION_CHARS = 1_000, 300
 ASKED_ABOUT = ("try", "compound")
 """Topics that answer the demo's question; they come first, whatever the budget."""
 
