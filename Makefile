@@ -2,6 +2,7 @@
 #
 #   make setup    environment in .venv (once; quick when up to date)
 #   make demo     documents in, a cited answer out, on this machine
+#   make demo-reembed   a second model on the demo's text: filled, evaluated, cut over, rolled back
 #   make test     every test but the long ones     make chaos   the long ones
 #   make lint     style, types, boundaries, drift  make bench   measurements
 #   make docs     regenerate the reference pages   make clean   remove caches and the environment
@@ -23,7 +24,7 @@ FUZZ_SECONDS ?= 60
 DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench chaos docs lock clean conformance fuzz
+.PHONY: help setup demo demo-reembed test lint bench chaos docs lock clean conformance fuzz
 
 help:
 	@sed -n '2,/^$$/s/^# \{0,1\}//p' Makefile
@@ -35,6 +36,9 @@ $(STAMP): pyproject.toml constraints.txt infra/setup/install.py
 
 demo: setup
 	@$(BIN)/roggia demo $(DEMO_ARGS)
+
+demo-reembed: setup
+	@$(BIN)/roggia demo --reembed $(DEMO_ARGS)
 
 test: setup
 	$(BIN)/python -m pytest -m "not chaos and not bench" $(PYTEST_ARGS)

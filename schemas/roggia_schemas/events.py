@@ -427,6 +427,7 @@ class IndexGeneration(Event, frozen=True, kw_only=True):
     """Percent of queries that a generation in SHADOW answers, chosen by a stable hash; 0: none."""
     override: str = ""
     """WANTED: why it may serve without a passed gate, in the words of whoever takes that on. Empty: the gate decides.
+    Of a wish to retire: topics that may be deleted with the dead letters that they hold, comma-separated.
     """
     report: str = ""
     """Id of the gate's report that a wish to serve rests on."""

@@ -10,7 +10,7 @@ from roggia_operator.generations.alarms import Counts
 from roggia_operator.generations.case import Case
 from roggia_operator.generations.ports import Ports
 from roggia_operator.generations.states import baseline_row
-from roggia_operator.generations.values import Evidence, GateReport, Ground, Parity, Progress, Rules
+from roggia_operator.generations.values import Evidence, GateReport, Ground, Parity, Progress, Remains, Rules
 from roggia_runtime.clock import now_ms
 from roggia_runtime.ids import uuid7
 from roggia_schemas.events import (
@@ -83,12 +83,13 @@ class Told:
         self.slow.set()
         self.reports: dict[str, GateReport] = {}
         self.served: dict[int, Counts] = {}
+        self.groups: list[str] = []
         self.asked: list[str] = []
 
     @property
     def ports(self) -> Ports:
         """As the controller takes them."""
-        return Ports(self, self, self, self, self)
+        return Ports(self, self, self, self, self, self)
 
     async def prepare(self, row: IndexGeneration) -> Ground:
         """See `Grounds`."""
@@ -114,6 +115,16 @@ class Told:
     async def report(self, report_id: str) -> GateReport:
         """See `Gate`."""
         return self.reports.get(report_id) or GateReport(now_ms(), report_id, reason="is not there")
+
+    async def remains(self, row: IndexGeneration) -> Remains:
+        """See `Leftovers`."""
+        self.asked.append(f"left g{row.generation}")
+        return Remains(now_ms(), tuple(self.groups), typed=row.override)
+
+    async def free(self, row: IndexGeneration, remains: Remains) -> None:
+        """See `Leftovers`."""
+        self.asked.append(f"free g{row.generation}: {', '.join(remains.free)}")
+        self.groups = [group for group in self.groups if group not in remains.groups]
 
     async def counts(self) -> Mapping[int, Counts]:
         """See `Served`."""

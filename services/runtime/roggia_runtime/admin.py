@@ -16,7 +16,7 @@ from aiokafka.errors import (
 )
 from roggia_schemas.topics.spec import TopicSpec
 
-from roggia_runtime import clients, connecting, denials, topic_apply
+from roggia_runtime import clients, connecting, denials, removal, topic_apply
 from roggia_runtime.errors import AdminError
 from roggia_runtime.records import Partition, Record
 from roggia_runtime.settings import KafkaSettings
@@ -78,6 +78,17 @@ class TopicAdmin:
             found = list(changes(specs, existing))
             await topic_apply.carry_out(client, [change for change in found if change.allowed(confirmed)])
             return found
+
+    async def remove(self, *, groups: Sequence[str] = (), topics: Sequence[str] = ()) -> None:
+        """Delete groups, then topics, with all that they hold; what is gone already is no error.
+
+        A group with members is refused by Kafka, and no topic is deleted then.
+        """
+        async with self._client() as client:
+            if groups:
+                await removal.delete_groups(client, groups)
+            if topics:
+                await removal.delete_topics(client, topics)
 
     async def list(self) -> tuple[TopicInfo, ...]:
         """Every topic, by name."""

@@ -13,7 +13,10 @@ from roggia.errors import NotRunningError, StandaloneError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One search or ask. `groups` are those of the person who asks; `filters` as the service documents them."""
+    """One search or ask. `groups` are those of the person who asks; `filters` as the service documents them.
+
+    `generation` asks one index generation, whichever serves; None: the one that serves.
+    """
 
     tenant: str
     domain: str
@@ -22,10 +25,13 @@ class Question:
     k: int = 5
     mode: str = "hybrid"
     filters: Mapping[str, Any] = field(default_factory=dict)
+    generation: int | None = None
 
     def body(self) -> dict[str, Any]:
         """The JSON that `/v1/search` and `/v1/ask` take."""
+        pinned = {} if self.generation is None else {"generation": self.generation}
         return {
+            **pinned,
             "tenant": self.tenant,
             "domain": self.domain,
             "query": self.text,

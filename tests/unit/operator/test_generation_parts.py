@@ -24,7 +24,7 @@ from roggia_operator.generations.table import GenerationTable
 from roggia_operator.generations.values import Progress, Rules
 from roggia_runtime.codec import EventCodec, generation_key
 from roggia_runtime.errors import UnavailableError
-from roggia_runtime.leadership import FencedWriter
+from roggia_runtime.leadership import FencedWriter, LeadershipLostError
 from roggia_runtime.ranges import Span
 from roggia_runtime.records import Output, Partition, Record
 from roggia_runtime.settings import KafkaSettings, RegistrySettings
@@ -241,6 +241,39 @@ async def test_nothing_new_is_not_written() -> None:
     assert 1 <= len(writer.states) - at_first <= 3
     deciding.cancel()
     await controller._gatherer.close()
+
+
+class _Fenced(_Writer):
+    """A writer of which nothing becomes final: somebody else leads."""
+
+    async def write(self, outputs: list[Output]) -> None:
+        """See `FencedWriter`."""
+        raise LeadershipLostError("another leads")
+
+
+async def test_what_is_left_is_deleted_only_after_the_fence_is_proved() -> None:
+    """The state that says what goes is written first; whoever cannot write it any more deletes nothing."""
+    told, writer = Told(), _Writer()
+    told.groups, controller = ["roggia.embed.g2"], _controller(told)
+    rows = state(2, GenerationState.RETIRED, wish=GenerationWish.RETIRE), wanted(2, GenerationWish.RETIRE)
+    for side in rows:
+        controller._table.put(side)
+    deciding = asyncio.create_task(controller._decide(cast("FencedWriter", writer)))
+    await _until(lambda: any("free g2" in one for one in told.asked))
+    assert "retired; deletes roggia.embed.g2" in [one.message for one in writer.states]
+    await _until(lambda: writer.states[-1].message == "retired; nothing of it is left")
+    deciding.cancel()
+    await controller._gatherer.close()
+
+    told = Told()
+    told.groups, controller = ["roggia.embed.g2"], _controller(told)
+    for side in (*rows, state(1, GenerationState.LIVE)):
+        controller._table.put(side)
+    with pytest.raises(LeadershipLostError):
+        async with asyncio.timeout(10):
+            await controller._decide(cast("FencedWriter", _Fenced()))
+    await controller._gatherer.close()
+    assert not [one for one in told.asked if one.startswith("free")]
 
 
 def _controller(told: Told) -> Controller:

@@ -10,6 +10,7 @@ from roggia_schemas import topics
 from roggia_operator.generations.adapters.index_service import IndexService
 from roggia_operator.generations.adapters.kafka_ground import KafkaGround
 from roggia_operator.generations.adapters.kafka_lag import KafkaLag
+from roggia_operator.generations.adapters.kafka_leftovers import KafkaLeftovers
 from roggia_operator.generations.adapters.query_metrics import QueryMetrics
 from roggia_operator.generations.adapters.report_files import ReportFiles
 from roggia_operator.generations.controller import ROLE, Controller
@@ -28,6 +29,7 @@ def leader(
         coverage=IndexService(index_url),
         gate=gate or ReportFiles(options.reports),
         served=QueryMetrics(options.urls),
+        leftovers=KafkaLeftovers(settings.kafka, index_url),
     )
     controller = Controller(settings.kafka, codec, ports, options.rules, options.limits)
     return Leader(settings.kafka, ROLE, topics.INDEX_GENERATION, controller.lead)

@@ -49,7 +49,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asks for a wish, why, and on what a cutover rests: a gate's report, or the reason to do without."""
+    """Who asks for a wish, why, and on what a cutover rests: a gate's report, or the reason to do without. `override`
+    of a wish to retire: topics that may be deleted with all that they hold, comma-separated."""
 
     by: str
     why: str = ""
@@ -109,12 +110,12 @@ class GenerationClient:
 
     async def wished(self, number: int, wish: GenerationWish, asked: Asked) -> IndexGeneration:
         """The WANTED of a wish; `send` asks for it. Raises `SelectionError` for an unknown generation,
-        `GenerationError` for a retired one.
+        `GenerationError` for a retired one, of which nothing but that can be wished: what is left of it may go.
 
         A person's wish that was carried out and undone before is told apart by its reason: it says that it is asked
         again. A machine's is not: what was undone is not brought back by whoever looks again and again.
         """
-        pair = await self._open(number)
+        pair = await self._open(number, retired=wish is GenerationWish.RETIRE)
         told = structs.replace(_wanted(pair), wish=wish, **_asked(asked))
         person = not marks.machine(asked.by)
         again = person and wish is GenerationWish.SERVE and pair.state and marks.answered(pair.state, told)
@@ -140,12 +141,12 @@ class GenerationClient:
         """Ask for a wish. Raises as `wished`."""
         return await self.send(await self.wished(number, wish, asked))
 
-    async def _open(self, number: int) -> Pair:
+    async def _open(self, number: int, *, retired: bool = False) -> Pair:
         table = await self.table()
         if number == self.baseline and table.get(number) is None:
             raise GenerationError(f"GENERATION: g{number} is the baseline and the only one; plan another first")
         pair = _of(table, number)
-        if pair.status in ENDED:
+        if pair.status in ENDED and not retired:
             raise GenerationError(f"GENERATION: g{number} is retired; plan another generation")
         return pair
 

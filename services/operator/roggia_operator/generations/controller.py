@@ -22,7 +22,7 @@ from roggia_operator.generations.gathering import Gatherer
 from roggia_operator.generations.moves import decide
 from roggia_operator.generations.ports import Ports
 from roggia_operator.generations.table import PARTITION, GenerationTable, Pair, read, side
-from roggia_operator.generations.values import Decision, Rules
+from roggia_operator.generations.values import Decision, Need, Rules
 from roggia_operator.metrics import GENERATIONS
 
 ROLE = "roggia.operator.generations"
@@ -98,6 +98,8 @@ class Controller:
             decision = decide(case)
             self._gatherer.gather(case, decision.needs)
             await self._settle(case, decision, writer)
+            if decision.frees is not None:
+                await self._free(case, decision, writer)
             if decision.move is None:
                 return
             self._gatherer.forget(number)
@@ -117,6 +119,13 @@ class Controller:
         if decision.move is not None:
             move = now.history[-1]
             log.info("generation_moved", generation=case.number, before=move.before, after=move.after, by=move.by)
+
+    async def _free(self, case: Case, decision: Decision, writer: FencedWriter) -> None:
+        """Delete what a retired generation left. The write before it proves that nobody else leads."""
+        ask = (Need.FREE, case.number)
+        if self._gatherer.due(case.number, ask):
+            await self._write(states.after(case, decision, decision.message), writer)
+            self._gatherer.gather(case, [ask])
 
     async def _write(self, state: IndexGeneration, writer: FencedWriter) -> None:
         await writer.write([self._codec.output(topics.INDEX_GENERATION, state)])

@@ -51,8 +51,13 @@ class Gatherer:
         """Begin to gather what is not being gathered, and did not fail a moment ago."""
         known = self._of(case.number)
         for ask in needs:
-            if ask not in known.tasks and known.rest_until.get(ask, 0.0) <= time.monotonic():
+            if self.due(case.number, ask):
                 known.tasks[ask] = asyncio.create_task(self._run(ask, case, known))
+
+    def due(self, number: int, ask: Ask) -> bool:
+        """Whether `gather` would begin this now for a generation."""
+        known = self._of(number)
+        return ask not in known.tasks and known.rest_until.get(ask, 0.0) <= time.monotonic()
 
     def troubles(self, number: int, needs: Iterable[Ask]) -> str:
         """Why evidence could not be had, in one line."""
@@ -110,6 +115,12 @@ class Gatherer:
             return {"parity": {**known.evidence.parity, number: parity}}
         if need is Need.REPORT:
             return {"report": await self._ports.gate.report(case.wanted.report)}
+        if need is Need.REMAINS:
+            return {"remains": await self._ports.leftovers.remains(_typed(case))}
+        if need is Need.FREE:
+            if case.evidence.remains is not None:
+                await self._ports.leftovers.free(_typed(case), case.evidence.remains)
+            return {"remains": None}
         return {"alarm": await self._alarm(case, known)}
 
     async def _alarm(self, case: Case, known: _Known) -> Alarm:
@@ -127,6 +138,11 @@ def _cancel(known: _Known) -> None:
 
 def _ends(row: IndexGeneration) -> dict[int, int]:
     return {int(name.removeprefix(END)): end for name, end in row.counts.items() if name.startswith(END)}
+
+
+def _typed(case: Case) -> IndexGeneration:
+    """The state, with what was typed since it was written."""
+    return structs.replace(case.row, override=case.wanted.override)
 
 
 def _before(case: Case) -> list[int]:

@@ -110,8 +110,20 @@ def _failed(case: Case) -> Decision:
 
 
 def _retired(case: Case) -> Decision:
-    wish = case.wanted.wish
-    return Decision("retired" if wish is GenerationWish.RETIRE else "refused: it is retired; plan another generation")
+    """It comes back no more; what it leaves behind is deleted as soon as nobody needs it."""
+    if case.wanted.wish is not GenerationWish.RETIRE:
+        return Decision("refused: it is retired; plan another generation")
+    remains = case.evidence.remains
+    look = frozenset({(Need.REMAINS, case.number)})
+    if remains is None or remains.typed != case.wanted.override:
+        return Decision("retired", needs=look)
+    if remains.free:
+        return Decision(f"retired; deletes {', '.join(remains.free)}", frees=remains)
+    if not remains.kept:
+        return Decision("retired; nothing of it is left")
+    left = "; ".join(f"{name}: {why}" for name, why in remains.kept.items())
+    again = case.now_ms - remains.at_ms > case.rules.again_ms
+    return Decision(f"retired; left: {left}", needs=look if again else frozenset())
 
 
 def _of_baseline(case: Case) -> Decision:

@@ -9,7 +9,7 @@ from typing import Protocol
 from roggia_schemas.events import IndexGeneration
 
 from roggia_operator.generations.alarms import Counts
-from roggia_operator.generations.values import GateReport, Ground, Parity, Progress
+from roggia_operator.generations.values import GateReport, Ground, Parity, Progress, Remains
 
 
 class Grounds(Protocol):
@@ -56,6 +56,18 @@ class Served(Protocol):
         ...
 
 
+class Leftovers(Protocol):
+    """Knows what a retired generation leaves behind, and deletes it."""
+
+    async def remains(self, row: IndexGeneration) -> Remains:
+        """What is left. Nothing that somebody reads, and no dead letter whose topic was not typed, may be deleted."""
+        ...
+
+    async def free(self, row: IndexGeneration, remains: Remains) -> None:
+        """Look again, and delete what may still be deleted of what was seen. Safe to repeat, after a crash as well."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All of them."""
@@ -65,3 +77,4 @@ class Ports:
     coverage: Coverage
     gate: Gate
     served: Served
+    leftovers: Leftovers

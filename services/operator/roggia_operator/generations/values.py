@@ -22,6 +22,10 @@ class Need(StrEnum):
     """What the gate said."""
     SERVED = "served"
     """How a generation answers queries."""
+    REMAINS = "remains"
+    """What a retired generation leaves behind."""
+    FREE = "free"
+    """No evidence, but a deed: deletes what remains. The controller asks for it itself, its fence just proved."""
 
 
 Ask = tuple[Need, int]
@@ -115,6 +119,23 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Remains:
+    """What a retired generation leaves behind: groups and topics that may be deleted now, and what may not, by name,
+    with the reason. `typed`: what a person had typed by then that may go although it holds letters."""
+
+    at_ms: int
+    groups: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+    typed: str = ""
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Everything that may be deleted now."""
+        return (*self.groups, *self.topics)
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known now; None and absent: not known. `parity` is by generation, of the selection at hand."""
 
@@ -123,6 +144,7 @@ class Evidence:
     parity: Mapping[int, Parity] = field(default_factory=dict)
     report: GateReport | None = None
     alarm: Alarm | None = None
+    remains: Remains | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +176,8 @@ class Move:
 class Decision:
     """What is to be done about a generation: a move, or None and the reason. `needs`: evidence to gather meanwhile.
 
-    `canary`, `cutover`, `counts` and `fingerprint` are what the state holds from now on; None leaves them.
+    `canary`, `cutover`, `counts` and `fingerprint` are what the state holds from now on; None leaves them. `frees`:
+    what is to be deleted, once the state that says so is written.
     """
 
     message: str = ""
@@ -164,3 +187,4 @@ class Decision:
     cutover: int | None = None
     counts: Mapping[str, int] | None = None
     fingerprint: str = ""
+    frees: Remains | None = None

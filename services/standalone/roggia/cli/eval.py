@@ -20,7 +20,9 @@ from roggia_operator.evaluation.running import Wanted
 from roggia_operator.evaluation.verdict import GateSettings, Verdict
 
 from roggia.cli import eval_drift, eval_golden, eval_shadow, options
+from roggia.cli.eval_filing import ModelName, filed
 from roggia.cli.eval_views import now, show, show_triggers
+from roggia.cli.models_opened import ModelsUri
 from roggia.cli.output import emit, say
 from roggia.connection import Named, resolve
 from roggia.errors import StandaloneError
@@ -68,6 +70,8 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write report.json and report.html into this directory.")
     ] = None,
+    model: ModelName = "",
+    models_uri: ModelsUri = "",
     data: options.Data = None,
     query_url: options.QueryUrl = "",
     json: options.Json = False,
@@ -84,10 +88,13 @@ def run(
         limits=Limits(p95_s=p95_ms / 1000 or None, ann_waived=not ann_sample),
         ann_sample=ann_sample,
     )
+    file = filed(model, models_uri, data) if model else None
     questions = read(golden)
     report = asyncio.run(_run(resolve(Named(data, query=query_url), need="query").query, questions, wanted))
     if out is not None:
         _write(out, report)
+    if file is not None:
+        file(report)
     trigger = precision([row.new.precision for row in report.rows], objective) if objective else None
     if json:
         emit(_brief(report) | {"trigger": msgspec.to_builtins(trigger)})

@@ -19,7 +19,7 @@ from roggia_schemas.events import GenerationModel, GenerationState, GenerationWi
 from roggia.cli import options
 from roggia.cli.asking import somebody
 from roggia.cli.connected import codec_of
-from roggia.cli.generation_options import bound_of, evidence, foretell, known_bases, newest, typed_name
+from roggia.cli.generation_options import bound_of, discarded, evidence, foretell, known_bases, newest, typed_name
 from roggia.cli.generation_views import generation_row, show_generation, show_generations
 from roggia.cli.generation_waiting import QUICK_S, accepted, answered, begun, readers, until, watch
 from roggia.cli.output import emit, out, say
@@ -35,6 +35,10 @@ Number: TypeAlias = Annotated[int, typer.Argument(min=1, help="The generation: `
 Why: TypeAlias = Annotated[str, typer.Option("--why", help="Why; kept in its history.")]
 Report: TypeAlias = Annotated[
     str, typer.Option("--report", help="Id of the gate's report, or a JSON file that holds one.")
+]
+Discard: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--discard", help="Its topic that may go with the dead letters that it holds; repeatable."),
 ]
 Override: TypeAlias = Annotated[
     str, typer.Option("--override", help="Do without the gate, for this reason. You answer for it by name.")
@@ -220,6 +224,7 @@ def retire(
     generation: Number,
     *,
     confirm: Annotated[str, typer.Option("--confirm", help="Its name, gN; without it you are asked to type it.")] = "",
+    discard: Discard = None,
     why: Why = "",
     dry_run: options.DryRun = False,
     data: options.Data = None,
@@ -227,10 +232,12 @@ def retire(
     registry: options.Registry = "",
     json: options.Json = False,
 ) -> None:
-    """Give a generation up: it follows no more, and its collections are deleted. There is no way back."""
+    """Give a generation up: it follows no more, and its collections, groups and topics are deleted. There is no way
+    back. Topics with dead letters stay until their names are given."""
+    asked = Asked(somebody(), why, override=discarded(discard or (), generation))
 
     async def work(client: GenerationClient) -> None:
-        told = await client.wished(generation, GenerationWish.RETIRE, Asked(somebody(), why))
+        told = await client.wished(generation, GenerationWish.RETIRE, asked)
         if not json or dry_run:
             foretell(told, await client.table(), client.baseline, json=json)
         if dry_run:

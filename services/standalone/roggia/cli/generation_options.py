@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 from roggia_operator.console.index import Index
 from roggia_operator.generations.adapters.index_service import knowledge_base
+from roggia_operator.generations.adapters.kafka_leftovers import own_topics
 from roggia_operator.generations.client import Asked
 from roggia_operator.generations.foretelling import foretold, with_baseline
 from roggia_operator.generations.settings import GenerationOptions
@@ -48,6 +50,17 @@ def evidence(report: str, override: str, why: str) -> Asked:
         if not report.startswith("{"):
             raise UsageError("--report: the file holds no JSON object; name one that the gate wrote")
     return Asked(somebody(), why, report, override)
+
+
+def discarded(topics: Sequence[str], generation: int) -> str:
+    """Topics of a generation that were typed, as a wish keeps them. Raises `UsageError` for one that is not its own."""
+    own = own_topics(generation)
+    for topic in topics:
+        if topic not in own:
+            raise UsageError(
+                f"--discard: {topic!r} is no topic of g{generation}; its own are {', '.join(own) or 'none'}"
+            )
+    return ",".join(sorted(set(topics)))
 
 
 def newest(table: GenerationTable) -> int:

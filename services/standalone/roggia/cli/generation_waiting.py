@@ -18,13 +18,15 @@ from roggia_runtime.generations import serving
 from roggia_schemas.events import GenerationState
 
 from roggia.cli.generation_views import generation_row
-from roggia.cli.output import emit_line, progress
+from roggia.cli.output import emit_line, err, progress, say
 from roggia.cli.replay_views import lasting
 from roggia.errors import NotRunningError, StandaloneError
 
 TAKEN_S = 20.0
 """Seconds after which a wish that nobody answered is left to whoever starts an operator."""
 LOOK_S, QUICK_S = 0.3, 0.02
+TELL_S = 5.0
+"""Seconds between two lines about progress, where there is no bar."""
 REFUSED, WAITS = "refused", "waits"
 _SETTLED = frozenset({GenerationState.SHADOW, GenerationState.LIVE, GenerationState.ROLLED_BACK,
                       GenerationState.RETIRED, GenerationState.FAILED})  # fmt: skip
@@ -88,13 +90,13 @@ async def until(
 
 
 async def watch(client: GenerationClient, number: int, *, json: bool) -> Pair:
-    """Follow a filling to its end: a bar with rate and time left, or a line of JSON per change.
+    """Follow a filling to its end: a bar with rate and time left, lines where there is no terminal, or JSON per change.
 
     Raises `StandaloneError` when it is refused, and as `answers` does.
     """
-    bar, last = progress("offsets"), ""
+    bar, last, told = progress("offsets"), "", 0.0
     task = bar.add_task(f"g{number}", total=None, rate="")
-    with nullcontext() if json else bar:
+    with bar if err.is_terminal and not json else nullcontext():
         async with aclosing(answers(client, number)) as looks:
             async for pair, table in looks:
                 counts = pair.side.counts
@@ -104,6 +106,9 @@ async def watch(client: GenerationClient, number: int, *, json: bool) -> Pair:
                 if json and (row := str(generation_row(pair, table, client.baseline))) != last:
                     emit_line(generation_row(pair, table, client.baseline))
                     last = row
+                if not (json or err.is_terminal) and time.monotonic() - told > TELL_S:
+                    say(f"g{number}: {counts.get(DONE, 0):,} of {counts.get(OFFSETS, 0):,} offsets · {line}")
+                    told = time.monotonic()
                 if pair.status in _SETTLED:
                     return pair
                 if pair.side.message.startswith(REFUSED):

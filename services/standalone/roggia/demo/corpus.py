@@ -10,7 +10,7 @@ import importlib
 import inspect
 import re
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from email import message_from_string
 from importlib import metadata
 from itertools import islice, zip_longest
@@ -20,6 +20,7 @@ from roggia.publishing.events import Source
 
 MAX_DOCUMENT_CHARS = 24_000
 MIN_DOCUMENT_CHARS = 1_200
+SECTION_CHARS, MIN_SECTION_CHARS = 1_000, 300
 ASKED_ABOUT = ("try", "compound")
 """Topics that answer the demo's question; they come first, whatever the budget."""
 
@@ -37,6 +38,24 @@ def gather(budget_chars: int) -> list[Source]:
                 chosen.append(document)
                 used += size
     return chosen
+
+
+def sections(documents: Iterable[Source], most_chars: int = SECTION_CHARS) -> list[Source]:
+    """The same text as shorter documents, cut between paragraphs: a gate needs hundreds of documents to ask for."""
+    return [section for document in documents for section in _sections(document, most_chars)]
+
+
+def _sections(document: Source, most_chars: int) -> Iterator[Source]:
+    pieces: list[str] = []
+    for paragraph in document.content.decode(errors="replace").split("\n\n"):
+        if pieces and len(pieces[-1]) + len(paragraph) < most_chars:
+            pieces[-1] += f"\n\n{paragraph}"
+        else:
+            pieces.append(paragraph)
+    for number, text in enumerate(pieces, 1):
+        if len(text) >= MIN_SECTION_CHARS:
+            doc_id = f"{document.doc_id.removesuffix('.md')}/{number}.md"
+            yield Source(doc_id, document.content_type, text.encode(errors="replace"), document.shown_as)
 
 
 def language_reference() -> Iterator[Source]:

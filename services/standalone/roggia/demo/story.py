@@ -57,13 +57,13 @@ class Story:
         if tracker.failed:
             first = tracker.failed[0]
             raise DemoFailedError(f"{len(tracker.failed)} documents were refused, first {first.doc_id}: {first.reason}")
-        _check(len(tracker.indexed) == len(corpus), "every document is searchable", f"{len(tracker.indexed)} are")
+        check(len(tracker.indexed) == len(corpus), "every document is searchable", f"{len(tracker.indexed)} are")
         return Indexed(len(corpus), tracker.chunks, time.monotonic() - began), tracker.indexed
 
     async def ask(self, text: str = QUESTION) -> dict[str, Any]:
         """A cited answer."""
         reply = await self.query.ask(self.question(text))
-        _check(bool(reply["answer"] and reply["citations"]), "the answer cites documents", "no citation came")
+        check(bool(reply["answer"] and reply["citations"]), "the answer cites documents", "no citation came")
         return reply
 
     def question(self, text: str) -> Question:
@@ -76,25 +76,25 @@ class Story:
         event = tracker.indexed.get(document.doc_id)
         if event is None:
             raise DemoFailedError(f"the edited {document.doc_id} was refused: {tracker.failed[0].reason}")
-        _check(
+        check(
             0 < event.embedded < event.chunks,
             "an edit embeds some chunks, not all",
             f"{event.embedded} of {event.chunks} were",
         )
         found = await self.query.search(self.question(MARK_QUESTION))
         texts = [hit["text"] for hit in found["results"] if hit["doc_id"] == document.doc_id]
-        _check(any(MARK in " ".join(text.split()) for text in texts), "the new sentence is found", "it is not")
+        check(any(MARK in " ".join(text.split()) for text in texts), "the new sentence is found", "it is not")
         return Edited(document.doc_id, event.chunks, event.embedded, event.kept)
 
     async def delete(self, doc_id: str) -> dict[str, Any]:
         """Delete a document and ask again: nothing of it may be cited or found."""
         tracker = await self.job.delete([doc_id], self.silent)
         event = tracker.indexed.get(doc_id)
-        _check(bool(event and event.deleted), "the deletion reached the index", "no confirmation came")
+        check(bool(event and event.deleted), "the deletion reached the index", "no confirmation came")
         question = self.question(QUESTION)
         answer, found = await self.query.ask(question), await self.query.search(replace(question, k=50))
         seen = [hit["doc_id"] for hit in (*answer["citations"], *found["results"])]
-        _check(doc_id not in seen, "a deleted document is never found", f"{doc_id} is")
+        check(doc_id not in seen, "a deleted document is never found", f"{doc_id} is")
         return answer
 
 
@@ -112,6 +112,7 @@ def to_edit(corpus: Sequence[Source], indexed: dict[str, DocUpserted], spared: s
     return max(others, key=lambda document: (indexed[document.doc_id].chunks, document.doc_id))
 
 
-def _check(holds: bool, claim: str, seen: str) -> None:
+def check(holds: bool, claim: str, seen: str) -> None:
+    """Raises `DemoFailedError`, with the claim and what was seen instead, unless it holds."""
     if not holds:
         raise DemoFailedError(f"the demo failed: it should hold that {claim}, but {seen}")
