@@ -38,7 +38,8 @@ class Together:
         self._scores, self._head = scores, head
 
     async def run(self) -> None:
-        """Work until `stop`. Raises the first failure."""
+        """Work until `stop`, once all scores are there. Raises the first failure."""
+        await self._scores.start()
         tasks = [asyncio.create_task(self._scores.run()), asyncio.create_task(self._head.run())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
