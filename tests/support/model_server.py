@@ -58,6 +58,7 @@ class ModelServer:
         self.most = 32
         self.shuffle = True
         self.noise = 0.0
+        self.delay_s = 0.0
         self.info: dict[str, Any] = {
             "model_id": "org/stub",
             "model_sha": "a" * 40,
@@ -86,6 +87,10 @@ class ModelServer:
     def encodings(self) -> list[Asked]:
         """Requests for vectors, as they came."""
         return [asked for asked in self.asked if asked.path.endswith(("/embeddings", "/embed"))]
+
+    def encoded(self) -> list[tuple[float, str]]:
+        """Every text that was to be encoded and when it came (monotonic seconds), the client's own checks included."""
+        return [(one.at, text) for one in self.encodings() for text in one.texts]
 
     def answer(self, asked: Asked) -> tuple[int, Any]:
         """Status and body without faults."""
@@ -164,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, body: Any) -> None:
         asked = Asked(time.monotonic(), self.path, body, {name.lower(): v for name, v in self.headers.items()})
         fault = self.served.take(asked)
-        time.sleep(fault.delay_s)
+        time.sleep(fault.delay_s or self.served.delay_s)
         if fault.status == 200:
             status, answer = self.served.answer(asked)
             payload = json.dumps(fault.change(answer) if fault.change else answer).encode()

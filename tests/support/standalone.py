@@ -13,7 +13,7 @@ from typing import Any
 
 from roggia.stack.data import DataDirectory, StackState
 
-PROCESSES = {"broker", "registry", "ingest", "embed", "index", "operator"}
+PROCESSES = {"broker", "registry", "ingest", "embed", "index", "operator", "popularity"}
 START_S = 110.0
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
 

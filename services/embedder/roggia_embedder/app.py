@@ -11,6 +11,7 @@ import structlog
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.consumer.retry import Backoff
+from roggia_runtime.consumer.session import OnAssigned
 from roggia_runtime.errors import ConfigurationError
 from roggia_runtime.hosts import hosts_of
 from roggia_runtime.http import HttpServer, application
@@ -26,10 +27,12 @@ from roggia_schemas.events import GenerationModel, IndexGeneration, TenantConfig
 from starlette.routing import BaseRoute
 
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
-from roggia_embedder.generations.embedding import EmbedParts, EmbedWorker
+from roggia_embedder.generations.embedding import EmbedWorker
+from roggia_embedder.generations.encoding import Ahead, EmbedParts
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.hosting import MOST_S, Hosting
 from roggia_embedder.generations.keeping import Aliases, CacheRetirement, Following, Keeper, Retirement
+from roggia_embedder.generations.lane import lane as head_start_lane
 from roggia_embedder.generations.loading import load as load_model
 from roggia_embedder.generations.querying import QueryModels
 from roggia_embedder.generations.reference import reference_of, reference_to
@@ -161,7 +164,15 @@ class _Parts:
             self.record.tell(worker.changed)
         self.service.add(*workers)
 
-    def loop(self, group: str, topic: str, handler: Handler, stage: str, limits: BatchLimits) -> ConsumerLoop:
+    def loop(
+        self,
+        group: str,
+        topic: str,
+        handler: Handler,
+        stage: str,
+        limits: BatchLimits,
+        on_assigned: OnAssigned | None = None,
+    ) -> ConsumerLoop:
         """The loop of one stage of one generation."""
         return ConsumerLoop(
             settings=self.settings.kafka,
@@ -174,6 +185,7 @@ class _Parts:
             delivery=Delivery.AT_LEAST_ONCE,
             limits=limits,
             dlq=self.settings.embedder.dlq,
+            on_assigned=on_assigned,
         )
 
 
@@ -181,9 +193,9 @@ def _add_embed(parts: _Parts) -> None:
     options = parts.settings.embedder
     cache = SqliteVectorCache(options.cache)
 
-    def loop(hosted: Hosted, handler: Handler) -> ConsumerLoop:
+    def loop(hosted: Hosted, handler: Handler, assigned: OnAssigned | None) -> ConsumerLoop:
         source = topics.doc_chunked(hosted.chunker_generation)
-        return parts.loop(embed_group(hosted.number), source, handler, "embed", options.embed_batch)
+        return parts.loop(embed_group(hosted.number), source, handler, "embed", options.embed_batch, assigned)
 
     shared = EmbedParts(
         codec=parts.codec,
@@ -194,6 +206,7 @@ def _add_embed(parts: _Parts) -> None:
         loop=loop,
         part_bytes=options.part_bytes,
         batch_tokens=options.batch_tokens,
+        ahead=_ahead(parts),
     )
     parts.service.on_start(cache.start)
     parts.service.on_stop(cache.close)
@@ -201,6 +214,12 @@ def _add_embed(parts: _Parts) -> None:
     retirement = CacheRetirement(cache, parts.view, shared.fingerprints, hosting.hosts)
     parts.follow(Keeper(retirement.once, "vector cache"))
     parts.purge(cache.forget, "vector cache")
+
+
+def _ahead(parts: _Parts) -> Ahead | None:
+    """How a generation that fills gets a head start; None where the settings say that it gets none."""
+    kafka, share = parts.settings.kafka, parts.settings.embedder.head_start_share
+    return Ahead(partial(head_start_lane, kafka, parts.codec), share, kafka.stop_deadline_s) if share else None
 
 
 def _add_upsert(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue) -> None:

@@ -85,6 +85,13 @@ class EmbedderOptions(BaseSettings):
         description="index generations that this process embeds or upserts: all that follow the log, or numbers "
         "(1,2); a query role reads all of them",
     )
+    head_start_share: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="share of the texts encoded for a generation that fills, 0 to 1, that documents asked for most may "
+        "have out of their turn while others wait (embed role); it costs no text twice; 0: all in the order of the log",
+    )
     chunker_generation: int = Field(1, ge=1, description="chunker generation K: doc.chunked.c<K> is read")
     cache: Path = Field(Path("roggia-data/vectors.sqlite3"), description="file of the vector cache (embed role)")
     part_bytes: int = Field(

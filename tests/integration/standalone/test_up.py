@@ -151,6 +151,7 @@ def test_status_and_topics_tell_lag_freshness_and_records(up: Up, folder: Path) 
         "embed",
         "index",
         "operator",
+        "popularity",
     }
     assert status["operator"]["answers"]
     assert status["searchable"]["live"]["p50_s"] is not None

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_every_setting_that_the_stack_gives_a_service_is_one_that_it_reads(tmp_path: Path) -> None:
     """A misspelt variable would be ignored in silence, and a service would write outside the data directory."""
     known = {row.variable for cls in (IngestSettings, EmbedderSettings, OperatorSettings) for row in rows(cls)}
-    specs = plan.services(DataDirectory(tmp_path), plan.Ports(), "t" * 16)
+    specs = [*plan.services(DataDirectory(tmp_path), plan.Ports(), "t" * 16), *plan.companions(plan.Ports())]
 
     assert {name for spec in specs for name in spec.environment} <= known
     assert all(find_spec(spec.arguments[0]) for spec in specs)

@@ -132,6 +132,29 @@ async def test_a_process_that_keeps_dying_fails_the_stack_with_its_last_words(
         await supervisor.close()
 
 
+async def test_a_companion_is_kept_alive_and_its_end_is_not_the_stack_s(
+    stage: _Stage, http: aiohttp.ClientSession
+) -> None:
+    """It is not waited for; killed, it is started again; when it keeps dying it is left, and stopping ends it too."""
+    supervisor = stage.supervisor()
+    running = asyncio.create_task(supervisor.run())
+    await supervisor.bring_up([stage.spec("embed")], http)
+    supervisor.accompany([stage.spec("popularity"), stage.spec("hopeless", "fake_dying")], http)
+    await stage.told("popularity", "ready")
+    os.kill(supervisor.state().processes["popularity"].pid, signal.SIGKILL)
+    await stage.told("popularity", "ready", 2)
+    await stage.told("hopeless", "failed")
+    assert not running.done()
+    assert supervisor.state().processes["embed"].restarts == 0
+    pid = supervisor.state().processes["popularity"].pid
+
+    await supervisor.close()
+
+    await running
+    assert not psutil.pid_exists(pid)
+    assert stage.stopped_at("embed") > 0
+
+
 async def test_a_process_that_ignores_sigterm_is_killed_after_its_deadline(
     stage: _Stage, http: aiohttp.ClientSession
 ) -> None:

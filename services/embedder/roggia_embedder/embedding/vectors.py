@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from roggia_schemas.names import Version
 
+from roggia_embedder.embedding.in_hand import InHand
 from roggia_embedder.errors import ChunkTooLongError
 from roggia_embedder.ports import CacheUse, EmbeddingModel, Matrix, VectorCache
 
@@ -37,12 +38,20 @@ class Supplied:
 class VectorSupply:
     """Answers what a batch of revisions needs. One encoding call per batch, over all tenants and documents.
 
-    `encode` says when and how the model is called: a process with several of them lets one encode at a time.
+    `encode` says when and how the model is called: a process with several of them lets one encode at a time. Supplies
+    of one model that share `in_hand` never compute the same text at the same time.
     """
 
-    def __init__(self, model: EmbeddingModel, cache: VectorCache, encode: Encode | None = None) -> None:
+    def __init__(
+        self,
+        model: EmbeddingModel,
+        cache: VectorCache,
+        encode: Encode | None = None,
+        in_hand: InHand | None = None,
+    ) -> None:
         self._model = model
         self._cache = cache
+        self._in_hand = in_hand or InHand()
         self._called = encode or (lambda texts: asyncio.to_thread(model.encode, texts))
 
     async def supply(self, wanted: Sequence[Wanted]) -> list[Supplied | ChunkTooLongError]:
@@ -50,11 +59,12 @@ class VectorSupply:
 
         The cache then holds what each document's newest version uses. Raises `UnavailableError`.
         """
-        known = await self._known(wanted)
-        refused = await self._compute(wanted, known)
-        unclaimed = {key for key, (_, computed) in known.items() if computed}
-        answers = [_answer(item, known, refused, unclaimed) for item in wanted]
-        await self._remember(wanted, answers, known)
+        async with self._in_hand.holding([(item.tenant_id, text_hash) for item in wanted for text_hash in item.texts]):
+            known = await self._known(wanted)
+            refused = await self._compute(wanted, known)
+            unclaimed = {key for key, (_, computed) in known.items() if computed}
+            answers = [_answer(item, known, refused, unclaimed) for item in wanted]
+            await self._remember(wanted, answers, known)
         return answers
 
     async def newest(self, documents: Collection[tuple[str, str]]) -> dict[tuple[str, str], Version]:

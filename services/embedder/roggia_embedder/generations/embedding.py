@@ -1,46 +1,18 @@
-"""The embed role's worker of one generation: its model, loaded first, then its own loop over the chunk log."""
+"""The embed role's worker of one generation: its model, loaded first, then its own loop over the chunk log, and a head
+start beside it while the generation fills."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import structlog
 from roggia_runtime.loop import ConsumerLoop
-from roggia_runtime.records import Handler
-from roggia_runtime.tenancy import Tenants
-from roggia_schemas import topics
-from roggia_schemas.events import GenerationModel
 
-from roggia_embedder.embedding.parts import Target
-from roggia_embedder.embedding.vectors import VectorSupply
+from roggia_embedder.generations.encoding import Ahead, EmbedParts, Encoding
 from roggia_embedder.generations.hosted import Hosted, View
-from roggia_embedder.generations.pace import Held, Pace
-from roggia_embedder.generations.turns import TurnEncoder, Turns
-from roggia_embedder.handlers.embed import EmbedHandler
-from roggia_embedder.ports import EmbeddingModel, VectorCache
-from roggia_embedder.ports.codec import EventCodec
+from roggia_embedder.generations.while_filling import WhileFilling
 
-Load = Callable[[GenerationModel], EmbeddingModel]
-"""Blocking: seconds. Raises `ModelLoadError` or `ModelUnavailableError`."""
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class EmbedParts:
-    """What the generations of one process share. `loop` makes the loop of one generation with a handler."""
-
-    codec: EventCodec
-    cache: VectorCache
-    tenants: Tenants
-    turns: Turns
-    load: Load
-    loop: Callable[[Hosted, Handler], ConsumerLoop]
-    part_bytes: int
-    batch_tokens: int
-    fingerprints: dict[int, str] = field(default_factory=dict)
-    """Of the models that were loaded, by generation."""
 
 
 class EmbedWorker:
@@ -51,24 +23,42 @@ class EmbedWorker:
         self._hosted, self._view, self._parts = hosted, view, parts
         self._stopping = asyncio.Event()
         self._loop: ConsumerLoop | None = None
+        self._ahead: WhileFilling | None = None
         self.fingerprint = ""
         """The loaded model's; empty until then."""
 
     async def run(self) -> None:
-        """Work until `stop`. Raises what the model or the loop raises."""
+        """Work until `stop`. Raises what the model or the loop raises, and nothing that befalls the head start."""
         model = await asyncio.to_thread(self._parts.load, self._hosted.model)
         self.fingerprint = self._parts.fingerprints[self._hosted.number] = model.fingerprint
         log.info("model_loaded", generation=self._hosted.number, model=model.fingerprint)
         if self._stopping.is_set():
             return
-        self._loop = self._parts.loop(self._hosted, self._handler(model))
+        encoding, ahead = Encoding(model, self._hosted, self._now, self._parts), self._parts.ahead
+        if ahead is not None:
+            await self._with_head_start(encoding, ahead)
+            return
+        self._loop = self._parts.loop(self._hosted, encoding.log_pass(), None)
         await self._loop.run()
+
+    async def _with_head_start(self, encoding: Encoding, ahead: Ahead) -> None:
+        lane = ahead.lane(self._hosted, encoding.lane(), encoding.share)
+        what = f"embed: head start of {self._hosted.label}"
+        self._ahead = WhileFilling(lambda: self._now().filling, lane.make, what, ahead.patience_s)
+        self._loop = self._parts.loop(self._hosted, encoding.log_pass(), lane.assigned)
+        beside = asyncio.create_task(self._ahead.run())
+        try:
+            await self._loop.run()
+        finally:
+            self._ahead.stop()
+            await beside
 
     def stop(self) -> None:
         """End `run`; a model that is being loaded is loaded first."""
         self._stopping.set()
-        if self._loop is not None:
-            self._loop.stop()
+        for worker in (self._ahead, self._loop):
+            if worker is not None:
+                worker.stop()
 
     def health(self) -> list[str]:
         """What is not ready."""
@@ -78,21 +68,8 @@ class EmbedWorker:
         """What is wrong although it works, and a wait on purpose."""
         now = self._now()
         waits = [f"embed: {now.label} is paused"] if now.filling and now.paused else []
-        return waits if self._loop is None else [*self._loop.notes(), *waits]
+        workers = [worker for worker in (self._loop, self._ahead) if worker is not None]
+        return [*(note for worker in workers for note in worker.notes()), *waits]
 
     def _now(self) -> Hosted:
         return self._view.get(self._hosted.number) or self._hosted
-
-    def _handler(self, model: EmbeddingModel) -> Handler:
-        parts, hosted, pace = self._parts, self._hosted, Pace()
-        encode = TurnEncoder(parts.turns, model, parts.batch_tokens, lambda: self._now().filling, pace.spent)
-        handler = EmbedHandler(
-            topic=topics.doc_embedded(hosted.number),
-            codec=parts.codec,
-            supply=VectorSupply(model, parts.cache, encode),
-            target=Target(hosted.number, model.fingerprint, model.dimension, parts.part_bytes),
-            window=model.window,
-            tenants=parts.tenants,
-            selection=hosted.selection,
-        )
-        return Held(handler, self._now, pace, parts.turns)

@@ -20,7 +20,7 @@ import structlog
 from roggia_runtime.clock import now_ms
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.waiting import either
-from roggia_runtime.errors import AdminError, UnavailableError
+from roggia_runtime.errors import AdminError, LaterError, UnavailableError
 from roggia_runtime.generations import holds
 from roggia_runtime.ranges import Span
 from roggia_runtime.records import Done, Handler, Record, Verdict
@@ -91,6 +91,12 @@ class HeadStart:
 
     async def run(self) -> None:
         """Work until `stop`."""
+        try:
+            await self._rounds()
+        finally:
+            metrics.forget(self._filling.number)
+
+    async def _rounds(self) -> None:
         backoff = Backoff(*_RETRY_S)
         while not self._stopping.is_set():
             try:
@@ -199,9 +205,12 @@ class HeadStart:
         while not self._stopping.is_set():
             try:
                 verdicts = await self._filling.handler.handle(records)
+            except LaterError as held:
+                self._trouble = ""
+                await either(self._stopping, timeout_s=held.after_s)
             except UnavailableError as error:
                 self._trouble = str(error)
-                await either(self._stopping, timeout_s=getattr(error, "after_s", backoff.wait_s()))
+                await either(self._stopping, timeout_s=backoff.wait_s())
             else:
                 self._trouble = ""
                 return verdicts

@@ -15,3 +15,14 @@ TRAFFIC = gauge(
     "Share of the recent traffic whose documents are embedded in a filling generation",
     ["generation"],
 )
+TEXTS = counter(
+    "roggia_generation_texts_encoded_total",
+    "Texts that this process encoded for a generation, by its log pass (log) and by its head start (lane)",
+    ["generation", "by"],
+)
+
+
+def forget(generation: int) -> None:
+    """A head start has ended: what was so of its generation is so no more."""
+    for one in (KEYS, TRAFFIC):
+        one.remove(generation)

@@ -43,16 +43,44 @@ class Pace:
 
 
 class Held:
-    """A handler that is asked only when its generation may work; one that serves has the encoder first."""
+    """A handler that is asked only when its generation may work; one that serves has the encoder first. `waits` is told
+    of every time that it may not."""
 
-    def __init__(self, handler: Handler, hosted: Callable[[], Hosted], pace: Pace, turns: Turns) -> None:
-        self._handler, self._hosted, self._pace, self._turns = handler, hosted, pace, turns
+    def __init__(
+        self,
+        handler: Handler,
+        hosted: Callable[[], Hosted],
+        pace: Pace,
+        turns: Turns,
+        waits: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._handler, self._hosted, self._pace, self._turns, self._waits = handler, hosted, pace, turns, waits
 
     async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
         """See `Handler`. Raises `LaterError` while the generation waits."""
         hosted = self._hosted()
-        self._pace.check(hosted)
+        try:
+            self._pace.check(hosted)
+        except LaterError:
+            self._waits()
+            raise
         if hosted.filling:
             return await self._handler.handle(batch)
         with self._turns.working():
             return await self._handler.handle(batch)
+
+
+class HeldLane:
+    """The same for a head start, which works while its generation fills and at no other time, and never goes first.
+    `pace` is the log pass's: both together keep the rate."""
+
+    def __init__(self, handler: Handler, hosted: Callable[[], Hosted], pace: Pace) -> None:
+        self._handler, self._hosted, self._pace = handler, hosted, pace
+
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
+        """See `Handler`. Raises `LaterError` while the generation waits, and when it does not fill any more."""
+        hosted = self._hosted()
+        if not hosted.filling:
+            raise LaterError(f"{hosted.label} does not fill", LOOK_S)
+        self._pace.check(hosted)
+        return await self._handler.handle(batch)

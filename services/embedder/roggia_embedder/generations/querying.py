@@ -12,7 +12,7 @@ from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import UnavailableError
 
-from roggia_embedder.generations.embedding import Load
+from roggia_embedder.generations.encoding import Load
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.hosting import FIRST_S, MOST_S
 from roggia_embedder.query.models import Models

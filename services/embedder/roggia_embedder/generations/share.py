@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from roggia_runtime.consumer.waiting import either
 
@@ -18,7 +19,7 @@ _REMEMBERED = 20_000
 
 class EncoderShare:
     """Counts texts on both sides. The lane may begin a batch while at most `share` of the texts were its own, and when
-    the log pass has encoded nothing for `idle_s` seconds.
+    the log pass has rested for `idle_s` seconds: it encodes nothing, waits for no turn, and is not held back.
 
     The log pass never asks: it waits for one lane batch at most, the one that the encoder has in hand. No work is done
     twice: what the lane encodes, the log pass finds in the cache.
@@ -31,6 +32,7 @@ class EncoderShare:
         self._log, self._lane = 0.0, 0.0
         self._lock = threading.Lock()
         self._log_at = now()
+        self._working = 0
 
     def log(self, texts: int) -> None:
         """The log pass has encoded so many."""
@@ -42,9 +44,23 @@ class EncoderShare:
         """The lane has."""
         self._count(0, texts)
 
+    def waits(self) -> None:
+        """The log pass has work and is held back: what is free is not the lane's alone."""
+        self._log_at = self._now()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """The log pass has texts for the encoder, and may have to wait for it."""
+        self._working += 1
+        try:
+            yield
+        finally:
+            self._working -= 1
+            self.waits()
+
     def may(self) -> bool:
         """Whether the lane may begin a batch."""
-        idle = self._now() - self._log_at >= self._idle_s
+        idle = not self._working and self._now() - self._log_at >= self._idle_s
         return idle or self._lane <= self._share * (self._lane + self._log)
 
     async def admitted(self, stopping: asyncio.Event) -> bool:

@@ -36,21 +36,33 @@ def up(
     console_port: Annotated[
         int, typer.Option(help="Preferred port of the operators' console.", min=0, max=LAST_PORT)
     ] = plan.CONSOLE_PORT,
+    popularity: Annotated[
+        bool,
+        typer.Option(
+            help="Count what is asked for most, so that another model embeds it first: a process of about 100 MB more. "
+            "Needs the extra `popularity`."
+        ),
+    ] = True,
 ) -> None:
-    """Run everything on this machine: broker, registry, ingest, embed, index, operator.
+    """Run everything on this machine: broker, registry, ingest, embed, index, operator, popularity.
 
     Restarts what dies; Ctrl-C stops it all. A port that is taken is replaced by a free one; other commands find it.
     """
     where = data_directory(data)
     err.print(f"Data: {escape(str(where.root))}")
-    asyncio.run(_serve(where, plan.Ports(kafka_port, registry_port, query_port, console_port)))
+    if popularity and not plan.can_count():
+        err.print(
+            "Not counted: what is asked for most (pip install 'roggia[popularity]'; --no-popularity says no more)."
+        )
+        popularity = False
+    asyncio.run(_serve(where, plan.Ports(kafka_port, registry_port, query_port, console_port), popularity=popularity))
 
 
-async def _serve(data: DataDirectory, ports: plan.Ports) -> None:
+async def _serve(data: DataDirectory, ports: plan.Ports, *, popularity: bool) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(_until_failed(data, ports))
+    serving = asyncio.create_task(_until_failed(data, ports, popularity=popularity))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
@@ -62,8 +74,8 @@ async def _serve(data: DataDirectory, ports: plan.Ports) -> None:
         err.print("Stopped.")
 
 
-async def _until_failed(data: DataDirectory, ports: plan.Ports) -> None:
-    async with stack(data, show, ports) as supervisor:
+async def _until_failed(data: DataDirectory, ports: plan.Ports, *, popularity: bool) -> None:
+    async with stack(data, show, ports, popularity=popularity) as supervisor:
         state = supervisor.state()
         err.print(f"Kafka {state.kafka} · registry {state.registry} · search {state.query} · console {state.console}")
         err.print("Ready. Next: roggia publish, roggia search, roggia ask, roggia status. Ctrl-C stops it.")
@@ -74,4 +86,4 @@ def show(notice: Notice) -> None:
     """One line per thing that happened."""
     colour = COLOURS.get(notice.status, "default")
     when = time.strftime("%H:%M:%S")
-    err.print(f"{when}  {notice.process:<9} [{colour}]{notice.status}[/{colour}] {escape(notice.detail)}")
+    err.print(f"{when}  {notice.process:<10} [{colour}]{notice.status}[/{colour}] {escape(notice.detail)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from roggia.stack.data import DataDirectory
 from roggia.stack.ports import LOOPBACK, choose
@@ -14,7 +15,7 @@ BROKER_PORT = 19092
 REGISTRY_PORT = 18081
 QUERY_PORT = 7080
 CONSOLE_PORT = 7090
-HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083, "operator": 17084}
+HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083, "operator": 17084, "popularity": 17085}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,16 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
             },
         ),
     ]
+
+
+def can_count() -> bool:
+    """Whether Faust is installed, with which popularity is counted (extra `popularity`)."""
+    return find_spec("faust") is not None
+
+
+def companions(ports: Ports) -> list[ProcessSpec]:
+    """The popularity role: what it counts orders a re-embedding, and nothing waits for it."""
+    return [_service("popularity", ("roggia_embedder", "popularity"), ports, {})]
 
 
 def _service(name: str, arguments: tuple[str, ...], ports: Ports, environment: dict[str, str]) -> ProcessSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import aiohttp
@@ -58,6 +59,7 @@ class Supervisor:
         self._states: dict[str, ProcessState] = {}
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._beside: list[asyncio.Task[None]] = []
         self._started_ms = now_ms()
 
     async def bring_up(self, specs: Sequence[ProcessSpec], http: aiohttp.ClientSession) -> None:
@@ -67,6 +69,12 @@ class Supervisor:
             await self._start(spec)
         await asyncio.gather(*(self._await_ready(spec.name, http) for spec in specs))
         self._tasks += [asyncio.create_task(self._keep(spec, http), name=f"keep-{spec.name}") for spec in specs]
+
+    def accompany(self, specs: Sequence[ProcessSpec], http: aiohttp.ClientSession) -> None:
+        """Start what nothing depends on, and return at once. It is restarted like all others; one that keeps dying is
+        left dead, and the stack goes on."""
+        self._groups.append([spec.name for spec in specs])
+        self._beside += [asyncio.create_task(self._accompany(spec, http), name=f"beside-{spec.name}") for spec in specs]
 
     async def run(self) -> None:
         """Return when `stop()` was called; raise what made the stack fail. Children keep running: see `close`."""
@@ -85,9 +93,9 @@ class Supervisor:
     async def close(self) -> None:
         """Stop every child, last brought up first, and remove the state file. Never raises for a child's sake."""
         self._stopping.set()
-        for task in self._tasks:
+        for task in (*self._tasks, *self._beside):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._beside, return_exceptions=True)
         for group in reversed(self._groups):
             children = [self._children[name] for name in group if name in self._children]
             await asyncio.gather(*(self._stop(child) for child in children))
@@ -98,6 +106,12 @@ class Supervisor:
         self._children[spec.name] = child = Child(spec, log)
         await child.start()
         self._note(spec.name, "starting")
+
+    async def _accompany(self, spec: ProcessSpec, http: aiohttp.ClientSession) -> None:
+        await self._start(spec)
+        await self._ready_or_next_death(spec.name, http)
+        with suppress(StackFailedError):  # `_keep` has said so
+            await self._keep(spec, http)
 
     async def _await_ready(self, name: str, http: aiohttp.ClientSession) -> None:
         child = self._children[name]

@@ -19,9 +19,15 @@ PROBE_TIMEOUT_S = 5.0
 
 @asynccontextmanager
 async def stack(
-    data: DataDirectory, watch: Callable[[Notice], None], preferred: plan.Ports | None = None
+    data: DataDirectory,
+    watch: Callable[[Notice], None],
+    preferred: plan.Ports | None = None,
+    *,
+    popularity: bool = False,
 ) -> AsyncIterator[Supervisor]:
     """A running stack: every process ready, topics and schemas in place. Leaving the block stops all of it.
+
+    `popularity`: what is asked for most is counted as well, by a process that starts last and is not waited for.
 
     Raises `AlreadyRunningError` when another supervisor holds `data`, `StackFailedError` when a process cannot start.
     """
@@ -35,6 +41,8 @@ async def stack(
                 await supervisor.bring_up(plan.support(data, ports), http)
                 await _prepare(where)
                 await supervisor.bring_up(plan.services(data, ports, data.console_token()), http)
+                if popularity:
+                    supervisor.accompany(plan.companions(ports), http)
                 yield supervisor
             finally:
                 await supervisor.close()
