@@ -15,7 +15,7 @@ from roggia_embedder.query import api
 from tests.support.workload import DOMAINS, GROUPS, TENANTS
 
 WORDS = ("river", "channel", "mill", "meadow", "sluice", "grain", "winter", "bridge", "market", "night")
-_LOOK_S = 0.05
+_LOOK_S, _PAUSE_S = 0.05, 0.2
 _LONGEST_S = 30.0
 _AWAY = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
@@ -105,7 +105,7 @@ class Readers:
             self._busy -= 1
             if found is not None:
                 self._keep(found, phase, time.monotonic() - began)
-            await asyncio.sleep(rng.uniform(0.0, 2 * _LOOK_S))
+            await asyncio.sleep(rng.uniform(0.0, _PAUSE_S))
             await self._flowing.wait()
 
     async def _answered(

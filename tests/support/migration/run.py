@@ -35,7 +35,7 @@ from tests.support.workload import changes
 T = TypeVar("T")
 SHADOW, LIVE, ROLLED_BACK = GenerationState.SHADOW, GenerationState.LIVE, GenerationState.ROLLED_BACK
 _AWAY = (UnavailableError, AdminError, ProduceError)
-_LOOK_S = 0.1
+_LOOK_S = 0.3
 _SPARE = 1.06
 """Events published first, for each document that there is to be: some are late repeats."""
 _MORE = 1_000_000
