@@ -31,6 +31,9 @@ _COMMANDS = {
     "ingest": ["-m", "roggia_ingest"],
     "embed": ["-m", "roggia_embedder", "embed"],
     "index": ["-m", "roggia_embedder", "index"],
+    "upsert": ["-m", "roggia_embedder", "upsert"],
+    "query": ["-m", "roggia_embedder", "query"],
+    "operator": ["-m", "roggia_operator"],
 }
 
 

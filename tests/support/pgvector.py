@@ -11,7 +11,7 @@ import pytest
 from tests.support.postgres import Postgres, running
 
 
-def _installation() -> Path | None:
+def installation() -> Path | None:
     """The wheel's folder of PostgreSQL. It is not imported: that would start to manage servers and users."""
     found = importlib.util.find_spec("pgserver")
     return Path(found.origin).parent / "pginstall" if found and found.origin else None
@@ -20,10 +20,10 @@ def _installation() -> Path | None:
 @pytest.fixture(scope="session")
 def pgvector() -> Iterator[Postgres]:
     """A running private server with pgvector; skips where the wheel is not installed."""
-    installation = _installation()
-    if installation is None:
+    found = installation()
+    if found is None:
         pytest.skip("pgserver is not installed (pip install pgserver): no PostgreSQL with pgvector to test against")
-    with running(installation) as server:
+    with running(found) as server:
         yield server
 
 

@@ -84,7 +84,12 @@ class Workload:
 
 def workload(*, documents: int, events: int, seed: int = 1) -> Workload:
     """`events` changes of `documents` documents: about 14 % deletes, 5 % moves, 8 % ACL changes, 3 % late repeats."""
-    return Workload(tuple(_events(random.Random(seed), documents, events)))
+    return Workload(tuple(changes(documents=documents, events=events, seed=seed)))
+
+
+def changes(*, documents: int, events: int, seed: int = 1) -> Iterator[DocChanged]:
+    """The same, one after the other."""
+    return _events(random.Random(seed), documents, events)
 
 
 def _events(rng: random.Random, documents: int, events: int) -> Iterator[DocChanged]:

@@ -29,17 +29,24 @@ _PERMANENT = (
     TopicAuthorizationFailedError,
 )
 
+_LET_GO_S = 1.0
+"""Seconds that a client which is given up has for what other tasks sent through it."""
+
 
 class Producer:
     """Sends outputs and returns when the brokers have them. One per process is enough; tasks may share it.
 
-    While no broker answers, a send waits: cancel it to give up (the record may still arrive).
+    While no broker answers, a send waits: cancel it to give up (the record may still arrive). A client whose sequence
+    of records has been broken, by a broker that was killed for instance, has every later record refused: after a
+    failure that another client need not have, the next send starts one, and then raises what `start` raises as well.
     """
 
     def __init__(self, settings: KafkaSettings, client_id: str = "roggia") -> None:
         self._settings = settings
         self._client_id = client_id
         self._client: AIOKafkaProducer | None = None
+        self._spent: AIOKafkaProducer | None = None
+        self._renewing = asyncio.Lock()
 
     async def start(self) -> None:
         """Connect. Raises `UnavailableError` when no broker answers, `ProduceError` when Kafka refuses."""
@@ -56,21 +63,40 @@ class Producer:
 
     async def send(self, output: Output) -> tuple[int, int]:
         """Produce one record; return (partition, offset) once acknowledged. Raises `ProduceError`."""
-        return (await send_all(self._started(), (output,), self._settings))[0]
+        return (await self.send_all((output,)))[0]
 
     async def send_all(self, outputs: Sequence[Output]) -> list[tuple[int, int]]:
         """Produce records, in order per partition; return their (partition, offset). Raises `ProduceError`."""
-        return await send_all(self._started(), outputs, self._settings)
+        return [(sent.result().partition, sent.result().offset) for sent in await self._deliver(outputs)]
 
     async def deliver(self, outputs: Sequence[Output]) -> None:
         """`send_all` for those who do not ask where the records went."""
-        await deliver(self._started(), outputs, self._settings)
+        await self._deliver(outputs)
 
     async def stop(self, timeout_s: float = 10.0) -> None:
         """Send what is buffered and disconnect, within `timeout_s` seconds."""
-        client, self._client = self._client, None
+        client, self._client, self._spent = self._client, None, None
         if client is not None:
             await close(client, timeout_s)
+
+    async def _deliver(self, outputs: Sequence[Output]) -> list[asyncio.Future[Any]]:
+        client = self._started()
+        if client is self._spent:
+            client = await self._renewed(client)
+        try:
+            return await deliver(client, outputs, self._settings)
+        except ProduceError as error:
+            if not (permanent(error) or isinstance(error, MissingTopicError)):
+                self._spent = client
+            raise
+
+    async def _renewed(self, spent: AIOKafkaProducer) -> AIOKafkaProducer:
+        """Another client in the place of a spent one. Tasks that come meanwhile get the same."""
+        async with self._renewing:
+            if self._client is spent:
+                await self.start()
+                await close(spent, _LET_GO_S)
+        return self._started()
 
     def _started(self) -> AIOKafkaProducer:
         if self._client is None:

@@ -34,7 +34,7 @@ class Nursery:
         assert self._process.stdout.readline() == _READY, "the nursery did not start"
 
     def born(self, service: str, log: Path, env: dict[str, str]) -> Born:
-        """A running service ("ingest", "embed" or "index") that writes to `log`."""
+        """A running service ("ingest", "operator", or a role of the embedder) that writes to `log`."""
         with socket.socket(socket.AF_UNIX) as link:
             link.connect(str(self._path))
             link.sendall(json.dumps({"service": service, "log": str(log), "env": env}).encode() + b"\n")
@@ -106,8 +106,10 @@ def _import() -> None:
     """Everything that services import at the start or on first use."""
     from roggia_embedder import app as _embedder  # noqa: F401
     from roggia_embedder.adapters import edge as _edge  # noqa: F401
+    from roggia_embedder.adapters import pgvector as _pgvector  # noqa: F401
     from roggia_embedder.adapters.models import stub as _stub  # noqa: F401
     from roggia_ingest import app as _ingest  # noqa: F401
+    from roggia_operator import app as _operator  # noqa: F401
 
     gc.collect()
     gc.freeze()
@@ -155,11 +157,13 @@ def _live(asked: dict[str, Any]) -> None:
 def _main(service: str) -> int:
     from roggia_embedder import __main__ as embedder
     from roggia_ingest import __main__ as ingest
+    from roggia_operator import __main__ as operator
 
-    from tests.support.storm import index_process
+    from tests.support.storm import index_process, slow_model
 
-    if service == "ingest":
-        return ingest.main()
+    slow_model.install()
+    if service in ("ingest", "operator"):
+        return {"ingest": ingest, "operator": operator}[service].main()
     return index_process.main() if service == "index" else embedder.main([service])
 
 

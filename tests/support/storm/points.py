@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from roggia_embedder.adapters.edge import EdgeStore
 from roggia_embedder.adapters.models.stub import StubModel
-from roggia_embedder.ports import Head, Passage
+from roggia_embedder.ports import Head, Passage, VectorStore
 from roggia_ingest import events
 from roggia_ingest.catalogue import DocKey
 from roggia_ingest.prepare import Job
@@ -83,13 +84,23 @@ async def held(folder: Path) -> Points:
     """Every point of an embedded index that no process has open."""
     store, model = EdgeStore(folder), StubModel()
     try:
-        return {
-            _point(spec.name, point, model)
-            for spec in await store.collections()
-            async for point in store.scan(spec.name)
-        }
+        return await held_in(store, lambda _generation: model)
     finally:
         await store.close()
+
+
+async def held_in(store: VectorStore, model: Callable[[int], StubModel]) -> Points:
+    """Every point of a store; the vectors of a generation are compared with what its `model` makes of their texts."""
+    return {
+        _point(spec.name, point, model(spec.generation))
+        for spec in await store.collections()
+        async for point in store.scan(spec.name)
+    }
+
+
+def of_generation(points: Points, generation: int) -> Points:
+    """The same points as another generation must hold them."""
+    return {point._replace(collection=f"{point.collection.rpartition('__')[0]}__g{generation}") for point in points}
 
 
 def _point(collection: str, point: Head | Passage, model: StubModel) -> Point | HeadPoint:
