@@ -25,15 +25,15 @@ SHADOW, LIVE = GenerationState.SHADOW, GenerationState.LIVE
 class Ground:
     """Rows, models that load when they may, and the worker."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shadow_filling: bool = False) -> None:
         self.rows: dict[int, IndexGeneration] = {}
         self.loaded: list[str] = []
         self.refused: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
         self.models = Models(())
-        view = View(self.rows.values, Hosted(1, GenerationModel(uri="")))
-        self.worker = QueryModels(view, self.models, self._load, lambda: Backoff(0.01, 0.02))
+        self.view = View(self.rows.values, Hosted(1, GenerationModel(uri="")), shadow_filling=shadow_filling)
+        self.worker = QueryModels(self.view, self.models, self._load, lambda: Backoff(0.01, 0.02))
 
     def _load(self, model: GenerationModel) -> EmbeddingModel:
         self.gate.wait(5)
@@ -87,6 +87,20 @@ async def test_models_come_with_the_generations_that_may_be_asked_and_go_with_th
         ground.write(3, GenerationState.RETIRED)
         await until(lambda: not ground.has("stub:2"))
         assert ground.loaded == ["", "stub:2"]
+
+
+async def test_a_generation_that_fills_has_its_model_when_it_is_asked_in_the_shadow() -> None:
+    """Only where that is wanted; it serves nobody, and nothing else takes it for filled."""
+    async with running(Ground(shadow_filling=True)) as ground:
+        ground.write(2, GenerationState.FILLING)
+        await until(lambda: ground.has("stub:2"))
+        assert ground.view.shadow("acme", "docs") == 2
+        assert 2 not in ground.view.readable()
+        assert 2 not in ground.view.may_serve()
+        assert ground.worker.health() == []
+        ground.write(2, GenerationState.FAILED)
+        await until(lambda: not ground.has("stub:2"))
+        assert ground.view.shadow("acme", "docs") is None
 
 
 async def test_loading_keeps_no_request_waiting_and_the_service_is_ready_when_what_serves_is_loaded() -> None:
