@@ -9,12 +9,15 @@ from typing import Any
 from roggia_embedder.adapters.models.stub import StubModel
 from roggia_embedder.embedding.parts import Target
 from roggia_embedder.embedding.vectors import VectorSupply
+from roggia_embedder.generations.encoding import EmbedParts
+from roggia_embedder.generations.turns import Turns
 from roggia_embedder.handlers.embed import EmbedHandler
-from roggia_embedder.ports import CacheUse, Matrix, TextKind, VectorCache
+from roggia_embedder.ports import CacheUse, EmbeddingModel, Matrix, TextKind, VectorCache
 from roggia_runtime import ids
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.records import Record
 from roggia_runtime.settings import RegistrySettings
+from roggia_runtime.tenancy import EVERYBODY_STAYS
 from roggia_schemas import topics
 from roggia_schemas.codec import Codec
 from roggia_schemas.events import Chunk, DocChunked, DocEmbedded
@@ -140,6 +143,21 @@ def handler(
         window=model.window,
         selection=selection,
     )
+
+
+def embed_parts(model: EmbeddingModel, turns: Turns | None = None, **more: Any) -> EmbedParts:
+    """What a host of generations has: this model whatever is asked for, a cache in memory, no loop."""
+    values: dict[str, Any] = {
+        "codec": codec(),
+        "cache": MemoryCache(),
+        "tenants": EVERYBODY_STAYS,
+        "turns": turns or Turns(),
+        "load": lambda _: model,
+        "loop": None,
+        "part_bytes": 1 << 20,
+        "batch_tokens": 64,
+    }
+    return EmbedParts(**values | more)
 
 
 def parts(verdict: Any) -> list[DocEmbedded]:

@@ -12,7 +12,7 @@ from roggia_embedder.embedding.in_hand import InHand
 from roggia_embedder.embedding.vectors import VectorSupply, Wanted
 from roggia_embedder.generations import while_filling
 from roggia_embedder.generations.embedding import EmbedWorker
-from roggia_embedder.generations.encoding import Ahead, EmbedParts, Encoding
+from roggia_embedder.generations.encoding import Ahead, Encoding
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.lane import Lane
 from roggia_embedder.generations.pace import HeldLane, Pace
@@ -26,13 +26,12 @@ from roggia_runtime.errors import LaterError, UnavailableError
 from roggia_runtime.loop import ConsumerLoop
 from roggia_runtime.records import Done, Handler
 from roggia_runtime.service import Worker
-from roggia_runtime.tenancy import EVERYBODY_STAYS
 from roggia_schemas.events import GenerationModel, GenerationState, IndexGeneration
 from roggia_schemas.names import Version
 from structlog.testing import capture_logs
 
 from tests.support.clients import eventually
-from tests.support.embedding import CountingModel, MemoryCache, chunk_set, codec, record
+from tests.support.embedding import CountingModel, MemoryCache, chunk_set, embed_parts, record
 from tests.support.generations import row
 
 FILLING, SHADOW = GenerationState.FILLING, GenerationState.SHADOW
@@ -140,21 +139,6 @@ async def test_a_lane_works_only_while_its_generation_fills(state: GenerationSta
         with pytest.raises(LaterError):
             await held.handle([])
     assert handler.calls == 1
-
-
-def embed_parts(model: CountingModel, turns: Turns, **more: object) -> EmbedParts:
-    """What a host has, with a cache in memory."""
-    values = {
-        "codec": codec(),
-        "cache": MemoryCache(),
-        "tenants": EVERYBODY_STAYS,
-        "turns": turns,
-        "load": lambda _: model,
-        "loop": None,
-        "part_bytes": 1 << 20,
-        "batch_tokens": 64,
-    }
-    return EmbedParts(**{**values, **more})  # type: ignore[arg-type]
 
 
 async def test_lane_and_log_pass_keep_one_rate() -> None:
