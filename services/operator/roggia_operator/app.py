@@ -30,6 +30,7 @@ from roggia_operator.lag.monitor import Monitor
 from roggia_operator.lag.routes import routes as lag_routes
 from roggia_operator.models import role as models
 from roggia_operator.models.adapters.mlflow import MlflowRegistry
+from roggia_operator.models.baseline import BaselineModel
 from roggia_operator.models.generation_records import RecordStandings, RecordWishes, RegistryGate
 from roggia_operator.replay.downstream import LagProbe
 from roggia_operator.replay.pressure import Watch
@@ -49,15 +50,18 @@ def build(settings: OperatorSettings) -> Service:
     options = settings.operator
     monitor = Monitor(settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s)
     records = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
-    client = GenerationClient(settings.kafka, codec)
-    registered = models.build(settings.models, RecordStandings(records), RecordWishes(client))
+    number = settings.generations.baseline
+    client = GenerationClient(settings.kafka, codec, number)
+    baseline = BaselineModel(Index(settings.console.index_url).collections, number)
+    standings = RecordStandings(records, number, lambda: baseline.fingerprint)
+    registered = models.build(settings.models, standings, RecordWishes(client))
     service = Service(NAME, settings, routes=[*lag_routes(monitor), *registered.routes])
     service.on_start(codec.start, records.start)
     service.on_stop(codec.stop, client.stop)
     gate = RegistryGate(MlflowRegistry(settings.models.uri), ReportFiles(settings.generations.reports))
     generations = building.leader(settings, settings.generations, codec, settings.console.index_url, gate)
     service.add(monitor, records, jobs(settings, codec, lambda: unhurried(records.rows.values())), generations)
-    service.add(registered.poller)
+    service.add(registered.poller, baseline)
     records.tell(lambda *_: registered.poller.wake())
     looking = Live(settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s)
     actions = LiveActions(JobActions(settings.kafka, codec), LetterActions(settings.kafka, codec))
