@@ -33,6 +33,7 @@ from roggia_operator.lag.monitor import Monitor
 from roggia_operator.lag.routes import routes as lag_routes
 from roggia_operator.models import role as models
 from roggia_operator.models.adapters.mlflow import MlflowRegistry
+from roggia_operator.models.baseline import BaselineModel
 from roggia_operator.models.generation_records import RecordStandings, RecordWishes, RegistryGate
 from roggia_operator.replay.downstream import LagProbe
 from roggia_operator.replay.pressure import Watch
@@ -55,20 +56,35 @@ def build(settings: OperatorSettings) -> Service:
         settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s,
         aside=lambda: aside(records.rows.values()),
     )  # fmt: skip
-    baseline = settings.generations.baseline
-    client = GenerationClient(settings.kafka, codec, baseline)
-    registered = models.build(settings.models, RecordStandings(records, baseline), RecordWishes(client))
+    number = settings.generations.baseline
+    client = GenerationClient(settings.kafka, codec, number)
+    baseline = BaselineModel(Index(settings.console.index_url).collections, number)
+    standings = RecordStandings(records, number, lambda: baseline.fingerprint)
+    registered = models.build(settings.models, standings, RecordWishes(client))
     service = Service(NAME, settings, routes=[*lag_routes(monitor), *registered.routes])
     service.on_start(codec.start, records.start)
     service.on_stop(codec.stop, client.stop)
     gate = RegistryGate(MlflowRegistry(settings.models.uri), ReportFiles(settings.generations.reports))
     generations = building.leader(settings, settings.generations, codec, settings.console.index_url, gate)
     service.add(monitor, records, jobs(settings, codec, lambda: unhurried(records.rows.values())), generations)
-    service.add(registered.poller)
+    service.add(registered.poller, baseline)
     records.tell(lambda *_: registered.poller.wake())
+    _add_console(service, settings, codec, monitor, records, client)
+    return service
+
+
+def _add_console(
+    service: Service,
+    settings: OperatorSettings,
+    codec: EventCodec,
+    monitor: Monitor,
+    records: Table[IndexGeneration],
+    client: GenerationClient,
+) -> None:
+    number, index = settings.generations.baseline, Index(settings.console.index_url)
     looking = Live(
-        settings.kafka, codec, monitor, Index(settings.console.index_url), options.objective_s,
-        lambda: with_baseline(records.rows.values(), baseline, now_ms()), baseline,
+        settings.kafka, codec, monitor, index, settings.operator.objective_s,
+        lambda: with_baseline(records.rows.values(), number, now_ms()), number,
     )  # fmt: skip
     actions = LiveActions(
         JobActions(settings.kafka, codec),
@@ -76,7 +92,6 @@ def build(settings: OperatorSettings) -> Service:
         GenerationActions(client, settings.generations.rules),
     )
     add_console(service, application(looking, actions, settings.console.access), settings.console)
-    return service
 
 
 def jobs(settings: OperatorSettings, codec: EventCodec, aside: Callable[[], Collection[str]] = frozenset) -> Leader:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from roggia_operator.console.views import CollectionRow
 from roggia_operator.generations.table import GenerationTable
-from roggia_operator.models.generation_records import standing
+from roggia_operator.models.baseline import BaselineModel
+from roggia_operator.models.generation_records import standing, standings
+from roggia_runtime.errors import UnavailableError
 from roggia_schemas.events import GenerationModel, GenerationSide, GenerationState, GenerationWish, IndexGeneration
 
 
@@ -35,3 +38,44 @@ def test_a_plan_of_an_operator_names_its_version_by_its_address_alone(uri: str, 
     (pair,) = table
     found = standing(pair)
     assert (found.model, found.version) == (name, version)
+
+
+def test_the_baseline_is_known_by_the_model_that_the_index_holds() -> None:
+    """Its record names none, or there is no record yet: a registered version with these vectors is it all the same.
+    What another generation's record says, or does not say, stays."""
+    (alone,) = standings({}, 1, "m@1")
+    assert (alone.generation, alone.fingerprint) == (1, "m@1")
+    rows = {f"g{number}/state": _state(number) for number in (1, 2)}
+    assert [one.fingerprint for one in standings(rows, 1, "m@1")] == ["m@1", ""]
+    assert [one.fingerprint for one in standings(rows, 1)] == ["", ""]
+
+
+def _state(number: int) -> IndexGeneration:
+    return IndexGeneration(
+        event_id="01941f2a-0000-7000-8000-000000000008",
+        occurred_at=0,
+        generation=number,
+        side=GenerationSide.STATE,
+        model=GenerationModel(uri=""),
+        wish=GenerationWish.SERVE,
+        state=GenerationState.LIVE,
+    )
+
+
+async def test_what_the_index_says_of_the_baseline() -> None:
+    """One model: that one. None yet, or two: none. An index that is away takes nothing back."""
+    rows = [
+        CollectionRow(f"kb_acme_{domain}__g1", "", 1, model, 8, 4) for domain, model in (("a", "m@1"), ("b", "m@2"))
+    ]
+    other = CollectionRow("kb_acme_a__g2", "", 2, "m@9", 8, 4)
+    held: list[CollectionRow] | None = [other]
+
+    async def collections() -> list[CollectionRow]:
+        if held is None:
+            raise UnavailableError("away")
+        return held
+
+    found = BaselineModel(collections, 1)
+    for held, model in (([other], ""), ([rows[0], other], "m@1"), (None, "m@1"), (rows, ""), (rows[1:], "m@2")):  # noqa: B007
+        await found.look()
+        assert found.fingerprint == model

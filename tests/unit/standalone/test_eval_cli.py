@@ -167,3 +167,12 @@ def test_an_error_is_one_line_that_says_what_to_do(
     assert out == ""
     assert said in " ".join(err.replace("│", " ").split())
     assert "Traceback" not in err
+
+
+def test_a_report_is_filed_only_with_a_version_that_there_is(run: Run, service: str, tmp_path: Path) -> None:
+    """Known before the first question is asked; a name that is no version says how one is written."""
+    uri = f"sqlite:///{tmp_path}/models.sqlite3"
+    for named, said in (("emb", "write NAME/VERSION"), ("emb/1", "there is no emb/1")):
+        asked_for = ("run", "--golden", "gone.jsonl", "--generation", "2", "--against", "1", "--model", named)
+        status, _, error = run(*asked_for, "--models-uri", uri, "--query-url", service)
+        assert (status, said in " ".join(error.split())) == (2, True), error

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from roggia_runtime.clock import now_ms
 from roggia_runtime.errors import ModelRegistryError
@@ -24,25 +25,32 @@ _REGISTERED = re.compile(r"models:/([^/@]+)/([1-9][0-9]{0,9})")
 
 
 class RecordStandings:
-    """`Standings` over a followed `index.generation`. The service starts `table` before it runs the poller."""
+    """`Standings` over a followed `index.generation`. The service starts `table` before it runs the poller.
 
-    def __init__(self, table: Table[IndexGeneration], baseline: int = 1) -> None:
-        self._table, self._baseline = table, baseline
+    `model` says which model the baseline's vectors are of, whose record does not; empty while that is not known.
+    """
+
+    def __init__(self, table: Table[IndexGeneration], baseline: int = 1, model: Callable[[], str] = str) -> None:
+        self._table, self._baseline, self._model = table, baseline, model
 
     def __call__(self) -> Sequence[Standing]:
         """See `Standings`."""
-        return standings(self._table.rows, self._baseline)
+        return standings(self._table.rows, self._baseline, self._model())
 
 
-def standings(rows: Mapping[str, IndexGeneration], baseline: int = 1) -> list[Standing]:
-    """Every generation, and the baseline, which has no record before the first plan."""
+def standings(rows: Mapping[str, IndexGeneration], baseline: int = 1, model: str = "") -> list[Standing]:
+    """Every generation, and the baseline, which has no record before the first plan, and none of its `model` ever."""
     table = GenerationTable()
     for event in rows.values():
         table.put(event)
     found = [standing(pair) for pair in table]
     if table.get(baseline) is None:
         found.append(Standing(generation=baseline, state=State.LIVE))
-    return found
+    return [_known(one, model) if one.generation == baseline else one for one in found]
+
+
+def _known(standing: Standing, model: str) -> Standing:
+    return replace(standing, fingerprint=standing.fingerprint or model)
 
 
 def standing(pair: Pair) -> Standing:

@@ -172,10 +172,10 @@ def share(side: IndexGeneration) -> float:
 
 def chosen(corpus: Sequence[Source], cited: Sequence[str]) -> tuple[Source, Source]:
     """A document to edit and one to delete, of those that the answer does not cite: the largest, so that the last one
-    can be asked for by its words. Raises `StandaloneError` when there are too few."""
+    can be asked for by its words. Raises `UsageError` when there are too few."""
     others = [document for document in corpus if document.doc_id not in cited]
     if len(others) < 2:
-        raise StandaloneError("--chars: too little text for this demo; give 100000 or more")
+        raise UsageError("--chars: too little text for this demo; give 100000 or more")
     first, second = sorted(others, key=lambda one: (-len(one.content), one.doc_id))[:2]
     return first, second
 
