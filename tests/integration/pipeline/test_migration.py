@@ -12,7 +12,7 @@ from tests.support.migration.run import Migration
 from tests.support.storm.run import Ground
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 async def test_a_small_migration(ground: Ground, pgvector_dsn: str, tmp_path: Path) -> None:
     """While documents change and every service and the broker are killed once: both generations are what the log says,
     no vector is another model's, and every search is answered."""

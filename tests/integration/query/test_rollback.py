@@ -14,7 +14,7 @@ from tests.support.storm.run import Ground
 PROMISE_S = 1.0
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 async def test_every_reader_is_back_within_a_second(ground: Ground, pgvector_dsn: str, tmp_path: Path) -> None:
     """From the command until three query processes answer by the old generation, with what was written while the new
     one served: within a second, and none of them goes forth again."""

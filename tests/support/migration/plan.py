@@ -32,8 +32,8 @@ class Size:
     patience_s: float = 900.0
 
 
-LONG = Size(documents=20_000, rate=20, rounds=3, answers=600)
-SHORT = Size(documents=300, rate=20, rounds=1, answers=30, fill_rate=60, session_s=3.0, again_s=0.5, patience_s=240)
+LONG = Size(documents=20_000, rate=20, rounds=2, answers=400)
+SHORT = Size(documents=300, rate=8, rounds=1, answers=30, fill_rate=60, session_s=3.0, again_s=0.5, patience_s=400)
 
 
 @dataclass(frozen=True, slots=True)

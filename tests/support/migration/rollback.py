@@ -22,7 +22,7 @@ from tests.support.replaying import document
 TENANT, DOMAIN, MARK = "acme", "docs", "mark"
 DOCUMENTS = 40
 _LOOK_S = 0.01
-_PATIENCE_S = 60.0
+_PATIENCE_S = 200.0
 BY = "ops@example"
 
 
@@ -76,7 +76,7 @@ class Rehearsal:
     async def _repeated(self, times: int) -> list[RolledBack]:
         async with (
             aiohttp.ClientSession() as http,
-            asyncio.timeout(_PATIENCE_S + 10 * times),
+            asyncio.timeout(_PATIENCE_S + 30 * times),
             GenerationClient(self._ensemble.kafka, self._codec) as client,
             asyncio.TaskGroup() as tasks,
         ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 
 from msgspec import structs
@@ -15,12 +14,12 @@ from roggia_runtime.settings import KafkaSettings
 from roggia_schemas import topics
 from roggia_schemas.events import DocChanged
 
-_EVERY_S = 0.1
+_AGAIN_S = 0.1
 _LOAD = 500
 
 
 class Traffic:
-    """Publishes `events`, which must not run out, at `rate` per second; what a broker missed while it was away, later.
+    """Publishes `events`, which must not run out, at most `rate` per second, one after the other.
 
     `occurred_at` is the time of publication: it says how old a change was when it could be found.
     """
@@ -39,17 +38,12 @@ class Traffic:
 
     async def run(self) -> None:
         """Publish until `stop`."""
-        began, due = time.monotonic(), 0.0
         while not self._stopped:
             if not self._flowing.is_set():
                 self._idle.set()
                 await self._flowing.wait()
-                began, due = time.monotonic(), 0.0
-            now = time.monotonic() - began
-            count = int(now * self._rate - due)
-            due += count
-            await self._sent(self._next(count))
-            await asyncio.sleep(_EVERY_S)
+            await self._sent(self._next(1))
+            await asyncio.sleep(1 / self._rate)
 
     async def pause(self) -> None:
         """Hold it; nothing is on its way to the broker when this returns."""
@@ -83,7 +77,7 @@ class Traffic:
                 await (await self._connected()).deliver(outputs)
             except (ProduceError, UnavailableError):
                 await self.close()
-                await asyncio.sleep(_EVERY_S)
+                await asyncio.sleep(_AGAIN_S)
             else:
                 self.published += len(outputs)
                 return

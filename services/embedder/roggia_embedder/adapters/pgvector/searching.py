@@ -19,6 +19,8 @@ _MOST_EF = 1_000
 """pgvector's largest `hnsw.ef_search`."""
 _EF_PER_HIT = 4
 """A filter that leaves a quarter of the points still fills a search's limit from the index."""
+_TRIES = 3
+"""How often is searched while what was found is replaced before it is read: an edited document must not go missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,21 @@ class Search:
         request, both = self._request, self._request.dense is not None and self._request.lexical is not None
         limit = max(request.k, request.candidates) if both else request.k
         await self._connection.execute(self._settings(version, limit))
+        found: list[Hit] = []
+        for _ in range(_TRIES):
+            scored = (await self._ranked(limit))[: request.k]
+            found = await self._hits(scored)
+            if len(found) == len(scored):
+                break
+        return found
+
+    async def _ranked(self, limit: int) -> Ranking:
         rankings = []
-        if request.dense is not None:
+        if self._request.dense is not None:
             rankings.append(await self._dense(limit))
-        if request.lexical is not None:
+        if self._request.lexical is not None:
             rankings.append(await self._lexical(limit))
-        return await self._hits(fuse(rankings)[: request.k])
+        return fuse(rankings)
 
     def _settings(self, version: tuple[int, ...], limit: int) -> str:
         ef = min(_MOST_EF, max(self._tuning.ef, _EF_PER_HIT * limit))
