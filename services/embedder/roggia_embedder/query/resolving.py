@@ -8,7 +8,7 @@ from typing import TypeAlias
 from roggia_runtime.errors import UnavailableError
 from roggia_schemas.names import alias_name, collection_name
 
-from roggia_embedder.ports import IndexBinding, IndexCatalogue, VectorStore
+from roggia_embedder.ports import Aliasing, IndexBinding, Searching
 from roggia_embedder.query import api
 from roggia_embedder.query.errors import IndexUnavailableError, UnknownGenerationError, UnknownIndexError
 from roggia_embedder.query.models import Models
@@ -30,8 +30,8 @@ class Resolver:
 
     def __init__(
         self,
-        catalogue: IndexCatalogue,
-        store: VectorStore,
+        catalogue: Aliasing,
+        store: Searching,
         models: Models,
         canary: Canary = no_canary,
     ) -> None:

@@ -6,44 +6,51 @@ from collections.abc import Sequence
 from functools import partial
 
 from roggia_runtime.clock import now_ms
+from roggia_schemas.events import GenerationModel
 from starlette.routing import BaseRoute
 
-from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
+from roggia_embedder.generations.hosted import Hosted, View
+from roggia_embedder.generations.routing import RoutedCatalogue, RoutedStore
+from roggia_embedder.ports import EmbeddingModel
 from roggia_embedder.query import http
-from roggia_embedder.query.collections import State, collections
+from roggia_embedder.query.collections import collections
 from roggia_embedder.query.events import Publish, ServedEvents
 from roggia_embedder.query.models import Models
-from roggia_embedder.query.resolving import Canary, no_canary
 from roggia_embedder.query.search import Searcher
 from roggia_embedder.query.service import QueryLimits, QueryService
 from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.stores import Stores
+
+ALONE = View(tuple, Hosted(1, GenerationModel(uri="")))
+"""No record: generation 1 serves."""
 
 
 class QueryRole:
-    """Search and answer over one store and the models given, to which more may be added (`models`). The store and the
-    models belong to the caller. `canary` and `state` say what the record of generations says."""
+    """Search and answer over the stores and the models given; more models may be added (`models`). Both belong to the
+    caller. `view` is what the record of generations says."""
 
     def __init__(
         self,
-        catalogue: IndexCatalogue,
-        store: VectorStore,
+        stores: Stores,
         models: Sequence[EmbeddingModel],
         publish: Publish,
         settings: QuerySettings,
         *,
-        canary: Canary = no_canary,
-        state: State = lambda _: "",
+        view: View = ALONE,
     ) -> None:
+        catalogue, store = RoutedCatalogue(stores, view), RoutedStore(stores, view)
         self.models = Models(models, max_waiting=settings.max_waiting)
         self._events = ServedEvents(publish, most=settings.events_queue)
-        searcher = Searcher(catalogue, store, self.models, now_ms=now_ms, languages=settings.languages, canary=canary)
+        searcher = Searcher(
+            catalogue, store, self.models, now_ms=now_ms, languages=settings.languages, canary=view.canary
+        )
         self.service = QueryService(
             searcher,
             self._events,
             limits=QueryLimits(deadline_s=settings.deadline_s, threshold=settings.threshold),
             with_text=settings.tenants_with_query_text,
         )
-        self.routes: Sequence[BaseRoute] = http.routes(self.service, partial(collections, store, catalogue, state))
+        self.routes: Sequence[BaseRoute] = http.routes(self.service, partial(collections, stores, view))
 
     async def start(self) -> None:
         """Load the models and begin publishing what is served. Does not wait for Kafka: search works without it."""
