@@ -47,11 +47,11 @@ class Stores:
 
     def name(self, one: OpenStore) -> str:
         """The first name of a store."""
-        return next(name for name, held in self._named.items() if held is one)
+        return next(name for name, held in self._named.items() if held == one)
 
     def holds(self, at: OpenStore, name: str | None) -> bool:
         """Whether a store is the one of a name. What has no name that anybody knows may be anywhere."""
-        return name is None or self._named.get(name) is at
+        return name is None or self._named.get(name) == at
 
     def of(self, name: str) -> OpenStore:
         """The store of a name. Raises `UnknownStoreError`."""

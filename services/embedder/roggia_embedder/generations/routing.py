@@ -23,7 +23,7 @@ class RoutedCatalogue:
         serving = self._view.serving(tenant_id, domain)
         home = self._stores.of(self._view.store(serving) or OWN)
         found: dict[int, IndexBinding] = {}
-        for at in (home, *(other for other in self._stores if other is not home)):
+        for at in (home, *(other for other in self._stores if other != home)):
             binding = await at.catalogue.resolve(tenant_id, domain)
             if binding is not None and binding.generation == serving:
                 return binding
