@@ -16,7 +16,6 @@ from types import MappingProxyType
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.adapters.models.stub import StubModel
 from roggia_embedder.generations.hosted import Hosted, View
-from roggia_embedder.generations.pointing import Aliases
 from roggia_embedder.generations.routing import RoutedCatalogue, RoutedStore
 from roggia_embedder.ports import CollectionSpec, Hit, IndexBinding, SearchRequest, model_stamp
 from roggia_embedder.query import api
@@ -27,7 +26,7 @@ from roggia_embedder.stores import OWN, OpenStore, Stores
 from roggia_schemas.events import GenerationModel, GenerationState, IndexGeneration
 from roggia_schemas.names import Version, collection_name
 
-from tests.support.generations import row
+from tests.support.generations import pointed, row
 from tests.support.index import document, passage
 
 DIMENSION = 16
@@ -131,7 +130,6 @@ class Rehearsal:
             }
         )
         self._view = View(self._rows.values, Hosted(1, GenerationModel(uri="")))
-        self._aliases = Aliases(self._stores, self._view)
         self._models = Models(())
         self._by_fingerprint: dict[str, StubModel] = {}
         self._searcher = Searcher(
@@ -146,7 +144,7 @@ class Rehearsal:
         """Everything; models are let go of at the end."""
         for number in NUMBERS:
             await self._fill(number)
-        await self._aliases.once()
+        await pointed(self._stores, self._view)
         await asyncio.gather(*[self._ask() for _ in range(self._at_once)])
         await self._models.close()
         return self.seen
@@ -198,7 +196,7 @@ class Rehearsal:
         else:
             self._cutover += 1
             self._tell(number, GenerationState.LIVE, cutover=self._cutover)
-        await self._aliases.once()
+        await pointed(self._stores, self._view)
 
     def _tell(self, number: int, state: GenerationState, **facts: object) -> None:
         canary = self._chance.choice((0.0, 30.0)) if state is GenerationState.SHADOW else 0.0
@@ -207,7 +205,7 @@ class Rehearsal:
     async def _replace(self, number: int) -> None:
         """The worst that may happen to a cache: the same name, another model."""
         self._tell(number, GenerationState.RETIRED)
-        await self._aliases.once()
+        await pointed(self._stores, self._view)
         for domain in DOMAINS:
             await self._stores.of(self._where[number]).store.drop_collection(collection_name("acme", domain, number))
         await asyncio.sleep(0)

@@ -32,7 +32,7 @@ from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.hosting import MOST_S, Hosting
 from roggia_embedder.generations.keeping import CacheRetirement, Following, Keeper, Retirement
 from roggia_embedder.generations.loading import load as load_model
-from roggia_embedder.generations.pointing import Aliases
+from roggia_embedder.generations.pointing import Aliases, Leftovers
 from roggia_embedder.generations.querying import QueryModels
 from roggia_embedder.generations.reference import reference_of, reference_to
 from roggia_embedder.generations.routing import RoutedCatalogue
@@ -209,7 +209,7 @@ def _add_embed(parts: _Parts) -> None:
 
 def _add_upsert(parts: _Parts, stores: Stores) -> None:
     options, view = parts.settings.embedder, parts.view
-    aliases = Keeper(Aliases(stores, view, parts.encodes).once, "aliases", again_s=None)
+    aliases = _add_aliases(parts, stores)
 
     def made(hosted: Hosted) -> UpsertWorker:
         number = hosted.number
@@ -220,14 +220,14 @@ def _add_upsert(parts: _Parts, stores: Stores) -> None:
             generation=number,
             tenants=Tenancy(parts.tenants.rows),
             serves=lambda tenant_id, domain: view.serving(tenant_id, domain) == number,
-            made=aliases.changed,
+            made=aliases,
         )
         loop = parts.loop(upsert_group(number), topics.doc_embedded(number), handler, "upsert", options.batch)
         return UpsertWorker(loop, handler)
 
     hosting = parts.host(made, "upsert")
     retirement = Retirement(stores, view, hosting.hosts, options.retire_grace_s)
-    parts.follow(aliases, Keeper(retirement.once, "retirement"))
+    parts.follow(Keeper(retirement.once, "retirement"))
     parts.tenants.tell(lambda tenant_id, _: _forget(hosting, tenant_id))
     for at in stores:
         parts.purge(Departures(at.store, at.catalogue).remove, "collections")
@@ -240,6 +240,22 @@ def _add_upsert(parts: _Parts, stores: Stores) -> None:
                 sweep_interval_s=options.sweep_interval_s,
             )
         )
+
+
+def _add_aliases(parts: _Parts, stores: Stores) -> Callable[[], None]:
+    """A keeper for each store, and one for what is left over between them; how to have them look."""
+    leftovers = Keeper(Leftovers(stores, parts.view).once, "leftover aliases", again_s=None)
+    keepers = [
+        Keeper(Aliases(at, stores, parts.view, parts.encodes, leftovers.changed).once, "aliases", again_s=None)
+        for at in stores
+    ]
+    parts.follow(*keepers, *([leftovers] if stores.several else []))
+
+    def look() -> None:
+        for keeper in keepers:
+            keeper.changed()
+
+    return look
 
 
 def _forget(hosting: Hosting, tenant_id: str) -> None:

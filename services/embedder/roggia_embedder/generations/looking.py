@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from roggia_runtime.errors import UnavailableError
 
-from roggia_embedder.errors import UnknownCollectionError
+from roggia_embedder.errors import StoreUnavailableError, UnknownCollectionError
 from roggia_embedder.ports import CollectionSpec, IndexBinding
 from roggia_embedder.stores import OpenStore, Stores
 
@@ -24,12 +25,17 @@ class Seen:
     bindings: Sequence[IndexBinding]
 
 
-async def looked(stores: Stores) -> tuple[list[Seen], Trouble | None]:
-    """The stores that answer, and why one of the others does not."""
+async def looked(stores: Stores, within_s: float | None = None) -> tuple[list[Seen], Trouble | None]:
+    """The stores that answer (in time), and why one of the others does not."""
+    looks = [asyncio.ensure_future(_look(at)) for at in stores]
+    await asyncio.wait(looks, timeout=within_s)
     found: list[Seen] = []
     trouble: Trouble | None = None
-    for at in stores:
-        trouble = await failed(_look(at, found)) or trouble
+    for at, look in zip(stores, looks, strict=True):
+        try:
+            found.append(_result(look, stores.name(at), within_s))
+        except (UnavailableError, UnknownCollectionError) as error:
+            trouble = error
     return found, trouble
 
 
@@ -42,5 +48,12 @@ async def failed(work: Awaitable[None]) -> Trouble | None:
     return None
 
 
-async def _look(at: OpenStore, found: list[Seen]) -> None:
-    found.append(Seen(at, await at.store.collections(), await at.catalogue.bindings()))
+async def _look(at: OpenStore) -> Seen:
+    return Seen(at, await at.store.collections(), await at.catalogue.bindings())
+
+
+def _result(look: asyncio.Future[Seen], name: str, within_s: float | None) -> Seen:
+    if not look.done():
+        look.cancel()  # not waited for: a client of a server that hangs may hang as well
+        raise StoreUnavailableError(f"store {name or 'of the settings'}: no answer within {within_s:g} s")
+    return look.result()

@@ -15,6 +15,8 @@ from roggia_embedder.ports import CollectionSpec
 from roggia_embedder.query import api
 from roggia_embedder.stores import Stores
 
+LOOK_S = 2.0
+"""Seconds after which a store counts as away: less than those who ask wait for the whole."""
 _Pointed: TypeAlias = Mapping[KnowledgeBase, Collection[int]]
 """The generations that a knowledge base's aliases point at, one alias in each store."""
 
@@ -25,7 +27,7 @@ async def collections(stores: Stores, view: View) -> api.CollectionsResponse:
     Of several stores those that do not answer are named, and what they hold is left out. Raises
     `StoreUnavailableError` when none answers.
     """
-    seen, trouble = await looked(stores)
+    seen, trouble = await looked(stores, LOOK_S)
     if not seen and trouble is not None:
         raise trouble
     pointed = _pointed(seen)

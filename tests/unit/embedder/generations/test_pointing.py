@@ -7,7 +7,6 @@ from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.errors import StoreUnavailableError, UnknownStoreError
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.keeping import Retirement
-from roggia_embedder.generations.pointing import Aliases
 from roggia_embedder.generations.routing import RoutedCatalogue, RoutedStore
 from roggia_embedder.ports import CollectionSpec, IndexBinding
 from roggia_embedder.query.collections import collections
@@ -15,7 +14,7 @@ from roggia_embedder.stores import OWN, OpenStore, Stores
 from roggia_schemas.events import GenerationModel, GenerationState, IndexGeneration
 from roggia_schemas.names import collection_name
 
-from tests.support.generations import row
+from tests.support.generations import pointed, row
 
 LIVE, RETIRED, ROLLED_BACK = GenerationState.LIVE, GenerationState.RETIRED, GenerationState.ROLLED_BACK
 
@@ -56,7 +55,6 @@ class Ground:
         self.view = View(self.rows.values, Hosted(1, GenerationModel(uri="")))
         self.named = {OWN: OpenStore(self.own, self.own_aliases), "pg": OpenStore(self.pg, self.pg_aliases)}
         self.stores = Stores(self.named)
-        self.aliases = Aliases(self.stores, self.view)
         self.readers = RoutedCatalogue(self.stores, self.view)
 
     async def make(self, at: MemoryStore, *numbers: int, domain: str = "docs") -> None:
@@ -74,6 +72,10 @@ class Ground:
         found = await self.readers.resolve("acme", domain)
         return found and found.generation
 
+    async def carry_out(self) -> None:
+        """What the keepers of aliases do."""
+        await pointed(self.stores, self.view)
+
     async def pointed(self) -> list[list[int]]:
         """Generations that aliases point at, of the own store and of `pg`."""
         both = (self.own_aliases, self.pg_aliases)
@@ -83,9 +85,9 @@ class Ground:
         """Generation 1 in the own store, generation 2 in `pg`, which serves."""
         await self.make(self.own, 1)
         await self.make(self.pg, 2)
-        await self.aliases.once()
+        await self.carry_out()
         self.write(2, LIVE, cutover=1)
-        await self.aliases.once()
+        await self.carry_out()
 
 
 async def test_readers_move_from_store_to_store_and_back() -> None:
@@ -95,15 +97,15 @@ async def test_readers_move_from_store_to_store_and_back() -> None:
     await ground.make(ground.own, 1)
     await ground.make(ground.own, 1, domain="law")
     await ground.make(ground.pg, 2)
-    await ground.aliases.once()
+    await ground.carry_out()
     assert await ground.pointed() == [[1, 1], []]
     ground.write(2, LIVE, cutover=1)
     assert await ground.read() == 1
-    await ground.aliases.once()
+    await ground.carry_out()
     assert (await ground.pointed(), await ground.read(), await ground.read("law")) == ([[1], [2]], 2, 1)
     ground.write(2, ROLLED_BACK, cutover=1)
     assert await ground.read() == 2
-    await ground.aliases.once()
+    await ground.carry_out()
     assert (await ground.pointed(), await ground.read()) == ([[1, 1], []], 1)
 
 
@@ -120,7 +122,7 @@ async def test_in_between_the_record_decides() -> None:
     assert await ground.read() == 1, "g3 has no alias yet, g2 was taken back"
     ground.write(2, LIVE, cutover=1)
     assert await ground.read() == 2
-    await ground.aliases.once()
+    await ground.carry_out()
     assert await ground.pointed() == [[1], [2]], "g3 has no collection of it: nothing moves"
 
 
@@ -144,28 +146,27 @@ async def test_a_store_that_is_away_holds_up_no_other() -> None:
         await ground.read()
     ground.write(2, ROLLED_BACK, cutover=1)
     with pytest.raises(StoreUnavailableError):
-        await ground.aliases.once()
+        await ground.carry_out()
     assert await ground.read() == 1
     listed = await collections(ground.stores, ground.view)
     assert [(one.name, one.serves) for one in listed.collections] == [("kb_acme_docs__g1", True)]
     assert (listed.stores, listed.away) == (("pg",), ("pg",))
     ground.pg.away = False
-    await ground.aliases.once()
+    await ground.carry_out()
     assert await ground.pointed() == [[1], []]
 
 
 async def test_readers_are_not_sent_to_another_store_before_the_model_is_there() -> None:
     """An alias that readers have in one store waits in the other for the model, and is not taken away meanwhile."""
     ground, loaded = Ground(), {"m1"}
-    aliases = Aliases(ground.stores, ground.view, loaded.__contains__)
     await ground.make(ground.own, 1)
     await ground.make(ground.pg, 2)
-    await aliases.once()
+    await pointed(ground.stores, ground.view, loaded.__contains__)
     ground.write(2, LIVE, cutover=1)
-    assert await aliases.once()
+    assert await pointed(ground.stores, ground.view, loaded.__contains__)
     assert (await ground.pointed(), await ground.read()) == ([[1], []], 1)
     loaded.add("m2")
-    assert not await aliases.once()
+    assert not await pointed(ground.stores, ground.view, loaded.__contains__)
     assert (await ground.pointed(), await ground.read()) == ([[], [2]], 2)
 
 
@@ -175,7 +176,7 @@ async def test_a_generation_is_only_where_the_record_says() -> None:
     await ground.live()
     await ground.make(ground.own, 2)
     await ground.own_aliases.bind(IndexBinding("kb_acme_docs", "kb_acme_docs__g2", 2, "m2", 8))
-    await ground.aliases.once()
+    await ground.carry_out()
     served = [(one.store, one.generation) for one in (await collections(ground.stores, ground.view)).collections
               if one.serves]  # fmt: skip
     assert served == [("pg", 2)]
@@ -187,7 +188,7 @@ async def test_a_generation_is_only_where_the_record_says() -> None:
     await ground.make(ground.own, 2)
     ground.write(2, RETIRED, cutover=1)
     await ground.own_aliases.unbind("kb_acme_docs")
-    await ground.aliases.once()
+    await ground.carry_out()
     await Retirement(ground.stores, ground.view, set[int]().__contains__, 0.0).once()
     assert [one.name for one in await ground.own.collections()] == ["kb_acme_docs__g1"]
     assert await ground.pg.collections() == []
@@ -208,7 +209,7 @@ async def test_nothing_is_dropped_while_its_alias_stands_and_elsewhere_all_the_s
     ground.pg.away = False
     await retirement.once()
     assert [one.generation for one in await ground.pg.collections()] == [2], "an alias points there"
-    await ground.aliases.once()
+    await ground.carry_out()
     await retirement.once()
     assert await ground.pg.collections() == []
 
@@ -222,7 +223,7 @@ async def test_a_store_that_the_settings_do_not_name_is_said() -> None:
         await RoutedCatalogue(stranger, ground.view).resolve("acme", "docs")
     with pytest.raises(UnknownStoreError):
         await RoutedStore(stranger, ground.view).spec("kb_acme_docs__g2")
-    await Aliases(stranger, ground.view).once()
+    await pointed(stranger, ground.view)
     assert await ground.pointed() == [[], [2]]
 
 
@@ -239,10 +240,10 @@ async def test_two_names_may_mean_one_database() -> None:
         for named in (stores, Stores({OWN: apart, "pg": at})):
             await ground.make(at.store, 1, 2)
             ground.rows.clear()
-            await Aliases(named, ground.view).once()
+            await pointed(named, ground.view)
             ground.write(2, LIVE, cutover=1)
-            await Aliases(named, ground.view).once()
-            await Aliases(named, ground.view).once()
+            await pointed(named, ground.view)
+            await pointed(named, ground.view)
             assert [one.generation for one in await at.catalogue.bindings()] == [2]
 
 
