@@ -112,7 +112,7 @@ async def moving(
         yield move
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_from_the_embedded_engine_to_postgresql_and_back(
     devstack_alone: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pgvector_dsn: str
 ) -> None:
@@ -151,7 +151,7 @@ async def test_from_the_embedded_engine_to_postgresql_and_back(
         assert await move.pipeline.dead() == 0
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_back_from_a_store_that_has_gone(
     devstack_alone: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pgvector_dsn: str
 ) -> None:
