@@ -35,7 +35,6 @@ from roggia_embedder.generations.loading import load as load_model
 from roggia_embedder.generations.pointing import Aliases, Leftovers
 from roggia_embedder.generations.querying import QueryModels
 from roggia_embedder.generations.reference import reference_of, reference_to
-from roggia_embedder.generations.routing import RoutedCatalogue
 from roggia_embedder.generations.turns import Turns
 from roggia_embedder.generations.unhurried import Unhurried
 from roggia_embedder.generations.upserting import UpsertWorker
@@ -212,14 +211,15 @@ def _add_upsert(parts: _Parts, stores: Stores) -> None:
     aliases = _add_aliases(parts, stores)
 
     def made(hosted: Hosted) -> UpsertWorker:
-        number = hosted.number
+        number, at = hosted.number, stores.of(hosted.store)
         handler = UpsertHandler(
             codec=parts.codec,
-            store=stores.of(hosted.store).store,
-            catalogue=RoutedCatalogue(stores, view),
+            store=at.store,
+            catalogue=at.catalogue,
             generation=number,
             tenants=Tenancy(parts.tenants.rows),
-            serves=lambda tenant_id, domain: view.serving(tenant_id, domain) == number,
+            # Of several stores this one cannot say what readers have: the keepers of aliases wait for the model.
+            serves=lambda tenant_id, domain: not stores.several and view.serving(tenant_id, domain) == number,
             made=aliases,
         )
         loop = parts.loop(upsert_group(number), topics.doc_embedded(number), handler, "upsert", options.batch)
@@ -246,7 +246,11 @@ def _add_aliases(parts: _Parts, stores: Stores) -> Callable[[], None]:
     """A keeper for each store, and one for what is left over between them; how to have them look."""
     leftovers = Keeper(Leftovers(stores, parts.view).once, "leftover aliases", again_s=None)
     keepers = [
-        Keeper(Aliases(at, stores, parts.view, parts.encodes, leftovers.changed).once, "aliases", again_s=None)
+        Keeper(
+            Aliases(at, stores, parts.view, parts.encodes, leftovers.changed).once,
+            f"aliases {stores.name(at)}".rstrip(),
+            again_s=None,
+        )
         for at in stores
     ]
     parts.follow(*keepers, *([leftovers] if stores.several else []))

@@ -34,10 +34,6 @@ class RoutedCatalogue:
             return await self._unpointed(home, tenant_id, domain, serving)
         return None if chosen is None else found[chosen]
 
-    async def bind(self, binding: IndexBinding) -> None:
-        """See `Aliasing`: in the store of the binding's generation."""
-        await self._stores.of(self._view.store(binding.generation) or OWN).catalogue.bind(binding)
-
     async def _unpointed(self, home: OpenStore, tenant_id: str, domain: str, number: int) -> IndexBinding | None:
         """What serves although no alias was found: one may have moved from store to store between two looks."""
         spec = await home.store.spec(collection_name(tenant_id, domain, number), fresh=True)

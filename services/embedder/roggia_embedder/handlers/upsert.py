@@ -21,7 +21,7 @@ from roggia_embedder.indexing.checks import RefusedError, check, side_collection
 from roggia_embedder.indexing.deliveries import collections, deliveries, specification
 from roggia_embedder.indexing.departures import of_tenant
 from roggia_embedder.indexing.writer import Complete, Conflict, Delivery, IndexWriter, Outcome, Stale
-from roggia_embedder.ports import Aliasing, CollectionSpec, IndexBinding, VectorStore
+from roggia_embedder.ports import CollectionSpec, IndexBinding, IndexCatalogue, VectorStore
 from roggia_embedder.ports.codec import EventCodec
 
 STAGE = "upsert"
@@ -45,8 +45,8 @@ class UpsertHandler:
     version that is indexed already is answered with the same `doc.upserted` again (the first may not have reached
     the brokers), and nothing is written. A record that asks to be renewed has every passage written anew.
 
-    `store` is the generation's, `catalogue` knows the aliases of all stores. `serves` says whether the generation
-    serves a tenant's domain now; `made` is told of every collection that is met for the first time.
+    `serves` says whether the generation serves a tenant's domain now, so that it takes an alias that nobody has; `made`
+    is told of every collection that is met for the first time.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class UpsertHandler:
         *,
         codec: EventCodec,
         store: VectorStore,
-        catalogue: Aliasing,
+        catalogue: IndexCatalogue,
         generation: int,
         clock: Callable[[], int] = now_ms,
         tenants: Tenants = EVERYBODY_STAYS,

@@ -23,19 +23,19 @@ class IndexBinding:
 
 
 class Aliasing(Protocol):
-    """One alias at a time, wherever it is kept."""
+    """What readers ask of aliases, wherever they are kept."""
 
     async def resolve(self, tenant_id: str, domain: str) -> IndexBinding | None:
         """What answers for (tenant, domain) now, or None when nothing was ever indexed there."""
         ...
 
-    async def bind(self, binding: IndexBinding) -> None:
-        """Point the alias at an existing collection, atomically; an alias that points elsewhere is switched."""
-        ...
-
 
 class IndexCatalogue(Aliasing, Protocol):
     """The aliases of one store. Written by the upsert role, resolved by the query role once per request."""
+
+    async def bind(self, binding: IndexBinding) -> None:
+        """Point the alias at an existing collection, atomically; an alias that points elsewhere is switched."""
+        ...
 
     async def switch(self, bindings: Sequence[IndexBinding]) -> None:
         """Bind several aliases at once: readers see every one of them before or every one after, and a crash leaves

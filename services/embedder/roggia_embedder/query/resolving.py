@@ -66,7 +66,10 @@ class Resolver:
     async def _as_canary(self, request: api.SearchRequest, fresh: bool) -> IndexBinding | None:
         """The canary that is to answer, if it can: it must not cost a user the answer."""
         number = self._canary(request.tenant, request.domain, request.query)
-        found = None if number is None else await self._of_generation(request, number, fresh)
+        try:
+            found = None if number is None else await self._of_generation(request, number, fresh)
+        except UnavailableError:  # of another store, perhaps; if not, what serves says the same
+            return None
         return found if found is not None and self._models.has(found.model) else None
 
     async def _pinned(self, request: api.SearchRequest, number: int, fresh: bool) -> IndexBinding:
