@@ -417,6 +417,10 @@ class IndexGeneration(Event, frozen=True, kw_only=True):
     """Number K of the chunker generation that is read: doc.chunked.c<K>."""
     selection: tuple[str, ...] = ()
     """Knowledge bases that it holds: tenant/domain, or tenant/* for all of a tenant. Empty: all of them."""
+    store: str = ""
+    """Vector store that holds its collections, by its name in the embedder's settings; addresses and keys stay there.
+    Empty: the one that the embedder's own settings name.
+    """
     wish: GenerationWish
     """WANTED: fill and follow, serve, go back, or retire. A STATE repeats the wish that it answers."""
     paused: bool = False

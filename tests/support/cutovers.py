@@ -9,21 +9,24 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.adapters.models.stub import StubModel
 from roggia_embedder.generations.hosted import Hosted, View
-from roggia_embedder.generations.keeping import Aliases
+from roggia_embedder.generations.routing import RoutedCatalogue, RoutedStore
 from roggia_embedder.ports import CollectionSpec, Hit, IndexBinding, SearchRequest, model_stamp
 from roggia_embedder.query import api
 from roggia_embedder.query.errors import IndexUnavailableError, UnknownGenerationError
 from roggia_embedder.query.models import Models
 from roggia_embedder.query.search import Found, Searcher
+from roggia_embedder.stores import OWN, OpenStore, Stores
 from roggia_schemas.events import GenerationModel, GenerationState, IndexGeneration
 from roggia_schemas.names import Version, collection_name
 
-from tests.support.generations import row
+from tests.support.generations import pointed, row
 from tests.support.index import document, passage
 
 DIMENSION = 16
@@ -73,12 +76,20 @@ class LaggingCatalogue(MemoryCatalogue):
     async def switch(self, bindings: list[IndexBinding]) -> None:  # type: ignore[override]
         """Switch, and remember how it was."""
         await super().switch(bindings)
+        self._remember()
+
+    async def unbind(self, alias: str) -> None:
+        """Unbind, and remember how it was."""
+        await super().unbind(alias)
+        self._remember()
+
+    def _remember(self) -> None:
         self._past = [*self._past, dict(self._bindings)][-LAG:]
 
     async def resolve(self, tenant_id: str, domain: str) -> IndexBinding | None:
         """One of the last states."""
         await asyncio.sleep(0)
-        return self._chance.choice(self._past).get(f"kb_{tenant_id}_{domain}")
+        return self._chance.choice(self._past or [{}]).get(f"kb_{tenant_id}_{domain}")
 
 
 @dataclass(slots=True)
@@ -92,9 +103,17 @@ class Seen:
 
 
 class Rehearsal:
-    """`queries` in `at_once` tasks, with `cutovers` moves spread over them."""
+    """`queries` in `at_once` tasks, with `cutovers` moves spread over them. `stores` names the store of a generation;
+    those that are not in it are in the store without a name."""
 
-    def __init__(self, seed: int, queries: int, cutovers: int, at_once: int = 16) -> None:
+    def __init__(
+        self,
+        seed: int,
+        queries: int,
+        cutovers: int,
+        at_once: int = 16,
+        stores: Mapping[int, str] = MappingProxyType({}),
+    ) -> None:
         self._chance = random.Random(seed)
         self._queries, self._at_once = queries, at_once
         self._every = max(1, queries // cutovers)
@@ -103,20 +122,29 @@ class Rehearsal:
         self._cutover = 0
         self.moves = 0
         self.seen = Seen()
-        self._store, self._catalogue = LaggingStore(self._chance), LaggingCatalogue(self._chance)
+        self._where = {number: stores.get(number, OWN) for number in NUMBERS}
+        self._stores = Stores(
+            {
+                name: OpenStore(LaggingStore(self._chance), LaggingCatalogue(self._chance))
+                for name in sorted({OWN, *self._where.values()})
+            }
+        )
         self._view = View(self._rows.values, Hosted(1, GenerationModel(uri="")))
-        self._aliases = Aliases(self._store, self._catalogue, self._view)
         self._models = Models(())
         self._by_fingerprint: dict[str, StubModel] = {}
         self._searcher = Searcher(
-            self._catalogue, self._store, self._models, now_ms=lambda: 0, canary=self._view.canary
+            RoutedCatalogue(self._stores, self._view),
+            RoutedStore(self._stores, self._view),
+            self._models,
+            now_ms=lambda: 0,
+            canary=self._view.canary,
         )
 
     async def run(self) -> Seen:
         """Everything; models are let go of at the end."""
         for number in NUMBERS:
             await self._fill(number)
-        await self._aliases.once()
+        await pointed(self._stores, self._view)
         await asyncio.gather(*[self._ask() for _ in range(self._at_once)])
         await self._models.close()
         return self.seen
@@ -168,18 +196,18 @@ class Rehearsal:
         else:
             self._cutover += 1
             self._tell(number, GenerationState.LIVE, cutover=self._cutover)
-        await self._aliases.once()
+        await pointed(self._stores, self._view)
 
     def _tell(self, number: int, state: GenerationState, **facts: object) -> None:
         canary = self._chance.choice((0.0, 30.0)) if state is GenerationState.SHADOW else 0.0
-        self._rows[number] = row(number, state, canary=canary, **facts)
+        self._rows[number] = row(number, state, canary=canary, store=self._where[number], **facts)
 
     async def _replace(self, number: int) -> None:
         """The worst that may happen to a cache: the same name, another model."""
         self._tell(number, GenerationState.RETIRED)
-        await self._aliases.once()
+        await pointed(self._stores, self._view)
         for domain in DOMAINS:
-            await self._store.drop_collection(collection_name("acme", domain, number))
+            await self._stores.of(self._where[number]).store.drop_collection(collection_name("acme", domain, number))
         await asyncio.sleep(0)
         self._seeds[number] += 1
         await self._fill(number)
@@ -189,11 +217,11 @@ class Rehearsal:
         model = StubModel(DIMENSION, 64, seed=1_000 * number + self._seeds[number])
         self._by_fingerprint[model.fingerprint] = model
         self._models.add(model)
-        stamp = model_stamp(model.fingerprint)
+        stamp, store = model_stamp(model.fingerprint), self._stores.of(self._where[number]).store
         for domain in DOMAINS:
             name = collection_name("acme", domain, number)
-            await self._store.ensure_collection(CollectionSpec(name, number, model.fingerprint, DIMENSION))
+            await store.ensure_collection(CollectionSpec(name, number, model.fingerprint, DIMENSION))
             held = [passage(document("d", domain=domain), Version(1), f"{text} {stamp}") for text in TEXTS]
             rows = model.encode([one.text for one in held])
             vectors = [replace(one, dense=vector, model=stamp) for one, vector in zip(held, rows, strict=True)]
-            await self._store.upsert(name, vectors)
+            await store.upsert(name, vectors)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from roggia_embedder.errors import StoreUnavailableError
+from roggia_embedder.generations.hosted import View
+from roggia_embedder.generations.pointing import Aliases, Leftovers
+from roggia_embedder.stores import Stores
 from roggia_runtime.clock import now_ms
 from roggia_runtime.ids import uuid7
 from roggia_schemas import topics
@@ -29,6 +34,20 @@ def row(number: int, state: GenerationState, *, uri: str = "", fingerprint: str 
         "state": state,
     }
     return IndexGeneration(**values | facts)
+
+
+async def pointed(stores: Stores, view: View, ready: Callable[[str], bool] = lambda _: True) -> bool:
+    """What the keepers of aliases do once, store after store; whether something waits for a model. Raises the last
+    trouble, as a keeper that tries again would."""
+    waits, trouble = False, None
+    for keeper in (*(Aliases(at, stores, view, ready) for at in stores), Leftovers(stores, view)):
+        try:
+            waits = await keeper.once() or waits
+        except StoreUnavailableError as error:
+            trouble = error
+    if trouble is not None:
+        raise trouble
+    return waits
 
 
 def groups(number: int, chunker: int = 1) -> dict[str, str]:

@@ -13,6 +13,7 @@ from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.ports import Document
 from roggia_embedder.query.role import QueryRole
 from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.stores import Stores
 from roggia_embedder.verify.http import routes
 from roggia_embedder.verify.verifier import Verifier
 from roggia_operator.console.access import Access
@@ -46,7 +47,7 @@ async def query_app(store: MemoryStore | None = None) -> AsyncIterator[ASGIApp]:
     async def publish(_event: RetrievalServed, _parent: Headers) -> None:
         return
 
-    role = QueryRole(catalogue, store, [model], publish, QuerySettings(threshold=0.3))
+    role = QueryRole(Stores.alone(store, catalogue), [model], publish, QuerySettings(threshold=0.3))
     await role.start()
     empty = Stream(MemoryStore(), MemoryCatalogue())
     verifier = Verifier(empty.store, lambda: StreamLog(empty), 1, AT_ONCE)

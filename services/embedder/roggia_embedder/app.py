@@ -27,13 +27,15 @@ from roggia_schemas.events import GenerationModel, IndexGeneration, TenantConfig
 from starlette.routing import BaseRoute
 
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
+from roggia_embedder.errors import UnknownStoreError
 from roggia_embedder.generations.embedding import EmbedWorker
 from roggia_embedder.generations.encoding import Ahead, EmbedParts
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.hosting import MOST_S, Hosting
-from roggia_embedder.generations.keeping import Aliases, CacheRetirement, Following, Keeper, Retirement
+from roggia_embedder.generations.keeping import CacheRetirement, Following, Keeper, Retirement
 from roggia_embedder.generations.lane import lane as head_start_lane
 from roggia_embedder.generations.loading import load as load_model
+from roggia_embedder.generations.pointing import Aliases, Leftovers
 from roggia_embedder.generations.querying import QueryModels
 from roggia_embedder.generations.reference import reference_of, reference_to
 from roggia_embedder.generations.turns import Turns
@@ -47,8 +49,9 @@ from roggia_embedder.popularity import role as popularity
 from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, ModelSource, VectorStore
 from roggia_embedder.query.models import Models
 from roggia_embedder.query.publishing import Publisher
-from roggia_embedder.query.role import QueryRole, Shadow
+from roggia_embedder.query.role import QueryRole
 from roggia_embedder.settings import EmbedderOptions, EmbedderSettings, embed_group, upsert_group
+from roggia_embedder.stores import OWN, OpenStore, Stores
 from roggia_embedder.verify import http as verifying
 from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
 from roggia_embedder.verify.limits import Pace
@@ -82,14 +85,14 @@ def build(settings: EmbedderSettings, roles: Sequence[Role], name: str = "embedd
     if "popularity" in roles:
         popularity.add(service, settings.kafka, codec, tenants, settings.popularity)
     if {"upsert", "query"}.intersection(roles):
-        store, catalogue = store_of(settings.embedder)
-        service.on_stop(store.close)
-        verifiers = _verifiers(parts, store)
+        stores = stores_of(settings.embedder)
+        service.on_stop(*[at.store.close for at in stores])
+        verifiers = _verifiers(parts, stores)
         if "upsert" in roles:
-            _add_upsert(parts, store, catalogue)
+            _add_upsert(parts, stores)
             service.add(Sweep(verifiers, settings.embedder.verify_interval_s, parts.view.readable))
         if "query" in roles:
-            _add_query(parts, store, catalogue, verifying.routes(verifiers))
+            _add_query(parts, stores, verifying.routes(verifiers))
     return service
 
 
@@ -222,38 +225,60 @@ def _ahead(parts: _Parts) -> Ahead | None:
     return Ahead(partial(head_start_lane, kafka, parts.codec), share, kafka.stop_deadline_s) if share else None
 
 
-def _add_upsert(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue) -> None:
+def _add_upsert(parts: _Parts, stores: Stores) -> None:
     options, view = parts.settings.embedder, parts.view
-    aliases = Keeper(Aliases(store, catalogue, view, parts.encodes).once, "aliases", again_s=None)
+    aliases = _add_aliases(parts, stores)
 
     def made(hosted: Hosted) -> UpsertWorker:
-        number = hosted.number
+        number, at = hosted.number, stores.of(hosted.store)
         handler = UpsertHandler(
             codec=parts.codec,
-            store=store,
-            catalogue=catalogue,
+            store=at.store,
+            catalogue=at.catalogue,
             generation=number,
             tenants=Tenancy(parts.tenants.rows),
-            serves=lambda tenant_id, domain: view.serving(tenant_id, domain) == number,
-            made=aliases.changed,
+            # Of several stores this one cannot say what readers have: the keepers of aliases wait for the model.
+            serves=lambda tenant_id, domain: not stores.several and view.serving(tenant_id, domain) == number,
+            made=aliases,
         )
         loop = parts.loop(upsert_group(number), topics.doc_embedded(number), handler, "upsert", options.batch)
         return UpsertWorker(loop, handler)
 
     hosting = parts.host(made, "upsert")
-    retirement = Retirement(store, catalogue, view, hosting.hosts, options.retire_grace_s)
-    parts.follow(aliases, Keeper(retirement.once, "retirement"))
+    retirement = Retirement(stores, view, hosting.hosts, options.retire_grace_s)
+    parts.follow(Keeper(retirement.once, "retirement"))
     parts.tenants.tell(lambda tenant_id, _: _forget(hosting, tenant_id))
-    parts.purge(Departures(store, catalogue).remove, "collections")
-    parts.service.add(
-        Maintenance(
-            store,
-            clock=now_ms,
-            retention_s=options.deletion_retention_s,
-            maintain_interval_s=options.maintain_interval_s,
-            sweep_interval_s=options.sweep_interval_s,
+    for at in stores:
+        parts.purge(Departures(at.store, at.catalogue).remove, "collections")
+        parts.service.add(
+            Maintenance(
+                at.store,
+                clock=now_ms,
+                retention_s=options.deletion_retention_s,
+                maintain_interval_s=options.maintain_interval_s,
+                sweep_interval_s=options.sweep_interval_s,
+            )
         )
-    )
+
+
+def _add_aliases(parts: _Parts, stores: Stores) -> Callable[[], None]:
+    """A keeper for each store, and one for what is left over between them; how to have them look."""
+    leftovers = Keeper(Leftovers(stores, parts.view).once, "leftover aliases", again_s=None)
+    keepers = [
+        Keeper(
+            Aliases(at, stores, parts.view, parts.encodes, leftovers.changed).once,
+            f"aliases {stores.name(at)}".rstrip(),
+            again_s=None,
+        )
+        for at in stores
+    ]
+    parts.follow(*keepers, *([leftovers] if stores.several else []))
+
+    def look() -> None:
+        for keeper in keepers:
+            keeper.changed()
+
+    return look
 
 
 def _forget(hosting: Hosting, tenant_id: str) -> None:
@@ -262,7 +287,7 @@ def _forget(hosting: Hosting, tenant_id: str) -> None:
             worker.forget(tenant_id)
 
 
-def _verifiers(parts: _Parts, store: VectorStore) -> Verifiers:
+def _verifiers(parts: _Parts, stores: Stores) -> Verifiers:
     options = parts.settings.embedder
     pace = Pace(points_per_s=options.verify_points_per_s, patience_s=options.verify_patience_s)
 
@@ -275,19 +300,16 @@ def _verifiers(parts: _Parts, store: VectorStore) -> Verifiers:
             upsert_group=upsert_group(number),
         )
         chunks = partial(KafkaChunkLog, parts.settings.kafka, parts.codec, stages)
-        return Verifier(store, chunks, number, pace, hosted.selection, runs)
+        return Verifier(stores.of(hosted.store).store, chunks, number, pace, hosted.selection, runs)
 
     return Verifiers(parts.view, made)
 
 
-def _add_query(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue, more: Sequence[BaseRoute]) -> None:
+def _add_query(parts: _Parts, stores: Stores, more: Sequence[BaseRoute]) -> None:
     settings, service = parts.settings, parts.service
     options = settings.embedder
     publisher = Publisher(Producer(settings.kafka, "roggia-query"), parts.codec)
-    view, shadow = parts.view, Shadow(parts.view.shadow, publisher)
-    role = QueryRole(
-        catalogue, store, (), publisher, settings.query, canary=view.canary, state=view.state, shadow=shadow
-    )
+    role = QueryRole(stores, (), publisher, settings.query, view=parts.view, shadow=publisher)
     parts.models = role.models
     where = HttpSettings(host=options.query_host, port=options.query_port)
     hosts = hosts_of(options.query_host, settings.query.hosts)
@@ -303,7 +325,16 @@ def _add_query(parts: _Parts, store: VectorStore, catalogue: IndexCatalogue, mor
 
     service.on_start(listen, role.start)
     service.on_stop(publisher.stop, role.stop, http.stop)
-    parts.follow(QueryModels(parts.view, role.models, parts.load))
+    parts.follow(QueryModels(parts.view, role.models, parts.load, missing=partial(_without_store, stores)))
+
+
+def _without_store(stores: Stores, hosted: Hosted) -> str:
+    """Why a generation cannot be read here; empty when it can."""
+    try:
+        stores.of(hosted.store)
+    except UnknownStoreError as unknown:
+        return f"{hosted.label}: {unknown}"
+    return ""
 
 
 def model_of(options: EmbedderOptions) -> EmbeddingModel:
@@ -318,6 +349,16 @@ def source_of(options: EmbedderOptions) -> ModelSource | None:
     from roggia_embedder.adapters.mlflow_source import MlflowModelSource
 
     return MlflowModelSource(options.models_uri, options.model_folder)
+
+
+def stores_of(options: EmbedderOptions) -> Stores:
+    """The store of the settings and those that they name, each opened once. Raises as `store_of` does."""
+    named, opened = {OWN: options.store, **options.stores}, dict[str, OpenStore]()
+    for name, where in named.items():
+        if where not in opened:
+            key = options.store_keys.get(name) if name else options.store_key
+            opened[where] = OpenStore(*store_of(options.model_copy(update={"store": where, "store_key": key})))
+    return Stores({name: opened[where] for name, where in named.items()})
 
 
 def store_of(options: EmbedderOptions) -> tuple[VectorStore, IndexCatalogue]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roggia_runtime.errors import ConfigurationError, RoggiaError, UnavailableError
 
 
@@ -63,6 +65,18 @@ class UnknownCollectionError(EmbedderError):
 
 class StoreUnavailableError(EmbedderError, UnavailableError):
     """The vector store does not answer now; the caller may try again."""
+
+
+class UnknownStoreError(StoreUnavailableError):
+    """An index generation is in a store whose name this process does not know. Another process may; this one goes on
+    once its settings name it."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"store: {name!r} is none of this process's stores ({', '.join(known) or 'it has no named ones'}); add it "
+            "to ROGGIA_EMBEDDER_STORES"
+        )
+        self.name = name
 
 
 class ModelUnavailableError(EmbedderError, UnavailableError):

@@ -10,6 +10,7 @@ from typing import Literal, Self, TypeAlias
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, Port, ServiceSettings, load
+from roggia_schemas.names import check_slug
 
 from roggia_embedder.popularity.settings import PopularitySettings
 from roggia_embedder.precision import PRECISIONS, Backend, Precision
@@ -107,6 +108,14 @@ class EmbedderOptions(BaseSettings):
     store_key: SecretStr | None = Field(
         None, description="API key of the Qdrant or Weaviate server, password for PostgreSQL"
     )
+    stores: dict[str, str] = Field(
+        {},
+        description="further vector stores by name, as JSON, for index generations that name one "
+        '(`roggia generation plan --store`): {"pg": "postgresql://USER@HOST/DATABASE"}; each process has the same',
+    )
+    store_keys: dict[str, SecretStr] = Field(
+        {}, description='API keys and passwords of the stores in `stores`, by the same names, as JSON: {"pg": "key"}'
+    )
     tuning: IndexTuning = Field(TUNING, description="index parameters of new collections")
     deletion_retention_s: float = Field(
         30 * DAY_S, gt=0, description="seconds that a deletion is remembered; longer than anything is replayed"
@@ -143,12 +152,12 @@ class EmbedderOptions(BaseSettings):
     def _consistent(self) -> Self:
         if self.model.startswith(("http://", "https://")) and not (self.model_name and self.model_revision):
             raise ValueError("a model server needs model_name and model_revision")
-        if "://" in self.store and self.store.partition("://")[0] not in STORE_ENGINES:
-            # The rest of the URL may hold a password.
-            raise ValueError(
-                f"store: no engine for {self.store.partition('://')[0][:32]}://; use a folder or one of "
-                + ", ".join(f"{scheme}://" for scheme in STORE_ENGINES)
-            )
+        _check_engine("store", self.store)
+        for name, url in self.stores.items():
+            check_slug("stores", name)
+            _check_engine(f"stores: {name}", url)
+        if unknown := sorted(self.store_keys.keys() - self.stores.keys()):
+            raise ValueError(f"store_keys: {unknown[0]!r} is no name in stores; leave it out, or name its store there")
         if self.precision not in PRECISIONS[self.backend]:
             known = ", ".join(PRECISIONS[self.backend])
             raise ValueError(f"precision {self.precision} is not of backend {self.backend}; use {known}")
@@ -171,6 +180,15 @@ class EmbedderOptions(BaseSettings):
     def hosted(self) -> frozenset[int] | None:
         """The generations to host; None: all."""
         return None if self.generations == "all" else frozenset(map(int, self.generations.split(",")))
+
+
+def _check_engine(field: str, url: str) -> None:
+    if not url:
+        raise ValueError(f"{field}: is empty; give a folder or a URL")
+    scheme, named, _ = url.partition("://")
+    if named and scheme not in STORE_ENGINES:  # the rest of the URL may hold a password
+        known = ", ".join(f"{one}://" for one in STORE_ENGINES)
+        raise ValueError(f"{field}: no engine for {scheme[:32]}://; use a folder or one of {known}")
 
 
 def embed_group(generation: int) -> str:

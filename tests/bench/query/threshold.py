@@ -20,6 +20,7 @@ from roggia_embedder.ports import Attributes, CollectionSpec, Document, IndexBin
 from roggia_embedder.query import api
 from roggia_embedder.query.role import QueryRole
 from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.stores import Stores
 from roggia_ingest.chunk import TokenCounter
 from roggia_runtime.records import Headers
 from roggia_schemas.events import RetrievalServed
@@ -114,7 +115,7 @@ async def run(*, show: bool) -> None:
         """Nobody listens."""
 
     catalogue, store = await index(model, counter)
-    role = QueryRole(catalogue, store, [model], publish, QuerySettings(threshold=0.0, deadline_s=300))
+    role = QueryRole(Stores.alone(store, catalogue), [model], publish, QuerySettings(threshold=0.0, deadline_s=300))
     await role.start()
     report(await relevances(role, ANSWERABLE, show=show), await relevances(role, UNANSWERABLE, show=show))
     await role.stop()

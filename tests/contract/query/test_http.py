@@ -17,6 +17,7 @@ from roggia_embedder.ports import Document, Hit, SearchRequest
 from roggia_embedder.query import api
 from roggia_embedder.query.role import QueryRole
 from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.stores import Stores
 from roggia_runtime.errors import ProduceError
 from roggia_runtime.http import HttpServer, application
 from roggia_runtime.records import Headers
@@ -77,7 +78,7 @@ async def serving(deadline_s: float) -> AsyncIterator[Served]:
         events.put_nowait((event, parent))
 
     settings = QuerySettings(deadline_s=deadline_s, threshold=0.3)
-    role = QueryRole(catalogue, store, [MODEL], publish, settings)
+    role = QueryRole(Stores.alone(store, catalogue), [MODEL], publish, settings)
     server = HttpServer(HttpSettings(port=0), application(list, role.routes))
     await role.start()
     await server.start()
@@ -281,6 +282,7 @@ async def test_collections_are_listed_for_operators(served: Served) -> None:
         "points": 3,
         "serves": True,
         "state": "",
+        "store": "",
     }
 
 

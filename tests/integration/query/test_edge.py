@@ -12,6 +12,7 @@ from roggia_embedder.ports import Document, PartTally, Passage
 from roggia_embedder.query import api
 from roggia_embedder.query.role import QueryRole
 from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.stores import Stores
 from roggia_runtime.clock import now_ms
 from roggia_runtime.records import Headers
 from roggia_schemas.events import RetrievalServed
@@ -39,7 +40,7 @@ class Index:
     def __init__(self, root: Path) -> None:
         self.store, self.catalogue = EdgeStore(root), EdgeCatalogue(root)
         self.writer = IndexWriter(self.store, now_ms)
-        self.role = QueryRole(self.catalogue, self.store, [MODEL], publish, QuerySettings(threshold=0.3))
+        self.role = QueryRole(Stores.alone(self.store, self.catalogue), [MODEL], publish, QuerySettings(threshold=0.3))
 
     async def write(self, document: Document, revision: int, *texts: str, **attributes: object) -> None:
         """One revision of a document; no text means that it is deleted."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from roggia_embedder import app
 from roggia_embedder.__main__ import ROLES, main
 from roggia_embedder.adapters.edge import EdgeStore
+from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.adapters.models.openai_http import OpenAiModel
 from roggia_embedder.adapters.models.stub import StubModel
 from roggia_embedder.adapters.pgvector import PgvectorCatalogue, PgvectorStore
@@ -83,6 +86,47 @@ async def test_the_store_setting_chooses_the_engine(tmp_path: Path) -> None:
     assert isinstance(weaviate, WeaviateStore)
     assert isinstance(names, WeaviateCatalogue)
     assert isinstance(model_of(_settings(tmp_path).embedder), StubModel)
+
+
+async def test_named_stores_are_opened_once_each_with_their_own_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two names for one address share what is opened; no store is given another's key."""
+    opened: list[tuple[str, str | None]] = []
+
+    def open_it(options: EmbedderOptions) -> tuple[MemoryStore, MemoryCatalogue]:
+        opened.append((options.store, options.store_key and options.store_key.get_secret_value()))
+        return MemoryStore(), MemoryCatalogue()
+
+    monkeypatch.setattr(app, "store_of", open_it)
+    pg, far = "postgresql://postgres.example/db", "https://qdrant.example"
+    settings = _settings(
+        tmp_path,
+        store=pg,
+        store_key="own",
+        stores={"pg": pg, "far": far, "open": "http://qdrant"},
+        store_keys={"far": "k"},
+    )
+    stores = app.stores_of(settings.embedder)
+    assert opened == [(pg, "own"), (far, "k"), ("http://qdrant", None)]
+    assert stores.of("pg") is stores.of("") is not stores.of("far")
+    assert (len(list(stores)), stores.names) == (3, ("far", "open", "pg"))
+
+
+WRONG_STORES = [
+    ({"stores": {"PG": "postgresql://h/d"}}, "stores: 'PG'"),
+    ({"stores": {"pg": "postgre://user:geheim@h/d"}}, r"stores: pg: no engine for postgre://"),
+    ({"stores": {"pg": ""}}, "stores: pg: is empty"),
+    ({"stores": {"pg": "postgresql://h/d"}, "store_keys": {"gp": "geheim"}}, "store_keys: 'gp' is no name in stores"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG_STORES)
+def test_wrong_names_of_stores_are_refused_without_secrets(tmp_path: Path, wrong: dict[str, Any], said: str) -> None:
+    """At the start, with the name in question and what to do; no password in the message."""
+    with pytest.raises(ConfigurationError, match=said) as told:
+        _settings(tmp_path, **wrong)
+    assert "geheim" not in str(told.value)
 
 
 def test_a_store_that_nobody_knows_is_refused_without_its_password(tmp_path: Path) -> None:

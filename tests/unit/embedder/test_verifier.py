@@ -9,7 +9,7 @@ from typing import Self
 import pytest
 from prometheus_client import REGISTRY
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
-from roggia_embedder.errors import StoreUnavailableError
+from roggia_embedder.errors import StoreUnavailableError, UnknownStoreError
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.verifying import Verifiers
 from roggia_embedder.ports.held import Held
@@ -218,6 +218,19 @@ async def test_a_request_is_given_to_the_generation_that_it_means() -> None:
         verifiers.begin(VerifyRequest(generation=1))
     await going.aclose()
     assert not isinstance([said async for said in verifiers.begin(VerifyRequest())][-1], Failure)
+
+
+async def test_a_generation_in_a_store_that_is_not_here_cannot_be_verified() -> None:
+    """It is refused with the reason, and does not end the sweep."""
+    rows = [row(2, GenerationState.SHADOW, store="pg")]
+
+    def make(hosted: Hosted, _runs: Runs) -> Verifier:
+        raise UnknownStoreError(hosted.store, ())
+
+    verifiers = Verifiers(View(lambda: rows, Hosted(1, GenerationModel(uri=""))), make)
+    with pytest.raises(BadRequestError, match=r"2 cannot be read here: store: 'pg' .* ROGGIA_EMBEDDER_STORES"):
+        verifiers.begin(VerifyRequest(generation=2))
+    await Sweep(verifiers, 1.0, lambda: (2,)).once()
 
 
 async def test_the_sweep_verifies_every_generation_that_it_is_given() -> None:

@@ -273,11 +273,12 @@ def test_nobody_is_watched_where_nothing_is_read() -> None:
 
 
 def test_what_was_planned_first_stands() -> None:
-    """Another model or selection under the number of a generation is refused, and its state says so."""
-    for changed in (wanted(selection=("acme/docs",)), wanted(model=structs.replace(wanted().model, uri="stub:9"))):
+    """Another model, selection or store under the number of a generation is refused, and its state says so."""
+    other = structs.replace(wanted().model, uri="stub:9")
+    for changed in (wanted(selection=("acme/docs",)), wanted(model=other), wanted(store="pg")):
         at = case(changed, state(2, FILLING), evidence=Evidence(progress=Progress(NOW, 1, 1, 1)))
         made = states.after(at, decide(at), "filling")
-        assert (made.selection, made.model.uri) == ((), "stub:2")
+        assert (made.selection, made.model.uri, made.store) == ((), "stub:2", "")
         assert states.REFUSED in made.message
 
 

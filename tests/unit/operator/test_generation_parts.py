@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from msgspec import structs
 from roggia_operator.console.views import CollectionRow
 from roggia_operator.errors import SelectionError
-from roggia_operator.generations.adapters.index_service import knowledge_base, mixed, requests, selected
+from roggia_operator.generations.adapters.index_service import (
+    IndexService,
+    fingerprints,
+    knowledge_base,
+    mixed,
+    requests,
+    selected,
+)
 from roggia_operator.generations.adapters.kafka_lag import behind
 from roggia_operator.generations.adapters.query_metrics import summed
 from roggia_operator.generations.adapters.report_files import ReportFiles
@@ -19,7 +28,7 @@ from roggia_operator.generations.alarms import Counts, Limits, reason, total
 from roggia_operator.generations.client import next_number
 from roggia_operator.generations.controller import Controller
 from roggia_operator.generations.pace import Pace
-from roggia_operator.generations.planning import check_bases, check_chunker, check_model
+from roggia_operator.generations.planning import check_bases, check_chunker, check_model, check_store
 from roggia_operator.generations.table import GenerationTable
 from roggia_operator.generations.values import Progress, Rules
 from roggia_runtime.codec import EventCodec, generation_key
@@ -115,6 +124,46 @@ def test_vectors_of_more_than_one_model_are_a_fault() -> None:
     assert "not of a" in mixed(named, {"b"})
     assert "2 models" in mixed(named, {"a", "b"})
     assert mixed(structs.replace(named, model=GenerationModel(uri="stub:2")), {"b"}) == ""
+
+
+def test_vectors_elsewhere_are_not_a_generations() -> None:
+    """A collection of its name in another store says nothing about the one that it is in."""
+    named = state(2, GenerationState.FILLING, store="pg")
+    rows = [
+        CollectionRow("kb_acme_docs__g2", "", 2, model, 8, 1, store)
+        for model, store in (("a", "pg"), ("b", ""), ("c", "far"))
+    ]
+    assert fingerprints(rows, named, ()) == {"a"}
+    assert fingerprints(rows, structs.replace(named, store=""), ()) == {"b"}
+
+
+async def test_an_index_without_the_store_proves_nothing() -> None:
+    """A query role that does not know the store, an older one for instance, compares something else: its word does not
+    count, and the reason names the store."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.json_response({"collections": []})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        service = IndexService(str(server.make_url("/")).rstrip("/"))
+        found = await service.compare(state(2, GenerationState.FILLING, store="pg"), ())
+    assert (found.clean, asked) == (False, ["/v1/collections"])
+    assert "has no store 'pg'" in found.detail
+
+
+def test_a_store_is_one_that_the_index_has() -> None:
+    """What is no name, and what nobody has, is refused with the names that there are."""
+    assert check_store("pg", ("far", "pg")) == check_store("pg", None) == "pg"
+    with pytest.raises(SelectionError, match="has far, pg; name it in ROGGIA_EMBEDDER_STORES"):
+        check_store("gp", ("far", "pg"))
+    with pytest.raises(SelectionError, match="has no named ones"):
+        check_store("pg", ())
+    with pytest.raises(InvalidNameError):
+        check_store("postgresql://host/db", None)
 
 
 async def test_reports_are_read_from_files_and_from_wishes(tmp_path: Path) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pytest
 from roggia_operator.console.views import CollectionRow
+from roggia_operator.generations.client import Plan
 from roggia_operator.generations.table import GenerationTable
 from roggia_operator.models.baseline import BaselineModel
-from roggia_operator.models.generation_records import standing, standings
+from roggia_operator.models.generation_records import RecordWishes, standing, standings
+from roggia_operator.models.generations import Wish, WishKind
+from roggia_operator.models.values import ModelKind, ModelRef
 from roggia_runtime.errors import UnavailableError
 from roggia_schemas.events import GenerationModel, GenerationSide, GenerationState, GenerationWish, IndexGeneration
+
+from tests.support.generation_cases import state
 
 
 @pytest.mark.parametrize(
@@ -79,3 +84,20 @@ async def test_what_the_index_says_of_the_baseline() -> None:
     for held, model in (([other], ""), ([rows[0], other], "m@1"), (None, "m@1"), (rows, ""), (rows[1:], "m@2")):  # noqa: B007
         await found.look()
         assert found.fingerprint == model
+
+
+async def test_a_candidate_fills_where_the_one_that_serves_is() -> None:
+    """Whoever has moved to another store is not moved back by the next model."""
+    table, plans = GenerationTable(), list[Plan]()
+    table.put(state(2, GenerationState.LIVE, cutover=1, store="pg", chunker_generation=3))
+
+    class Client:
+        async def table(self) -> GenerationTable:
+            return table
+
+        async def plan(self, plan: Plan) -> None:
+            plans.append(plan)
+
+    ref = ModelRef(kind=ModelKind.EMBEDDER, fingerprint="m", dimension=8, window=512, uri="models:/handbook/4")
+    await RecordWishes(Client())(Wish(kind=WishKind.FILL, ref=ref, name="handbook", version=4))
+    assert [(one.store, one.chunker_generation) for one in plans] == [("pg", 3)]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from roggia_embedder.adapters.memory import MemoryCatalogue
 from roggia_embedder.errors import StoreUnavailableError
-from roggia_embedder.ports import Document, Hit, IndexBinding, SearchRequest, model_stamp
+from roggia_embedder.ports import CollectionSpec, Document, Hit, IndexBinding, SearchRequest, model_stamp
 from roggia_embedder.query import api
 from roggia_embedder.query.errors import (
     IndexUnavailableError,
@@ -228,7 +228,15 @@ async def test_a_request_may_name_its_generation() -> None:
 
 
 async def test_a_canary_answers_if_it_can() -> None:
-    """The chosen query goes to it; where it has no collection or no model the one that serves answers."""
+    """The chosen query goes to it; where it has no collection or no model, or its store does not answer, the one that
+    serves answers."""
+
+    class Half(RecordingStore):
+        async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:
+            if name.endswith("g2"):
+                raise StoreUnavailableError("the store of generation 2 is away")
+            return await super().spec(name, fresh=fresh)
+
     assert (await (await two(canary=2))[0].search(request())).binding.generation == 2
     assert (await (await two(canary=3))[0].search(request())).binding.generation == 1
     catalogue, store = MemoryCatalogue(), RecordingStore()
@@ -238,6 +246,10 @@ async def test_a_canary_answers_if_it_can() -> None:
     await models.start()
     alone = Searcher(catalogue, store, models, now_ms=lambda: NOW, canary=lambda *_: 2)
     assert (await alone.search(request())).binding.generation == 1
+    catalogue, store = MemoryCatalogue(), Half()
+    await searcher(catalogue, store)
+    apart = Searcher(catalogue, store, models, now_ms=lambda: NOW, canary=lambda *_: 2)
+    assert (await apart.search(request())).binding.generation == 1
 
 
 async def test_exact_search_is_asked_of_the_store() -> None:

@@ -12,6 +12,7 @@ from roggia_embedder.query import api
 from roggia_embedder.query.errors import EncoderUnavailableError, ModelNotLoadedError
 from roggia_embedder.query.role import QueryRole
 from roggia_embedder.query.settings import QuerySettings
+from roggia_embedder.stores import Stores
 from roggia_runtime.records import Headers
 from roggia_schemas.events import RetrievalServed
 
@@ -31,7 +32,7 @@ async def role(model: EmbeddingModel, *texts: str, holds: WordsModel | None = No
     await store.ensure_collection(spec(binding(builder)))
     await catalogue.bind(binding(builder))
     await store.upsert(binding(builder).collection, [passage(builder, f"c{i}", t) for i, t in enumerate(texts)])
-    made = QueryRole(catalogue, store, [model], publish, QuerySettings(threshold=0.2))
+    made = QueryRole(Stores.alone(store, catalogue), [model], publish, QuerySettings(threshold=0.2))
     assert made.health() == ["model: loading"]
     await made.start()
     assert made.health() == []

@@ -11,15 +11,17 @@ import msgspec
 import pytest
 from prometheus_client import REGISTRY
 from roggia_embedder.adapters.memory import MemoryCatalogue
+from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.ports import Hit, SearchRequest
 from roggia_embedder.query import api
-from roggia_embedder.query.role import QueryRole, Shadow
+from roggia_embedder.query.role import QueryRole
 from roggia_embedder.query.settings import QuerySettings
 from roggia_embedder.query.shadow.admission import Admission, Bucket
 from roggia_embedder.query.shadow.settings import ShadowSettings
+from roggia_embedder.stores import OWN, Stores
 from roggia_runtime.errors import ProduceError
 from roggia_runtime.records import Headers
-from roggia_schemas.events import RetrievalServed, RetrievalShadowed
+from roggia_schemas.events import GenerationModel, RetrievalServed, RetrievalShadowed
 
 from tests.support.query import RecordingStore, WordsModel, binding, passage, spec
 
@@ -78,6 +80,30 @@ def second(_tenant: str, _domain: str) -> int | None:
     return 2
 
 
+class Told(View):
+    """What the record says, as a test puts it: one store, generation 1 serves, 2 is in the shadow of what `of` says."""
+
+    def __init__(self, of: Say, canary: int | None) -> None:
+        super().__init__(tuple, Hosted(1, GenerationModel(uri="")))
+        self._of, self._canary = of, canary
+
+    def store(self, number: int) -> str | None:
+        """Both are in the store of the settings."""
+        return OWN
+
+    def shadow(self, tenant_id: str, domain: str) -> int | None:
+        """See `View`."""
+        return self._of(tenant_id, domain)
+
+    def canary(self, tenant_id: str, domain: str, query: str) -> int | None:
+        """See `View`."""
+        return self._canary
+
+    def state(self, number: int) -> str:
+        """See `View`."""
+        return {1: "LIVE", 2: "SHADOW"}.get(number, "")
+
+
 @asynccontextmanager
 async def world(
     settings: ShadowSettings = ALL, *, of: Say = second, text: bool = False, canary: int | None = None
@@ -99,10 +125,7 @@ async def world(
         made.shadowed.append(event)
 
     chosen = QuerySettings(shadow=settings, tenants_with_query_text=frozenset({"acme"} if text else ()))
-    role = QueryRole(
-        catalogue, store, [OLD, NEW], publish, chosen, canary=lambda *_: canary,
-        state=lambda number: {1: "LIVE", 2: "SHADOW"}.get(number, ""), shadow=Shadow(of, tell),
-    )  # fmt: skip
+    role = QueryRole(Stores.alone(store, catalogue), [OLD, NEW], publish, chosen, view=Told(of, canary), shadow=tell)
     made = World(role, store)
     await role.start()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -9,6 +10,8 @@ from typing import NamedTuple
 from roggia_schemas.names import alias_name, collection_name
 
 from roggia_embedder.ports import CollectionSpec, IndexBinding
+
+_SUFFIX = re.compile(r"__g([1-9]\d{0,9})\Z")
 
 
 class KnowledgeBase(NamedTuple):
@@ -18,12 +21,18 @@ class KnowledgeBase(NamedTuple):
     domain: str
 
 
-def knowledge_base(spec: CollectionSpec) -> KnowledgeBase | None:
+def knowledge_base(collection: str, generation: int) -> KnowledgeBase | None:
     """Whose collection it is; None for a side collection, and for what is none of ours."""
-    tenant_id, _, rest = spec.name.removeprefix("kb_").partition("_")
+    tenant_id, _, rest = collection.removeprefix("kb_").partition("_")
     domain, _, _ = rest.rpartition("__")
     found = KnowledgeBase(tenant_id, domain)
-    return found if f"kb_{tenant_id}_{domain}__g{spec.generation}" == spec.name else None
+    return found if f"kb_{tenant_id}_{domain}__g{generation}" == collection else None
+
+
+def generation_of(collection: str) -> int | None:
+    """The generation in a collection's name; None for a side collection, and for what is none of ours."""
+    found = _SUFFIX.search(collection)
+    return int(found[1]) if found else None
 
 
 def switches(
@@ -33,7 +42,7 @@ def switches(
     held = {binding.alias: binding for binding in bindings}
     there: dict[KnowledgeBase, dict[int, CollectionSpec]] = defaultdict(dict)
     for spec in specs:
-        owner = knowledge_base(spec)
+        owner = knowledge_base(spec.name, spec.generation)
         if owner is not None:
             there[owner][spec.generation] = spec
     wanted = [
@@ -44,6 +53,20 @@ def switches(
     return sorted((one for one in wanted if held.get(one.alias) != one), key=lambda one: one.alias)
 
 
+def surplus(
+    elsewhere: Sequence[IndexBinding], bindings: Sequence[IndexBinding], serving: Callable[[str, str], int]
+) -> list[str]:
+    """Aliases among `bindings` that one of another store has taken over: that points at the generation that serves,
+    this one does not. `elsewhere` are the bindings of that store."""
+    taken = {one.alias for one in elsewhere if _serves(one, serving)}
+    return [one.alias for one in bindings if one.alias in taken and not _serves(one, serving)]
+
+
+def _serves(binding: IndexBinding, serving: Callable[[str, str], int]) -> bool:
+    owner = knowledge_base(binding.collection, binding.generation)
+    return owner is not None and serving(*owner) == binding.generation
+
+
 def disposable(
     specs: Sequence[CollectionSpec], bindings: Sequence[IndexBinding], retired: Collection[int]
 ) -> list[CollectionSpec]:
@@ -52,7 +75,9 @@ def disposable(
     return [
         spec
         for spec in specs
-        if spec.generation in retired and spec.name not in used and knowledge_base(spec) is not None
+        if spec.generation in retired
+        and spec.name not in used
+        and knowledge_base(spec.name, spec.generation) is not None
     ]
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from roggia_runtime import generations
 from roggia_schemas.events import GenerationModel, GenerationSide, GenerationState, IndexGeneration
 
+from roggia_embedder.stores import OWN
+
 READABLE = frozenset({GenerationState.SHADOW, GenerationState.LIVE, GenerationState.ROLLED_BACK})
 """States in which a generation may be asked: those that have been filled."""
 
@@ -20,6 +22,7 @@ class Hosted:
     model: GenerationModel
     chunker_generation: int = 1
     selection: tuple[str, ...] = ()
+    store: str = OWN
     state: GenerationState = GenerationState.LIVE
     paused: bool = False
     rate: float = 0.0
@@ -46,7 +49,7 @@ class Hosted:
 def _work(hosted: Hosted) -> tuple[object, ...]:
     model = hosted.model
     named = (model.uri, model.name, model.version, model.window, model.passage_prefix, model.query_prefix)
-    return (*named, sorted(model.options.items()), hosted.chunker_generation, hosted.selection)
+    return (*named, sorted(model.options.items()), hosted.chunker_generation, hosted.selection, hosted.store)
 
 
 class View:
@@ -97,6 +100,18 @@ class View:
         """See `roggia_runtime.generations.serving`."""
         return generations.serving(self._rows(), tenant_id, domain, self.baseline)
 
+    def store(self, number: int) -> str | None:
+        """Name of the store that holds a generation's collections; None for one of which nobody has heard."""
+        told = {row.generation: row.store for row in generations.states(self._rows())}
+        return told.get(number, OWN if number == self.baseline else None)
+
+    def answering(self, tenant_id: str, domain: str, pointed: Iterable[int]) -> int | None:
+        """Of the generations that aliases of a knowledge base point at, one alias in each store, the one that readers
+        get: the one that serves; until an alias points there, the one that served last."""
+        serving, rows = self.serving(tenant_id, domain), generations.states(self._rows())
+        last = {self.baseline: 0} | {row.generation: row.cutover for row in rows if row.state is GenerationState.LIVE}
+        return max(pointed, key=lambda number: (number == serving, last.get(number, -1), number), default=None)
+
     def may_serve(self) -> set[int]:
         """Every generation that serves some knowledge base, or would if there were one."""
         live = {n for n, one in self.followed().items() if one.state is GenerationState.LIVE}
@@ -136,6 +151,7 @@ def _hosted(row: IndexGeneration, wanted: Mapping[int, IndexGeneration]) -> Host
         model=row.model,
         chunker_generation=row.chunker_generation,
         selection=row.selection,
+        store=row.store,
         state=row.state,
         paused=asked.paused,
         rate=asked.rate,

@@ -1,4 +1,4 @@
-"""Workers that carry the record out: aliases point where it says, and what is retired is removed."""
+"""Workers that carry the record out: what is retired is removed. Aliases are `pointing`'s."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from roggia_runtime.service import Worker
 from roggia_embedder.errors import UnknownCollectionError
 from roggia_embedder.generations import aliases
 from roggia_embedder.generations.hosted import Hosted, View
-from roggia_embedder.ports import IndexCatalogue, VectorCache, VectorStore
+from roggia_embedder.generations.looking import failed, looked
+from roggia_embedder.ports import VectorCache
+from roggia_embedder.stores import OpenStore, Stores
 
 AGAIN_S = 15.0
 """Seconds after which a keeper looks without being told to: what another process created or left behind."""
@@ -76,54 +78,16 @@ class Keeper:
         return more
 
 
-class Aliases:
-    """Points every alias at the collection of the generation that serves; all that must move, in one step.
-
-    To be done when a row or a collection is new, not by time: a process that has lost sight of the record would undo a
-    switch of another that has not. An alias that readers use stays until `ready` says that queries can be encoded by
-    the model that they would need after the switch.
-    """
-
-    def __init__(
-        self,
-        store: VectorStore,
-        catalogue: IndexCatalogue,
-        view: View,
-        ready: Callable[[str], bool] = lambda _fingerprint: True,
-    ) -> None:
-        self._store, self._catalogue, self._view, self._ready = store, catalogue, view, ready
-
-    async def once(self) -> bool:
-        """Carry the record out; say whether something of it waits for a model. Raises `UnavailableError`, and
-        `UnknownCollectionError` when a collection is gone."""
-        began = time.monotonic()
-        specs, bindings = await self._store.collections(), await self._catalogue.bindings()
-        wanted = aliases.switches(specs, bindings, self._view.serving)
-        used = {binding.alias for binding in bindings}
-        moves = [move for move in wanted if move.alias not in used or self._ready(move.model)]
-        if moves:
-            await self._catalogue.switch(moves)
-            where = {move.alias: move.collection for move in moves}
-            log.info("switched", aliases=where, ms=round((time.monotonic() - began) * 1e3, 1))
-        return len(moves) < len(wanted)
-
-
 class Retirement:
-    """Drops collections of retired generations, by their physical names, a while after the last alias has left them.
+    """Drops collections of retired generations, by their physical names, a while after the last alias has left them,
+    in whatever store they are. A store that does not answer keeps nothing in another.
 
     `hosted` says whether this process still writes to a generation.
     """
 
-    def __init__(
-        self,
-        store: VectorStore,
-        catalogue: IndexCatalogue,
-        view: View,
-        hosted: Callable[[int], bool],
-        grace_s: float = GRACE_S,
-    ) -> None:
-        self._store, self._catalogue, self._view, self._hosted, self._grace_s = store, catalogue, view, hosted, grace_s
-        self._since: dict[str, float] = {}
+    def __init__(self, stores: Stores, view: View, hosted: Callable[[int], bool], grace_s: float = GRACE_S) -> None:
+        self._stores, self._view, self._hosted, self._grace_s = stores, view, hosted, grace_s
+        self._since: dict[tuple[OpenStore, str], float] = {}
 
     async def once(self) -> bool:
         """Drop what is due; say whether something is still to be dropped. Raises `UnavailableError`."""
@@ -132,15 +96,20 @@ class Retirement:
         if not retired:
             self._since.clear()
             return bool(ending)
-        specs, bindings = await self._store.collections(), await self._catalogue.bindings()
-        free = {spec.name for spec in aliases.disposable(specs, bindings, retired)}
+        seen, trouble = await looked(self._stores)
+        free = {(one.at, spec.name) for one in seen for spec in aliases.disposable(one.specs, one.bindings, retired)}
         now = time.monotonic()
-        self._since = {name: self._since.get(name, now) for name in free}
-        due = {name for name, since in self._since.items() if now - since >= self._grace_s}
-        for name in sorted(due):
-            await self._store.drop_collection(name)
-            log.info("dropped", collection=name)
+        self._since = {place: self._since.get(place, now) for place in free}
+        due = {place for place, since in self._since.items() if now - since >= self._grace_s}
+        for at, name in sorted(due, key=lambda place: place[1]):
+            trouble = await failed(self._drop(at, name)) or trouble
+        if trouble is not None:
+            raise trouble
         return bool(ending or free - due)
+
+    async def _drop(self, at: OpenStore, name: str) -> None:
+        await at.store.drop_collection(name)
+        log.info("dropped", collection=name, store=self._stores.name(at))
 
 
 class CacheRetirement:

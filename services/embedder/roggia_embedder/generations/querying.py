@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
@@ -34,7 +34,7 @@ class _Held:
 class QueryModels:
     """A worker. The baseline's model that cannot be used ends the service; another's is noted and tried again.
 
-    Not ready while the model of a generation that serves, or may serve, is missing.
+    Not ready while the model of a generation that serves, or may serve, is missing, or what else `missing` names.
     """
 
     def __init__(
@@ -43,8 +43,10 @@ class QueryModels:
         models: Models,
         load: Load,
         backoff: Callable[[], Backoff] = lambda: Backoff(FIRST_S, MOST_S),
+        missing: Callable[[Hosted], str] = lambda _: "",
     ) -> None:
         self._view, self._models, self._load, self._backoff = view, models, load, backoff
+        self._missing = missing
         self._held: dict[int, _Held] = {}
         self._changed, self._stopping = asyncio.Event(), asyncio.Event()
 
@@ -69,14 +71,18 @@ class QueryModels:
         self._stopping.set()
 
     def health(self) -> list[str]:
-        """Models without which somebody's query cannot be answered."""
-        needed = self._view.may_serve() & self._view.queried().keys()
-        return [f"query: {self._problem(number)}" for number in sorted(needed) if not self._loaded(number)]
+        """What lacks, without which somebody's query cannot be answered."""
+        return self._lacking(self._view.may_serve() & self._view.queried().keys())
 
     def notes(self) -> list[str]:
-        """Models of generations that serve nobody, and are missing."""
-        others = self._view.queried().keys() - self._view.may_serve()
-        return [f"query: {self._problem(number)}" for number in sorted(others) if not self._loaded(number)]
+        """What lacks for generations that serve nobody."""
+        return self._lacking(self._view.queried().keys() - self._view.may_serve())
+
+    def _lacking(self, numbers: Iterable[int]) -> list[str]:
+        queried = self._view.queried()
+        stores = [self._missing(queried[number]) for number in sorted(numbers)]
+        models = [self._problem(number) for number in sorted(numbers) if not self._loaded(number)]
+        return [f"query: {problem}" for problem in (*stores, *models) if problem]
 
     def _loaded(self, number: int) -> bool:
         return number in self._held and bool(self._held[number].fingerprint)

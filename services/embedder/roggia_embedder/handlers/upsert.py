@@ -45,8 +45,8 @@ class UpsertHandler:
     version that is indexed already is answered with the same `doc.upserted` again (the first may not have reached
     the brokers), and nothing is written. A record that asks to be renewed has every passage written anew.
 
-    `serves` says whether the generation serves a tenant's domain now; `made` is told of every collection that is met
-    for the first time.
+    `serves` says whether the generation serves a tenant's domain now, so that it takes an alias that nobody has; `made`
+    is told of every collection that is met for the first time.
     """
 
     def __init__(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from roggia_embedder.ports.cache import CacheUse, VectorCache
-from roggia_embedder.ports.catalogue import IndexBinding, IndexCatalogue
+from roggia_embedder.ports.catalogue import Aliasing, IndexBinding, IndexCatalogue
 from roggia_embedder.ports.model import EmbeddingModel, Matrix, TextKind
 from roggia_embedder.ports.search import Filters, Hit, SearchRequest
 from roggia_embedder.ports.source import ModelSource
-from roggia_embedder.ports.store import VectorStore
+from roggia_embedder.ports.store import Searching, VectorStore
 from roggia_embedder.ports.values import (
     Attributes,
     CollectionSpec,
@@ -23,6 +23,7 @@ from roggia_embedder.ports.values import (
 )
 
 __all__ = [
+    "Aliasing",
     "Attributes",
     "CacheUse",
     "CollectionSpec",
@@ -40,6 +41,7 @@ __all__ = [
     "Passage",
     "PointState",
     "SearchRequest",
+    "Searching",
     "SparseVector",
     "TextKind",
     "VectorCache",

@@ -22,12 +22,16 @@ class IndexBinding:
     dimension: int
 
 
-class IndexCatalogue(Protocol):
-    """Aliases. Written by the upsert role, resolved by the query role once per request."""
+class Aliasing(Protocol):
+    """What readers ask of aliases, wherever they are kept."""
 
     async def resolve(self, tenant_id: str, domain: str) -> IndexBinding | None:
         """What answers for (tenant, domain) now, or None when nothing was ever indexed there."""
         ...
+
+
+class IndexCatalogue(Aliasing, Protocol):
+    """The aliases of one store. Written by the upsert role, resolved by the query role once per request."""
 
     async def bind(self, binding: IndexBinding) -> None:
         """Point the alias at an existing collection, atomically; an alias that points elsewhere is switched."""

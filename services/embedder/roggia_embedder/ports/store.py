@@ -12,7 +12,20 @@ from roggia_embedder.ports.search import Hit, SearchRequest
 from roggia_embedder.ports.values import Attributes, CollectionSpec, Document, Head, PartNote, Passage, PointState
 
 
-class VectorStore(Protocol):
+class Searching(Protocol):
+    """What readers ask of a store, or of several. Raises as `VectorStore` does."""
+
+    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:
+        """What one collection holds, in its own words; None where there is no such collection. Called for every query:
+        a store may answer from memory unless it is to look again (`fresh`)."""
+        ...
+
+    async def search(self, collection: str, request: SearchRequest) -> list[Hit]:
+        """At most `request.k` passages, best first, under all of the filters that `SearchRequest` promises."""
+        ...
+
+
+class VectorStore(Searching, Protocol):
     """Physical collections of heads and passages. Writers and readers address them by physical name, never by alias.
 
     Every write is acknowledged once a kill -9 of the store keeps it. A *guarded* write changes a point only if the
@@ -28,11 +41,6 @@ class VectorStore(Protocol):
 
     async def collections(self) -> Sequence[CollectionSpec]:
         """Every collection of this store, ordered by name."""
-        ...
-
-    async def spec(self, name: str, *, fresh: bool = False) -> CollectionSpec | None:
-        """What one collection holds, in its own words; None where there is no such collection. Called for every query:
-        a store may answer from memory unless it is to look again (`fresh`)."""
         ...
 
     async def read_heads(self, collection: str, documents: Sequence[Document]) -> dict[Document, Head]:
@@ -79,10 +87,6 @@ class VectorStore(Protocol):
 
     async def sweep_heads(self, collection: str, written_before: int) -> int:
         """Delete heads that are `deleted`, indexed, and were written before that time (ms). Returns how many."""
-        ...
-
-    async def search(self, collection: str, request: SearchRequest) -> list[Hit]:
-        """At most `request.k` passages, best first, under all of the filters that `SearchRequest` promises."""
         ...
 
     def scan(self, collection: str) -> AsyncIterator[Head | Passage]:

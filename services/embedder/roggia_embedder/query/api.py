@@ -33,10 +33,12 @@ class Mode(StrEnum):
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
-    """One physical collection. `alias` is empty when none points to it; `points` counts heads too.
+    """One physical collection. `alias` is the one by which readers come to it, empty when none does; `points` counts
+    heads too.
 
     `serves` says whether readers get it now. `state` is its generation's on `index.generation`; empty for a generation
-    without a record there.
+    without a record there. `store` is where it is, by the name that the embedder's settings have for it; empty:
+    their own store.
     """
 
     name: str
@@ -47,12 +49,19 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     points: int
     serves: bool = False
     state: str = ""
+    store: str = ""
 
 
 class CollectionsResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """Every collection, by name."""
+    """Every collection, by name.
+
+    `stores` are the names that the settings give to further stores; an index generation may be planned in one. `away`
+    are stores that do not answer now, whose collections are left out; the settings' own has an empty name there.
+    """
 
     collections: tuple[Collection, ...]
+    stores: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from roggia_runtime.errors import UnavailableError
 from roggia_schemas.names import alias_name, collection_name
 
-from roggia_embedder.ports import IndexBinding, IndexCatalogue, VectorStore
+from roggia_embedder.ports import Aliasing, IndexBinding, Searching
 from roggia_embedder.query import api
 from roggia_embedder.query.errors import IndexUnavailableError, UnknownGenerationError, UnknownIndexError
 from roggia_embedder.query.models import Models
@@ -30,8 +30,8 @@ class Resolver:
 
     def __init__(
         self,
-        catalogue: IndexCatalogue,
-        store: VectorStore,
+        catalogue: Aliasing,
+        store: Searching,
         models: Models,
         canary: Canary = no_canary,
     ) -> None:
@@ -66,7 +66,10 @@ class Resolver:
     async def _as_canary(self, request: api.SearchRequest, fresh: bool) -> IndexBinding | None:
         """The canary that is to answer, if it can: it must not cost a user the answer."""
         number = self._canary(request.tenant, request.domain, request.query)
-        found = None if number is None else await self._of_generation(request, number, fresh)
+        try:
+            found = None if number is None else await self._of_generation(request, number, fresh)
+        except UnavailableError:  # of another store, perhaps; if not, what serves says the same
+            return None
         return found if found is not None and self._models.has(found.model) else None
 
     async def _pinned(self, request: api.SearchRequest, number: int, fresh: bool) -> IndexBinding:

@@ -4,57 +4,55 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from roggia_runtime.clock import now_ms
+from roggia_schemas.events import GenerationModel
 from starlette.routing import BaseRoute
 
-from roggia_embedder.ports import EmbeddingModel, IndexCatalogue, VectorStore
+from roggia_embedder.generations.hosted import Hosted, View
+from roggia_embedder.generations.routing import RoutedCatalogue, RoutedStore
+from roggia_embedder.ports import EmbeddingModel
 from roggia_embedder.query import http
-from roggia_embedder.query.collections import State, collections
+from roggia_embedder.query.collections import collections
 from roggia_embedder.query.events import Publish, PublishShadowed, ServedEvents, ShadowedEvents
 from roggia_embedder.query.models import Models
-from roggia_embedder.query.resolving import Canary, no_canary
 from roggia_embedder.query.search import Searcher
 from roggia_embedder.query.service import QueryLimits, QueryService
 from roggia_embedder.query.settings import QuerySettings
 from roggia_embedder.query.shadow.admission import Admission
-from roggia_embedder.query.shadow.shadowing import Record, Shadowing, ShadowOf
+from roggia_embedder.query.shadow.shadowing import Record, Shadowing
+from roggia_embedder.stores import Stores
 
-
-@dataclass(frozen=True, slots=True)
-class Shadow:
-    """Who is in the shadow of a knowledge base's searches, and where what it answers is told."""
-
-    of: ShadowOf
-    publish: PublishShadowed
+ALONE = View(tuple, Hosted(1, GenerationModel(uri="")))
+"""No record: generation 1 serves."""
 
 
 class QueryRole:
-    """Search and answer over one store and the models given, to which more may be added (`models`). The store and the
-    models belong to the caller. `canary`, `state` and `shadow` say what the record of generations says; without the
-    last nothing is asked in the shadow."""
+    """Search and answer over the stores and the models given; more models may be added (`models`). Both belong to the
+    caller. `view` is what the record of generations says; `shadow` tells what one in the shadow answers, and without it
+    nothing is asked there."""
 
     def __init__(
         self,
-        catalogue: IndexCatalogue,
-        store: VectorStore,
+        stores: Stores,
         models: Sequence[EmbeddingModel],
         publish: Publish,
         settings: QuerySettings,
         *,
-        canary: Canary = no_canary,
-        state: State = lambda _: "",
-        shadow: Shadow | None = None,
+        view: View = ALONE,
+        shadow: PublishShadowed | None = None,
     ) -> None:
+        catalogue, store = RoutedCatalogue(stores, view), RoutedStore(stores, view)
         self.models = Models(models, max_waiting=settings.max_waiting)
         self._events = ServedEvents(publish, most=settings.events_queue)
-        searcher = Searcher(catalogue, store, self.models, now_ms=now_ms, languages=settings.languages, canary=canary)
-        self._shadowed = ShadowedEvents(shadow.publish, most=settings.events_queue) if shadow else None
+        searcher = Searcher(
+            catalogue, store, self.models, now_ms=now_ms, languages=settings.languages, canary=view.canary
+        )
+        self._shadowed = ShadowedEvents(shadow, most=settings.events_queue) if shadow else None
         self._shadowing: Shadowing | None = None
-        if shadow is not None and self._shadowed is not None:
-            self._shadowing = self._shadow(searcher, self._shadowed, settings, Record(shadow.of, state))
+        if self._shadowed is not None:
+            self._shadowing = self._shadow(searcher, self._shadowed, settings, Record(view.shadow, view.state))
         self.service = QueryService(
             searcher,
             self._events,
@@ -62,7 +60,7 @@ class QueryRole:
             with_text=settings.tenants_with_query_text,
             shadow=self._shadowing,
         )
-        self.routes: Sequence[BaseRoute] = http.routes(self.service, partial(collections, store, catalogue, state))
+        self.routes: Sequence[BaseRoute] = http.routes(self.service, partial(collections, stores, view))
 
     async def start(self) -> None:
         """Load the models and begin publishing what is served. Does not wait for Kafka: search works without it."""

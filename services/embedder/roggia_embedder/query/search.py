@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from roggia_embedder import lexical
 from roggia_embedder.errors import EmbedderError, StoreUnavailableError, UnknownCollectionError
 from roggia_embedder.ports import (
+    Aliasing,
     Filters,
     Hit,
     IndexBinding,
-    IndexCatalogue,
     Matrix,
+    Searching,
     SearchRequest,
     SparseVector,
-    VectorStore,
     model_stamp,
 )
 from roggia_embedder.query import answering, api
@@ -46,8 +46,8 @@ class Searcher:
 
     def __init__(
         self,
-        catalogue: IndexCatalogue,
-        store: VectorStore,
+        catalogue: Aliasing,
+        store: Searching,
         models: Models,
         *,
         now_ms: Callable[[], int],

@@ -14,8 +14,12 @@ PATH = "/v1/collections"
 TIMEOUT_S = 5.0
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True):
+    """Every collection, the names of further stores, and the stores that do not answer now."""
+
     collections: tuple[CollectionRow, ...]
+    stores: tuple[str, ...] = ()
+    away: tuple[str, ...] = ()
 
 
 class Index:
@@ -25,13 +29,17 @@ class Index:
         self._url = url.rstrip("/")
 
     async def collections(self) -> Sequence[CollectionRow]:
-        """Every collection. Raises `UnavailableError` when the index does not answer as expected."""
+        """Every collection. Raises as `held` does."""
+        return (await self.held()).collections
+
+    async def held(self) -> Held:
+        """What the index consists of. Raises `UnavailableError` when it does not answer as expected."""
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         try:
             async with aiohttp.ClientSession(timeout=timeout) as http, http.get(self._url + PATH) as reply:
                 body = await reply.read()
                 if reply.status != 200:
                     raise UnavailableError(f"the index at {self._url} answers {reply.status} to {PATH}")
-            return msgspec.json.decode(body, type=_Answer).collections
+            return msgspec.json.decode(body, type=Held)
         except (aiohttp.ClientError, TimeoutError, msgspec.DecodeError) as error:
             raise UnavailableError(f"the index at {self._url} does not answer ({type(error).__name__})") from None

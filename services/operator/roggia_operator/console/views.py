@@ -144,7 +144,8 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class CollectionRow:
-    """One physical collection; `alias` is empty when no alias points to it."""
+    """One physical collection; `alias` is empty when readers do not come to it. `store` is the store's name in the
+    embedder's settings; empty: their own."""
 
     name: str
     alias: str
@@ -152,6 +153,7 @@ class CollectionRow:
     model: str
     dimension: int
     points: int
+    store: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,9 @@ ENDED = frozenset({GenerationState.RETIRED})
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A generation that somebody asks for: `by` whom, and `why`. `rate` bounds filling, in chunks per second."""
+    """A generation that somebody asks for: `by` whom, and `why`. `rate` bounds filling, in chunks per second.
+    `store` is a name in the embedder's settings; empty: the store that they name first.
+    """
 
     model: GenerationModel
     selection: tuple[str, ...] = ()
@@ -45,6 +47,7 @@ class Plan:
     paused: bool = False
     by: str = ""
     why: str = ""
+    store: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,7 @@ def planned(plan: Plan, number: int) -> IndexGeneration:
         model=plan.model,
         chunker_generation=plan.chunker_generation,
         selection=plan.selection,
+        store=plan.store,
         wish=GenerationWish.FILL,
         paused=plan.paused,
         rate=plan.rate,

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from roggia_schemas import topics
 from roggia_schemas.errors import InvalidNameError
 from roggia_schemas.events import GenerationModel
+from roggia_schemas.names import check_slug
 
 from roggia_operator.errors import SelectionError
 from roggia_operator.generations.bases import ALL, check_selection
@@ -55,6 +56,20 @@ def check_bases(entries: Iterable[str], known: Collection[tuple[str, str]] | Non
             meant = f"; did you mean {', '.join(close)}?" if close else "; the index is empty"
             raise SelectionError(f"select: {entry!r}: there is no such knowledge base{meant}")
     return found
+
+
+def check_store(name: str, known: Collection[str] | None) -> str:
+    """The name of a store. `known` are those of the index service; None where nobody could say.
+
+    Raises `InvalidNameError` for what is no name, `SelectionError` for a store that there is not.
+    """
+    check_slug("store", name)
+    if known is None or name in known:
+        return name
+    there = ", ".join(known) or "no named ones"
+    raise SelectionError(
+        f"store: {name!r}: the index service has {there}; name it in ROGGIA_EMBEDDER_STORES of every index process"
+    )
 
 
 def check_chunker(number: int, existing: Collection[str]) -> int:

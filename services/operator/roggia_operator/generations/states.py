@@ -19,7 +19,7 @@ from roggia_operator.generations.values import Decision
 
 MOVES_KEPT = 1_000
 """Newest moves in a history: a record has to stay far below the topic's largest."""
-REFUSED = "another model, chunker or selection was sent under its number and is refused: plan another generation"
+REFUSED = "another model, chunker, selection or store was sent under its number and is refused: plan another generation"
 _UNTOLD = frozenset({"event_id", "occurred_at"})
 _LOOSE = frozenset({"counts", "message"})
 
@@ -47,7 +47,8 @@ def baseline_row(number: int, now_ms: int) -> IndexGeneration:
 
 
 def after(case: Case, decision: Decision, message: str) -> IndexGeneration:
-    """The STATE from now on. What was planned first stands: model, chunker and selection never change."""
+    """The STATE from now on. What was planned first stands: model, chunker, selection and store never
+    change."""
     row, wanted = case.row, case.wanted
     same = case.state is None or same_plan(row, wanted)
     return structs.replace(
@@ -58,6 +59,7 @@ def after(case: Case, decision: Decision, message: str) -> IndexGeneration:
         model=_model(row.model, decision.fingerprint),
         chunker_generation=row.chunker_generation,
         selection=row.selection,
+        store=row.store,
         state=decision.move.after if decision.move else row.state,
         cutover=row.cutover if decision.cutover is None else decision.cutover,
         canary=decision.canary,
@@ -68,7 +70,8 @@ def after(case: Case, decision: Decision, message: str) -> IndexGeneration:
 
 
 def same_plan(one: IndexGeneration, other: IndexGeneration) -> bool:
-    """Whether two sides are of the same model, chunker and selection; what only one of them knows is no difference."""
+    """Whether two sides are of the same model, chunker, selection and store; what only one of them knows makes no
+    difference."""
     known = (
         not (one.model.fingerprint and other.model.fingerprint) or one.model.fingerprint == other.model.fingerprint,
         not (one.model.dimension and other.model.dimension) or one.model.dimension == other.model.dimension,
@@ -108,7 +111,7 @@ def _model(model: GenerationModel, fingerprint: str) -> GenerationModel:
 
 def _plan(side: IndexGeneration) -> tuple[object, ...]:
     model = structs.replace(side.model, fingerprint="", dimension=0)
-    return model, side.chunker_generation, tuple(sorted(side.selection))
+    return model, side.chunker_generation, tuple(sorted(side.selection)), side.store
 
 
 def _told(side: IndexGeneration, without: frozenset[str]) -> dict[str, object]:

@@ -96,8 +96,8 @@ class RecordWishes:
         if any(pair.side.model.fingerprint == wish.ref.fingerprint for pair in held):
             return
         serving = max(held, key=lambda pair: pair.side.cutover, default=None)
-        chunker = serving.side.chunker_generation if serving else 1
-        plan = Plan(model_of(wish), wish.selection, chunker, by=wish.by, why=wish.why)
+        chunker, store = (serving.side.chunker_generation, serving.side.store) if serving else (1, "")
+        plan = Plan(model_of(wish), wish.selection, chunker, by=wish.by, why=wish.why, store=store)
         await self._client.plan(plan)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 from roggia_operator.generations.client import Asked, GenerationClient, Plan, next_number, planned
-from roggia_operator.generations.planning import check_bases, check_chunker, check_model
+from roggia_operator.generations.planning import check_bases, check_chunker, check_model, check_store
 from roggia_operator.generations.settings import GenerationOptions
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.settings import load
@@ -19,7 +19,16 @@ from roggia_schemas.events import GenerationModel, GenerationState, GenerationWi
 from roggia.cli import options
 from roggia.cli.asking import somebody
 from roggia.cli.connected import codec_of
-from roggia.cli.generation_options import bound_of, discarded, evidence, foretell, known_bases, newest, typed_name
+from roggia.cli.generation_options import (
+    bound_of,
+    discarded,
+    evidence,
+    foretell,
+    known_bases,
+    known_stores,
+    newest,
+    typed_name,
+)
 from roggia.cli.generation_views import generation_row, show_generation, show_generations
 from roggia.cli.generation_waiting import QUICK_S, accepted, answered, begun, readers, until, watch
 from roggia.cli.output import emit, out, say
@@ -56,6 +65,9 @@ def plan(
     select: Annotated[
         list[str] | None, typer.Option("--select", help="TENANT/DOMAIN or TENANT/*; repeatable. Without: everything.")
     ] = None,
+    store: Annotated[
+        str, typer.Option("--store", help="Another vector store, by its name in ROGGIA_EMBEDDER_STORES.")
+    ] = "",
     chunker: Annotated[int, typer.Option("--chunker", min=1, help="Chunker generation that is read.")] = 1,
     name: Annotated[str, typer.Option("--name", help="Name of the model on its server.")] = "",
     version: Annotated[str, typer.Option("--version", help="Version of its weights.")] = "",
@@ -86,7 +98,9 @@ def plan(
     async def work(client: GenerationClient) -> None:
         chosen = check_bases(select or (), await known_bases(where) if select else None)
         check_chunker(chunker, await TopicAdmin(kafka_settings(where)).topics())
-        asked = Plan(said, chosen, chunker, rate, paused, somebody(), why)
+        if store:
+            check_store(store, await known_stores(where))
+        asked = Plan(said, chosen, chunker, rate, paused, somebody(), why, store)
         if dry_run:
             number = next_number(await client.table(), client.baseline)
             foretell(planned(asked, number), await client.table(), client.baseline, json=json)

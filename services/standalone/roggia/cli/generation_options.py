@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import typer
-from roggia_operator.console.index import Index
+from roggia_operator.console.index import Held, Index
 from roggia_operator.generations.adapters.index_service import knowledge_base
 from roggia_operator.generations.adapters.kafka_leftovers import own_topics
 from roggia_operator.generations.client import Asked
@@ -28,15 +28,27 @@ from roggia.errors import UsageError
 
 async def known_bases(where: Connection) -> set[tuple[str, str]] | None:
     """The knowledge bases that the index has; None, and a word about it, where nobody can be asked."""
+    held = await _held(where, "--select")
+    if held is None:
+        return None
+    return {base for base in (knowledge_base(row.name) for row in held.collections) if base is not None}
+
+
+async def known_stores(where: Connection) -> tuple[str, ...] | None:
+    """The names of further stores that the index has; None, and a word about it, where nobody can be asked."""
+    held = await _held(where, "--store")
+    return None if held is None else held.stores
+
+
+async def _held(where: Connection, option: str) -> Held | None:
     if not where.query:
-        say("--select: no query service is known, so the names are not checked against the index")
+        say(f"{option}: no query service is known, so the names are not checked against the index")
         return None
     try:
-        rows = await Index(where.query).collections()
+        return await Index(where.query).held()
     except UnavailableError as error:
-        say(f"--select: the names are not checked against the index: {error}")
+        say(f"{option}: the names are not checked against the index: {error}")
         return None
-    return {base for base in (knowledge_base(row.name) for row in rows) if base is not None}
 
 
 def evidence(report: str, override: str, why: str) -> Asked:

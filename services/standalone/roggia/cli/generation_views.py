@@ -31,6 +31,7 @@ def generation_row(pair: Pair, table: GenerationTable, baseline: int) -> dict[st
         "fingerprint": side.model.fingerprint,
         "chunker": side.chunker_generation,
         "selection": list(side.selection),
+        "store": side.store,
         "paused": (wanted or side).paused,
         "rate": (wanted or side).rate,
         "canary": side.canary,
@@ -73,6 +74,7 @@ def show_generation(pair: Pair, table: GenerationTable, baseline: int) -> None:
     for name in ("wish", "by", "why", "model", "fingerprint", "chunker", "report"):
         facts.add_row(name, escape(str(row[name]) or "–"))
     facts.add_row("selection", escape(", ".join(row["selection"]) or "everything"))
+    facts.add_row("store", escape(row["store"]) or "the settings' own")
     facts.add_row("serves", escape(", ".join(row["serves"]) or "nothing"))
     facts.add_row("filling", f"{_done(row)}{_bound(row)}{', paused' if row['paused'] else ''}")
     facts.add_row("canary", f"{row['canary']:g} %")

@@ -16,6 +16,7 @@ from roggia_operator.generations.moves import DONE, LEFT, OFFSETS, RATE
 from roggia_operator.generations.table import GenerationTable, Pair
 from roggia_runtime.generations import serving
 from roggia_schemas.events import GenerationState
+from roggia_schemas.names import alias_name
 
 from roggia.cli.generation_views import generation_row
 from roggia.cli.output import emit_line, err, progress, say
@@ -127,14 +128,12 @@ async def readers(url: str, table: GenerationTable, baseline: int, patience_s: f
 
 
 def behind(rows: Collection[CollectionRow], table: GenerationTable, baseline: int) -> list[str]:
-    """Aliases that point elsewhere than at the generation that serves, where that has a collection."""
+    """Aliases that do not lead to the generation that serves, where that has a collection, and where they lead."""
     held = {(knowledge_base(row.name), row.generation) for row in rows}
+    leads = {knowledge_base(row.name): f"g{row.generation}" for row in rows if row.alias}
     found = []
-    for row in rows:
-        base = knowledge_base(row.name)
-        if not row.alias or base is None:
-            continue
-        server = serving(table.rows, *base, baseline)
-        if server != row.generation and (base, server) in held:
-            found.append(f"{row.alias} → g{row.generation}, not g{server}")
+    for base in sorted({base for base, _ in held if base is not None}):
+        server, lead = serving(table.rows, *base, baseline), leads.get(base, "nothing that answers")
+        if (base, server) in held and lead != f"g{server}":
+            found.append(f"{alias_name(*base)} → {lead}, not g{server}")
     return found

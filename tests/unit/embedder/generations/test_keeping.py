@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.errors import StoreUnavailableError
 from roggia_embedder.generations.hosted import Hosted, View
-from roggia_embedder.generations.keeping import Aliases, CacheRetirement, Keeper, Retirement
+from roggia_embedder.generations.keeping import CacheRetirement, Keeper, Retirement
+from roggia_embedder.generations.pointing import Aliases
 from roggia_embedder.ports import CacheUse, CollectionSpec, IndexBinding
+from roggia_embedder.stores import OWN, Stores
 from roggia_schemas.events import GenerationModel, GenerationState, IndexGeneration
 from roggia_schemas.names import Version
 
@@ -46,7 +48,8 @@ class Ground:
         self.store, self.catalogue = MemoryStore(), CountingCatalogue()
         self.rows: dict[int, IndexGeneration] = {}
         self.view = View(self.rows.values, Hosted(1, GenerationModel(uri="", fingerprint="m1")))
-        self.aliases = Aliases(self.store, self.catalogue, self.view)
+        self.stores = Stores.alone(self.store, self.catalogue)
+        self.aliases = Aliases(self.stores.of(OWN), self.stores, self.view)
         self.hosted: set[int] = set()
 
     async def make(self, *names: str) -> None:
@@ -64,7 +67,7 @@ class Ground:
 
     def retirement(self, grace_s: float = 0.0) -> Retirement:
         """What drops."""
-        return Retirement(self.store, self.catalogue, self.view, self.hosted.__contains__, grace_s)
+        return Retirement(self.stores, self.view, self.hosted.__contains__, grace_s)
 
     async def names(self) -> list[str]:
         """Collections that there are."""
@@ -104,7 +107,7 @@ async def test_a_selection_moves_alone() -> None:
 async def test_readers_are_not_sent_to_a_model_that_is_not_loaded() -> None:
     """An alias in use waits for the model, and is moved as soon as that is there; one that nobody has yet does not."""
     ground, loaded = Ground(), {"m1"}
-    aliases = Aliases(ground.store, ground.catalogue, ground.view, loaded.__contains__)
+    aliases = Aliases(ground.stores.of(OWN), ground.stores, ground.view, loaded.__contains__)
     await ground.make("docs1", "docs2", "law2")
     assert not await aliases.once()
     ground.write(2, LIVE, cutover=1)

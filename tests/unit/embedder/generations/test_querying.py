@@ -33,7 +33,7 @@ class Ground:
         self.gate.set()
         self.models = Models(())
         self.view = View(self.rows.values, Hosted(1, GenerationModel(uri="")), shadow_filling=shadow_filling)
-        self.worker = QueryModels(self.view, self.models, self._load, lambda: Backoff(0.01, 0.02))
+        self.worker = QueryModels(self.view, self.models, self._load, lambda: Backoff(0.01, 0.02), self._missing)
 
     def _load(self, model: GenerationModel) -> EmbeddingModel:
         self.gate.wait(5)
@@ -41,6 +41,10 @@ class Ground:
             raise ModelLoadError(f"{model.uri} cannot be used")
         self.loaded.append(model.uri)
         return WordsModel(f"m{model.uri}")
+
+    @staticmethod
+    def _missing(hosted: Hosted) -> str:
+        return f"no store {hosted.store}" if hosted.store else ""
 
     def write(self, number: int, state: GenerationState, **facts: object) -> None:
         """One row."""
@@ -141,3 +145,14 @@ async def test_the_baseline_s_model_that_cannot_be_used_ends_the_service() -> No
     ground.refused.add("")
     with pytest.raises(ModelLoadError):
         await asyncio.wait_for(ground.worker.run(), 1)
+
+
+async def test_a_role_without_the_store_of_what_serves_is_not_ready() -> None:
+    """While it serves nobody that is a note."""
+    ground = Ground()
+    ground.write(2, SHADOW, store="pg")
+    async with running(ground):
+        await until(lambda: ground.has("stub:2"))
+        assert (ground.worker.health(), ground.worker.notes()) == ([], ["query: no store pg"])
+        ground.write(2, LIVE, cutover=1, store="pg")
+        assert (ground.worker.health(), ground.worker.notes()) == (["query: no store pg"], [])

@@ -15,7 +15,6 @@ from roggia_runtime.generations import sampled
 from roggia_runtime.records import Headers
 
 from roggia_embedder.query import api, metrics
-from roggia_embedder.query.collections import State
 from roggia_embedder.query.errors import QueryError, TimedOutError
 from roggia_embedder.query.events import ShadowedEvents
 from roggia_embedder.query.search import Searcher
@@ -25,6 +24,8 @@ from roggia_embedder.query.shadow.settings import ShadowSettings
 
 ShadowOf: TypeAlias = Callable[[str, str], int | None]
 """Tenant and domain to the generation that their searches are asked of as well, or None."""
+State: TypeAlias = Callable[[int], str]
+"""A generation's state in words; empty where it has no record."""
 _log = structlog.get_logger()
 
 

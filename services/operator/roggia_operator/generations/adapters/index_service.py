@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from roggia_runtime.clock import now_ms
 from roggia_runtime.findings import Summary, VerifyRequest
@@ -32,7 +32,10 @@ class IndexService:
         not come to an end or compares another generation."""
         async with self._lock:
             began_ms, found, pending, documents = now_ms(), Counter[str](), 0, 0
-            held = await self._fingerprints(row.generation, selection)
+            index = await self._index.held()
+            if row.store and row.store not in index.stores:
+                return Parity(began_ms, False, f"{self._url} has no store {row.store!r}: add it to its settings")
+            held = fingerprints(index.collections, row, selection)
             if fault := mixed(row, held):
                 return Parity(began_ms, False, fault, fault=fault)
             for request in requests(row.generation, selection):
@@ -52,9 +55,11 @@ class IndexService:
             raise VerifyError(f"verify: {self._url} compared {compared}, g{request.generation} was asked for")
         return summary
 
-    async def _fingerprints(self, generation: int, selection: Sequence[str]) -> set[str]:
-        rows = await self._index.collections()
-        return {row.model for row in rows if row.generation == generation and selected(row, selection)}
+
+def fingerprints(rows: Iterable[CollectionRow], one: IndexGeneration, selection: Sequence[str]) -> set[str]:
+    """The models whose vectors a generation's collections hold, in the store where they belong."""
+    own = (row for row in rows if (row.generation, row.store) == (one.generation, one.store))
+    return {row.model for row in own if selected(row, selection)}
 
 
 def requests(generation: int, selection: Sequence[str]) -> Iterator[VerifyRequest]:
