@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -51,8 +52,16 @@ def _directory(data: Path | None) -> Iterator[Path]:
     if data:
         yield data
         return
-    with tempfile.TemporaryDirectory(prefix="roggia-demo-") as fresh:
-        yield Path(fresh)
+    fresh = Path(tempfile.mkdtemp(prefix="roggia-demo-"))
+    try:
+        yield fresh
+    except Exception:  # its message names logs in there: they stay
+        err.print(f"Kept for you to look at: {escape(str(fresh))}", soft_wrap=True)
+        raise
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    shutil.rmtree(fresh, ignore_errors=True)
 
 
 async def _run(data: DataDirectory, chars: int) -> None:
