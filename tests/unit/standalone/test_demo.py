@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from roggia.cli.demo_stage import directory
 from roggia.demo import corpus, story
+from roggia.errors import StackFailedError
 from roggia.publishing.events import Source, Target
 from roggia.publishing.tracker import Failure, Tracker
 from roggia.query_client import Question
@@ -126,3 +130,22 @@ async def test_the_demo_fails_without_a_citation() -> None:
     """An answer without a citation is not what is promised."""
     with pytest.raises(story.DemoFailedError, match="the answer cites documents"):
         await _story(_Job(), _Query()).ask()
+
+
+@pytest.mark.parametrize(
+    ("failure", "kept"), [(StackFailedError("see its log"), 1), (KeyboardInterrupt(), 0), (None, 0)]
+)
+def test_a_demo_that_failed_leaves_the_logs_that_its_message_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, failure: BaseException | None, kept: int
+) -> None:
+    """Whoever reads `see …/logs/broker.log` finds it; success and Ctrl-C leave nothing."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    try:
+        with directory(None) as data:
+            (data / "logs").mkdir(parents=True)
+            if failure:
+                raise failure
+    except (StackFailedError, KeyboardInterrupt) as raised:
+        assert raised is failure
+    assert len(list(tmp_path.glob("*/logs"))) == kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -21,12 +22,20 @@ TARGET = Target("demo", "docs", ("*",))
 
 @contextmanager
 def directory(data: Path | None) -> Iterator[Path]:
-    """The directory that was named, or a temporary one."""
+    """The directory that was named, or a temporary one, which stays when something failed."""
     if data:
         yield data
         return
-    with tempfile.TemporaryDirectory(prefix="roggia-demo-") as fresh:
-        yield Path(fresh)
+    fresh = Path(tempfile.mkdtemp(prefix="roggia-demo-"))
+    try:
+        yield fresh
+    except Exception:  # its message names logs in there: they stay
+        err.print(f"Kept for you to look at: {escape(str(fresh))}", soft_wrap=True)
+        raise
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    shutil.rmtree(fresh, ignore_errors=True)
 
 
 async def staged(data: DataDirectory, tell: Callable[[StackState], Awaitable[None]], last: int) -> None:
