@@ -161,6 +161,48 @@ async def test_documents_with_a_newer_version_outside_are_counted(seed: int) -> 
     assert plan.overtaken == sum(not newest[key][1] for key in inside)
 
 
+def _truly_overtaken(log: Log, selection: Selection, among: set[bytes]) -> set[bytes]:
+    """Those documents whose newest record does not match, by a plain look at the whole log."""
+    plain, last = Matcher(selection, log.codec), dict[bytes, bool]()
+    for record in [r for held in log.records.values() for r in held]:
+        last[record.key or b""] = record.value is not None and plain.placed(record) and plain.named(record)
+    return {key for key in among if not last[key]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_overtakes_a_few_of_many_lies_within_the_stated_error(seed: int) -> None:
+    """The selection is read whole and a part of the outside: at least what is said is overtaken, and not more. At the
+    topic's end nearly nothing is, at its beginning much."""
+    log = Log(random.Random(3000 + seed), 12_000)
+    for first, end in ((0, 900), (3_000, 3_900), (6_000, 10**6)):
+        ranges = (OffsetRange(0, first, end), OffsetRange(2, first, end))
+        selection = selected(Selection(topic=topics.DOC_CHANGED, offsets=ranges))
+        plan = await log.plan(selection, Effort(exact_below=11_000, sample=2_000))
+
+        assert plan.overtaken is None
+        assert plan.newer is not None
+        found, truth = plan.newer.found, len(_truly_overtaken(log, selection, set(plan.keys)))
+        assert plan.newer.documents == plan.documents.value
+        assert found.low <= truth <= found.high
+        assert found.low > 30 or first == 6_000
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_sampled_selection_says_what_overtakes_what_it_saw(seed: int) -> None:
+    """What is counted for certain has something newer that does not match; all of the outside read, all is found."""
+    log = Log(random.Random(4000 + seed), 12_000)
+    ranges = tuple(OffsetRange(number, 0, 2_000) for number in range(PARTITIONS))
+    selection = selected(Selection(topic=topics.DOC_CHANGED, offsets=ranges))
+    few, much = [await log.plan(selection, Effort(exact_below=200, sample=size)) for size in (1_500, 10**6)]
+    for plan in (few, much):
+        assert plan.newer is not None
+        truth = len(_truly_overtaken(log, selection, set(plan.keys)))
+        assert plan.newer.found.low <= truth <= plan.newer.found.high
+        assert plan.newer.documents == len(plan.keys)
+    assert much.newer is not None
+    assert much.newer.found == Figure.counted(truth)
+
+
 @pytest.mark.parametrize(("share", "spread"), [(0.5, 0.0), (0.05, 0.5), (0.004, 0.0)])
 def test_the_stated_error_holds_in_all_but_a_few_of_many_samples(share: float, spread: float) -> None:
     """A thousand samples of one population, even of a rare and clustered one: at most 5 miss at 99.9 %."""

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from roggia_operator.replay.bounds import Bounds
 from roggia_operator.replay.estimate import Figure
+from roggia_operator.replay.outside import Newer
 from roggia_operator.replay.pace import Pace, of_times
-from roggia_operator.replay.plan import Plan, duration, embedding, lost
+from roggia_operator.replay.plan import Plan, duration, embedding, lost, overtaken
 from roggia_operator.replay.selection import OffsetRange, Selection
 from roggia_operator.replay.survey import Found
 from roggia_operator.replay.warnings import Facts, warnings
@@ -52,6 +53,13 @@ def test_a_plan_without_a_flaw_warns_of_nothing() -> None:
     [
         (CHANGED, FOUND, replace(KNOWN, configs={"doc.changed": COMPACT}), 1, "the lane doc.changed.replay does not"),
         (CHANGED, replace(FOUND, overtaken=3), KNOWN, 1, "3 documents have a newer version outside"),
+        (
+            CHANGED,
+            replace(FOUND, overtaken=None, newer=Newer(90, Figure(9, 4, 20))),
+            KNOWN,
+            1,
+            "4 or more of the 90 doc",
+        ),
         (CHANGED, replace(FOUND, unreadable=2), KNOWN, 1, "2 records cannot be read"),
         (CHANGED, FOUND, replace(KNOWN, running=("replay-x",)), 1, "job replay-x is open"),
         (CHANGED, FOUND, KNOWN, 2 * 86_400, "keeps deletions 24.0 h"),
@@ -119,6 +127,28 @@ def test_the_pace_is_that_of_busy_times() -> None:
     busy = [n * 100 for n in range(50)] + [10**7 + n * 100 for n in range(50)]
     assert of_times(busy).records_per_s == pytest.approx(10)
     assert of_times(busy[:5]).records_per_s == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "newer", "words"),
+    [
+        (3, None, "3 documents"),
+        (None, Newer(90, Figure.counted(4)), "4 of the 90 documents looked at"),
+        (None, Newer(90, Figure(9, 4, 20)), "4 to 20 of the 90 documents looked at, from a sample"),
+        (None, Newer(90, Figure(0, 0, 90)), "none seen to 90 of the 90 documents looked at, from a sample"),
+    ],
+)
+def test_what_is_overtaken_is_counted_or_said_to_be_from_a_sample(
+    count: int | None, newer: Newer | None, words: str
+) -> None:
+    """In words, and for scripts with its bounds."""
+    f = FOUND
+    planned = Plan(CHANGED, f.records, f.documents, f.bytes, f.tokens, count, 9, 9, {}, None, "", (), newer)
+    assert overtaken(planned) == words
+    seen = planned.as_json()["overtaken_of_seen"]
+    assert (seen and (seen["documents"], seen["low"], seen["high"])) == (
+        newer and (90, newer.found.low, newer.found.high)
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from roggia_operator.errors import SelectionError
 from roggia_operator.jobs.client import JobClient, Request
 from roggia_operator.replay.estimate import Figure
 from roggia_operator.replay.plan import Plan as ReplayPlan
-from roggia_operator.replay.plan import checked_rates, embedding, plan
+from roggia_operator.replay.plan import checked_rates, embedding, overtaken, plan
 from roggia_operator.replay.selection import Selection, documents, from_json, selected
 from roggia_operator.times import moment
 
@@ -137,7 +137,7 @@ def _facts(planned: ReplayPlan, form: Mapping[str, str]) -> tuple[tuple[str, str
         ("Documents", _figure(planned.documents)),
         ("Bytes", _figure(planned.bytes, size)),
         ("Tokens to embed", embedding(planned)),
-        ("Newest version outside", number(planned.overtaken) if planned.overtaken is not None else "not counted"),
+        ("Newest version outside", overtaken(planned)),
         ("Mode", chosen.mode),
         ("Limits", ", ".join(f"{value:g} {name}/s" for name, value in planned.rates.items()) or "none"),
         ("Expected duration", f"{age(planned.seconds)} ({planned.pace})"),

@@ -15,6 +15,7 @@ from roggia_operator.errors import SelectionError
 from roggia_operator.replay.bounds import Bounds, bounds
 from roggia_operator.replay.estimate import CONFIDENCE, Figure
 from roggia_operator.replay.matching import Matcher
+from roggia_operator.replay.outside import Newer
 from roggia_operator.replay.pace import Pace, measured
 from roggia_operator.replay.selection import Selection
 from roggia_operator.replay.survey import Effort, Found, survey
@@ -29,8 +30,8 @@ class Plan:
     """Figures that are exact were counted; the others are estimated from a sample, within `low` to `high` at 99.9 %.
 
     `tokens` are what would be embedded if the vector cache held nothing: what it holds, the plan does not know.
-    `overtaken`: documents whose newest version lies outside; None: not counted. `seconds`: expected duration; None
-    where nothing was ever measured and no rate is set.
+    `overtaken`: documents whose newest version lies outside; None: not counted, then `newer` says what a sample showed.
+    `seconds`: expected duration; None where nothing was ever measured and no rate is set.
     """
 
     selection: Selection
@@ -45,6 +46,7 @@ class Plan:
     seconds: float | None
     pace: str
     warnings: tuple[str, ...]
+    newer: Newer | None = None
 
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
@@ -53,6 +55,7 @@ class Plan:
             "tokens_at_most": self.tokens.high,
             "topic": self.selection.topic,
             "overtaken": self.overtaken,
+            "overtaken_of_seen": _seen(self.newer) if self.newer else None,
             "offsets": self.offsets,
             "read": self.read,
             "confidence": 1.0 if self.records.exact else CONFIDENCE,
@@ -70,6 +73,22 @@ def embedding(plan: Plan) -> str:
         return "none"
     about = "" if plan.tokens.exact and plan.selection.topic != topics.DOC_CHANGED else "about "
     return f"at most {about}{most:,}; 0 where the vector cache holds them"
+
+
+def overtaken(plan: Plan) -> str:
+    """Documents that something newer outside overtakes, in words."""
+    if plan.overtaken is not None:
+        return f"{plan.overtaken:,} documents"
+    if plan.newer is None:
+        return "not counted"
+    of, found = f"of the {plan.newer.documents:,} documents looked at", plan.newer.found
+    if found.exact:
+        return f"{found.value:,} {of}"
+    return f"{f'{found.low:,}' if found.low else 'none seen'} to {found.high:,} {of}, from a sample"
+
+
+def _seen(newer: Newer) -> dict[str, Any]:
+    return {"documents": newer.documents} | _figure(newer.found)
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
@@ -113,6 +132,7 @@ async def plan(
         seconds,
         pace.source,
         tuple(warnings(selection, found, lost(where, selection), known, seconds)),
+        found.newer,
     )
 
 

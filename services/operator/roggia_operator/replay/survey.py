@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import math
-import random
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from roggia_runtime.ranges import Piece, Span
+from roggia_runtime.ranges import Span
 from roggia_runtime.records import Partition, Record
 
 from roggia_operator.replay.bounds import Bounds
 from roggia_operator.replay.estimate import Figure, Stratum, Window, total
 from roggia_operator.replay.matching import Matcher, size, tokens
+from roggia_operator.replay.outside import UNREADABLE, Beside, Newer, Part, Ranges, Version, version_of
+from roggia_operator.replay.sampling import WINDOW, offsets_of, rounds, windows_of
 
 EXACT_BELOW = 100_000
 """Offsets up to which everything is counted, unless somebody says otherwise."""
-WINDOW = 100
-"""Offsets of one window of a sample."""
-_random = random.SystemRandom()
-_NEVER = (-1, 0)
-
-
-class Ranges(Protocol):
-    """What reads ranges: a `RangeReader`."""
-
-    def read(self, spans: Mapping[Partition, Span]) -> AsyncIterator[Piece]:
-        """Committed records of every span, each partition in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """`exact_below`: offsets up to which everything is read. `sample`: offsets that are read of more than that."""
+    """`exact_below`: offsets up to which everything is read. `sample`: offsets that are read of more than that, of the
+    selection and of what lies beside it."""
 
     exact_below: int = EXACT_BELOW
     sample: int = 20_000
@@ -41,7 +29,8 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a selection matches. `overtaken`: documents whose newest version lies outside; None: not counted.
+    """What a selection matches. `overtaken`: documents whose newest version lies outside; None: not counted, then
+    `newer` says what a sample of the outside showed.
 
     `keys`: documents that were seen to match. `oldest_ms`: time of the oldest match seen.
     """
@@ -55,20 +44,27 @@ class Found:
     read: int
     unreadable: int
     oldest_ms: int | None
+    newer: Newer | None = None
 
 
 async def survey(reader: Ranges, matcher: Matcher, where: Bounds, effort: Effort) -> Found:
     """Look. Raises `UnavailableError`, `AdminError`."""
-    wanted, held = _offsets(where.wanted), _offsets(where.held)
-    tally = Tally(matcher)
+    wanted, held, tally = offsets_of(where.wanted), offsets_of(where.held), Tally(matcher)
+    if held <= effort.exact_below:
+        await _all(reader, where.held, where.wanted, tally)
+        return tally.counted(everything=True)
+    strata = {part: Stratum(windows_of(span)) for part, span in where.wanted.items() if span.offsets}
     if wanted > effort.exact_below:
-        strata = await _sample(reader, where.wanted, effort.sample, tally)
-        return _estimated(strata, tally)
-    everything = held <= effort.exact_below
-    async for piece in reader.read(where.held if everything else where.wanted):
-        for record in piece.records:
-            await tally.look(record, where.wanted[piece.partition] if piece.partition in where.wanted else Span(0, 0))
-    return tally.counted(everything=everything)
+        await _sample(reader, where.wanted, effort.sample, tally, strata)
+        found = _estimated(strata, tally)
+        read = {part: len(stratum.read) for part, stratum in strata.items()}
+    else:
+        await _all(reader, where.wanted, where.wanted, tally)
+        found = tally.counted(everything=False)
+        read = {part: stratum.windows for part, stratum in strata.items()}
+    inside = [Part(part, where.wanted[part], number) for part, number in read.items()]
+    outside = await tally.beside.look(reader, matcher, where, effort.sample)
+    return replace(found, newer=tally.beside.newer([*inside, *outside]))
 
 
 class Tally:
@@ -76,8 +72,9 @@ class Tally:
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
-        self._inside: dict[bytes, tuple[int, int]] = {}
-        self._outside: dict[bytes, tuple[int, int]] = {}
+        self._inside: dict[bytes, Version] = {}
+        self._outside: dict[bytes, Version] = {}
+        self.beside = Beside()
         self.window = Window()
         self.read = self.unreadable = 0
         self.oldest_ms: int | None = None
@@ -99,8 +96,12 @@ class Tally:
         if inside:
             self._count(record, tokens(event))
         versions = self._inside if inside else self._outside
-        version = self._after(key) if record.value is None else _version(event)
-        versions[key] = max(version, versions.get(key, _NEVER))
+        version = self._after(key) if record.value is None else version_of(event)
+        versions[key] = max(version, versions.get(key, UNREADABLE))
+        if inside:
+            self.beside.match(key, version, record.offset)
+        else:
+            self.beside.other(record, None if record.value is None else version)
 
     def counted(self, *, everything: bool) -> Found:
         """After all records were looked at; `everything`: also those outside the selection."""
@@ -117,9 +118,9 @@ class Tally:
             oldest_ms=self.oldest_ms,
         )
 
-    def _after(self, key: bytes) -> tuple[int, int]:
+    def _after(self, key: bytes) -> Version:
         """Version of a Kafka null: it ends the newest version before it."""
-        revision, epoch = max(self._inside.get(key, _NEVER), self._outside.get(key, _NEVER))
+        revision, epoch = max(self._inside.get(key, UNREADABLE), self._outside.get(key, UNREADABLE))
         return revision, epoch + 1
 
     def _count(self, record: Record, more: int) -> None:
@@ -128,14 +129,17 @@ class Tally:
         self.oldest_ms = min(record.timestamp_ms, self.oldest_ms or record.timestamp_ms)
 
 
+async def _all(reader: Ranges, spans: Mapping[Partition, Span], wanted: Mapping[Partition, Span], tally: Tally) -> None:
+    async for piece in reader.read(spans):
+        for record in piece.records:
+            await tally.look(record, wanted.get(piece.partition, Span(0, 0)))
+
+
 async def _sample(
-    reader: Ranges, wanted: Mapping[Partition, Span], offsets: int, tally: Tally
-) -> dict[Partition, Stratum]:
-    """Read windows of every partition, chosen at random."""
-    share = min(1.0, offsets / _offsets(wanted))
-    chosen = {part: _windows(span, share) for part, span in wanted.items() if span.offsets}
-    strata = {part: Stratum(math.ceil(wanted[part].offsets / WINDOW)) for part in chosen}
-    while round_ := {part: windows.pop() for part, windows in chosen.items() if windows}:
+    reader: Ranges, wanted: Mapping[Partition, Span], offsets: int, tally: Tally, strata: Mapping[Partition, Stratum]
+) -> None:
+    """Read windows of every partition, chosen at random, into `strata`."""
+    for round_ in rounds(wanted, offsets):
         windows_read = dict.fromkeys(round_, Window())
         async for piece in reader.read(round_):
             for record in piece.records:
@@ -144,14 +148,6 @@ async def _sample(
                 windows_read[piece.partition], tally.window = tally.window, before
         for part, window in windows_read.items():
             strata[part].read.append(window)
-    return strata
-
-
-def _windows(span: Span, share: float) -> list[Span]:
-    count = math.ceil(span.offsets / WINDOW)
-    numbers = _random.sample(range(count), min(count, max(4, math.ceil(count * share))))
-    starts = sorted((span.first + number * WINDOW for number in numbers), reverse=True)
-    return [Span(first, min(first + WINDOW, span.end)) for first in starts]
 
 
 def _estimated(strata: Mapping[Partition, Stratum], tally: Tally) -> Found:
@@ -175,11 +171,3 @@ def _estimated(strata: Mapping[Partition, Stratum], tally: Tally) -> Found:
         unreadable=tally.unreadable,
         oldest_ms=tally.oldest_ms,
     )
-
-
-def _offsets(spans: Mapping[Partition, Span]) -> int:
-    return sum(span.offsets for span in spans.values())
-
-
-def _version(event: object) -> tuple[int, int]:
-    return getattr(event, "revision", -1), getattr(event, "epoch", 0)

@@ -100,6 +100,12 @@ def _range(lost: Sequence[str], found: Found) -> Iterator[str]:
     if found.overtaken:
         count = found.overtaken
         yield f"{count:,} documents have a newer version outside the selection: what is sent of them is dropped"
+    if found.newer and found.newer.found.low:
+        count = found.newer.found.low
+        yield (
+            f"{count:,} or more of the {found.newer.documents:,} documents looked at have a newer version outside the "
+            "selection: what is sent of them is dropped"
+        )
     if found.unreadable:
         yield f"{found.unreadable:,} records cannot be read: they will go to the dead letters again"
 

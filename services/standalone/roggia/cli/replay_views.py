@@ -14,7 +14,7 @@ from rich.table import Table
 from roggia_operator.jobs.client import JobClient
 from roggia_operator.jobs.table import Job
 from roggia_operator.replay.estimate import Figure
-from roggia_operator.replay.plan import Plan, embedding
+from roggia_operator.replay.plan import Plan, embedding, overtaken
 
 from roggia.cli.jobs import followed
 from roggia.cli.output import emit_line, folding, out, progress
@@ -29,7 +29,7 @@ def show_plan(plan: Plan) -> None:
     for name in ("records", "documents", "bytes"):
         table.add_row(name, figure(getattr(plan, name)))
     table.add_row("tokens to embed", embedding(plan))
-    table.add_row("overtaken", "not counted" if plan.overtaken is None else f"{plan.overtaken:,} documents")
+    table.add_row("overtaken", overtaken(plan))
     table.add_row("looked at", f"{plan.read:,} records; the selection spans {plan.offsets:,} offsets")
     table.add_row("limits", spelled(plan.rates))
     table.add_row("duration", "unknown; --rate bounds it" if plan.seconds is None else lasting(plan.seconds))
