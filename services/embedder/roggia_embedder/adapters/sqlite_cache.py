@@ -96,8 +96,12 @@ class SqliteVectorCache:
         async with self._lock:
             if self._connection is None:
                 raise CacheUnavailableError(f"vector cache {self._path.name} is not open")
+            call = asyncio.ensure_future(asyncio.to_thread(work, self._connection))
             try:
-                return await asyncio.to_thread(work, self._connection)
+                return await asyncio.shield(call)
+            except asyncio.CancelledError:
+                await asyncio.wait({call})  # the thread goes on, and the connection is for one at a time
+                raise
             except sqlite3.OperationalError as error:
                 raise CacheUnavailableError(f"vector cache {self._path.name}: {error}") from error
 

@@ -21,7 +21,11 @@ log = structlog.get_logger()
 
 class WhileFilling:
     """Makes another worker, and a new one after each failure, later each time. `run` raises nothing: what the worker
-    did not do costs time elsewhere. After `stop` the worker has `patience_s` seconds for what it holds."""
+    did not do costs time elsewhere.
+
+    After `stop` the worker has `patience_s` seconds for what it holds. When the filling is over it has one: the log
+    pass goes first from then on, and may wait for what the worker holds.
+    """
 
     def __init__(
         self,
@@ -95,7 +99,7 @@ class WhileFilling:
                 await asyncio.wait({work}, timeout=LOOK_S)
         finally:
             worker.stop()
-            await asyncio.wait({work}, timeout=self._patience_s)
+            await asyncio.wait({work}, timeout=self._patience_s if self._stopping.is_set() else LOOK_S)
             if not work.done():
                 work.cancel()
                 await asyncio.wait({work}, timeout=_END_S)

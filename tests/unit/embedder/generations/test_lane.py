@@ -24,7 +24,7 @@ from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.session import OnAssigned
 from roggia_runtime.errors import LaterError, UnavailableError
 from roggia_runtime.loop import ConsumerLoop
-from roggia_runtime.records import Done, Handler
+from roggia_runtime.records import Done, Handler, Record
 from roggia_runtime.service import Worker
 from roggia_schemas.events import GenerationModel, GenerationState, IndexGeneration
 from roggia_schemas.names import Version
@@ -236,6 +236,40 @@ async def test_a_lane_that_cannot_be_stopped_is_given_up() -> None:
     async with asyncio.timeout(2):
         await work
     assert not deaf.running
+
+
+class OneBatch(Played):
+    """Has the lane judge one batch."""
+
+    def __init__(self, lane: Handler, batch: Sequence[Record]) -> None:
+        super().__init__()
+        self._lane, self._batch = lane, batch
+
+    async def run(self) -> None:
+        """Judge."""
+        self.running = True
+        await self._lane.handle(self._batch)
+
+
+async def test_a_generation_that_is_filled_does_not_wait_for_its_lane() -> None:
+    """A lane holds a text and waits for its turn while others serve. Its generation fills no more, and goes first with
+    the same text: the lane lets go."""
+    model, turns, now = CountingModel(), Turns(), [hosted()]
+    encoding = Encoding(model, hosted(), lambda: now[0], embed_parts(model, turns))
+    batch = [record(chunk_set("a", ["text"]))]
+    held_up = OneBatch(encoding.lane(), batch)
+    lane = WhileFilling(lambda: now[0].filling, lambda: held_up, "the lane", 60.0, quick)
+    with turns.working():
+        work = asyncio.create_task(lane.run())
+        await until("the lane waits", lambda: held_up.running)
+        await asyncio.sleep(0.05)
+        assert model.encoded == []
+        now[0] = hosted(SHADOW)
+        async with asyncio.timeout(5):
+            await encoding.log_pass().handle(batch)
+    assert model.encoded == ["text"]
+    lane.stop()
+    await work
 
 
 class PlayedLoop:
