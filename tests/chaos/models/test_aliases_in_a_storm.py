@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import pytest
@@ -24,7 +25,7 @@ from roggia_operator.models import tags
 from roggia_operator.models.adapters.mlflow import MlflowRegistry
 from roggia_operator.models.values import CANDIDATE, CHAMPION, PREVIOUS, Draft, Evidence, Report, Verdict
 from roggia_operator.models.webhook import PATH
-from roggia_runtime.errors import RoggiaError
+from roggia_runtime.errors import ModelRegistryUnavailableError
 from roggia_schemas.events import GenerationState
 
 from tests.support.generation_fleet import GenerationFleet, generations
@@ -32,6 +33,7 @@ from tests.support.mlflow_server import MlflowServer
 from tests.support.models import embedder
 from tests.support.webhooks import signed_headers
 
+T = TypeVar("T")
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 SECRET = "one secret for this test"
 NAME = "emb"
@@ -61,17 +63,28 @@ class Storm:
         """MLflow by way of its server."""
         return MlflowRegistry(self.server.url)
 
+    async def patiently(self, work: Callable[..., T], *arguments: object) -> T:
+        """A call of the registry, repeated while its server is too busy to answer in time."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return await asyncio.to_thread(work, *arguments)
+            except ModelRegistryUnavailableError:
+                assert time.monotonic() < deadline, "the server does not answer"
+
     async def alias(self, alias: str, version: int) -> None:
-        await asyncio.to_thread(self.registry.set_alias, NAME, alias, version)
+        """Set an alias, as a person does."""
+        await self.patiently(self.registry.set_alias, NAME, alias, version)
 
     async def aliases(self) -> dict[str, int]:
-        models = await asyncio.to_thread(self.registry.models)
+        """The model's aliases now."""
+        models = await self.patiently(self.registry.models)
         return dict(next(one for one in models if one.name == NAME).aliases)
 
     async def judged(self, version: int, verdict: Verdict) -> None:
         report = Report(name=NAME, version=version, verdict=verdict, manifest="m1", fingerprint=f"model@{version + 1}")
-        filed = await asyncio.to_thread(self.registry.file_report, report, Evidence())
-        await asyncio.to_thread(self.registry.set_tags, NAME, version, tags.of_gate(filed))
+        filed = await self.patiently(self.registry.file_report, report, Evidence())
+        await self.patiently(self.registry.set_tags, NAME, version, tags.of_gate(filed))
 
     async def filled(self, version: int) -> None:
         await self.alias(CANDIDATE, version)
@@ -95,6 +108,13 @@ class Storm:
         assert (await self.serving(), await self.moves()) == (version, moves), "it moves on"
         return took
 
+    async def remembers(self, version: int) -> None:
+        """Wait until `previous` is at a version."""
+        deadline = time.monotonic() + PATIENCE_S
+        while (await self.aliases()).get(PREVIOUS) != version:
+            assert time.monotonic() < deadline, await self.aliases()
+            await asyncio.sleep(0.5)
+
     async def moves(self) -> int:
         return sum(len(row.history) for row in (await self.client.table()).rows)
 
@@ -104,7 +124,7 @@ class Storm:
             for move in row.history if row.generation > 1 else ():
                 if move.after != GenerationState.LIVE.value:
                     continue
-                held = await asyncio.to_thread(self.registry.report, move.evidence["report"])
+                held = await self.patiently(self.registry.report, move.evidence["report"])
                 assert held is not None, f"g{row.generation} rests on a report that is not there: {move}"
                 assert (held.version, held.verdict, move.by) == (row.generation - 1, Verdict.PASS, "models"), move
 
@@ -164,7 +184,7 @@ async def test_the_state_converges_to_the_alias_that_passed_and_to_nothing_else(
     that flaps every second, under deliveries that are forged, repeated, late and out of order: each ends at the alias
     that passed, and no history holds a cutover of anything else."""
     async with storm(mlflow_server, tmp_path / "run") as made:
-        assert (await made.aliases())[PREVIOUS] == FIRST
+        await made.remembers(FIRST)
         await refused_by_hand(made)
         await without_the_server(made)
         await killed_while_it_answers(made)
@@ -217,7 +237,7 @@ async def killed_while_it_answers(made: Storm) -> None:
 async def hammering(made: Storm, version: int) -> None:
     """Set the alias until the server does not answer any more."""
     registry = made.registry
-    with suppress(RoggiaError):
+    with suppress(ModelRegistryUnavailableError):
         while True:
             await asyncio.to_thread(registry.set_alias, NAME, CHAMPION, version)
 
@@ -231,7 +251,7 @@ async def flapping(made: Storm) -> None:
         if version:
             await made.alias(CHAMPION, version)
         else:
-            await asyncio.to_thread(made.registry.delete_alias, NAME, CHAMPION)
+            await made.patiently(made.registry.delete_alias, NAME, CHAMPION)
         await asyncio.sleep(1)
     await lying
     last = SECOND if await made.serving() == FIRST else FIRST
