@@ -29,7 +29,7 @@ from tests.support.loops import settings
 from tests.support.processes import free_port
 from tests.support.replaying import Operator, codec, produce
 
-WAIT_S = 40.0
+WAIT_S = 120.0
 
 
 class PlayedIndex:

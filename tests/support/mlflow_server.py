@@ -23,10 +23,13 @@ WEBHOOK_KEY = "mHAybyn9Vq2Jb0Uo0VtsHu7rUrtdQCjG7EjGgzYQbbE="
 
 
 class MlflowServer(ServerProcess):
-    """`mlflow server` on 127.0.0.1; `url` is its tracking address. Webhooks may go to loopback over plain HTTP."""
+    """`mlflow server` on 127.0.0.1; `url` is its tracking address, `database` its SQLite file. Webhooks may go to
+    loopback over plain HTTP."""
+
+    start_timeout_s = 400.0  # it computes for 15 s before it listens: minutes on a machine that is busy otherwise
 
     def __init__(self, data: Path, database: Path) -> None:
-        port = free_port()
+        port, self.database = free_port(), database
         command = [
             sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
             "--backend-store-uri", f"sqlite:///{database}", "--artifacts-destination", str(data / "artifacts"),

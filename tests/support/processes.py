@@ -31,6 +31,8 @@ def listens(port: int) -> bool:
 class ServerProcess:
     """One server under a test's control. Output goes to `log`, whose end is shown when a start fails."""
 
+    start_timeout_s = START_TIMEOUT_S
+
     def __init__(self, command: list[str], port: int, log: Path, env: dict[str, str] | None = None) -> None:
         self.command, self.port, self.log = command, port, log
         self._env = {**os.environ, **(env or {})}
@@ -56,7 +58,7 @@ class ServerProcess:
         if self.running():
             return
         self._process = self._begin()
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self.start_timeout_s
         while not listens(self.port):
             if not self.running() or time.monotonic() > deadline:
                 self.kill()

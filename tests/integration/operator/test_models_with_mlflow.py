@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import httpx
 import pytest
 from roggia_operator.models import tags
 from roggia_operator.models.adapters.mlflow import MlflowRegistry
@@ -16,6 +18,8 @@ from roggia_operator.models.ports import ModelRegistry
 from roggia_operator.models.role import Role, build
 from roggia_operator.models.settings import ModelsOptions
 from roggia_operator.models.values import CANDIDATE, CHAMPION, PREVIOUS, Draft, Evidence, Report, Verdict
+from roggia_operator.models.webhook import PATH
+from roggia_runtime.errors import ModelRegistryUnavailableError
 from roggia_runtime.http import HttpServer, application
 from roggia_runtime.settings import HttpSettings
 
@@ -23,6 +27,7 @@ from tests.support.guides import Guide
 from tests.support.mlflow_server import MlflowServer
 from tests.support.model_world import World
 from tests.support.models import embedder
+from tests.support.webhooks import signed_headers
 
 SECRET = "one secret for this test"
 PATIENCE_S = 60.0
@@ -126,24 +131,57 @@ async def test_promote_refuse_by_hand_flap_and_delete(mlflow_server: MlflowServe
 
 
 async def test_a_server_that_is_away_changes_nothing_and_is_taken_up_again(mlflow_server: MlflowServer) -> None:
-    """Stopped for a while: notes say since when, nothing is wished; started again: the alias that passed serves."""
+    """Killed while it answers: notes say since when, nothing is wished. The alias moves in its database meanwhile, past
+    the server and without a webhook; started again: that alias, which passed, serves."""
     async with running(mlflow_server) as ground:
         await here(ground.log, 2)
         await ground.promote(1)
         await here(ground.registry.set_alias, ground.name, CANDIDATE, 2)
         await until(lambda: any(r.version == 2 and r.state is State.SHADOW for r in ground.world.standings))
         await here(ground.judge, 2)
-        await here(mlflow_server.stop)
+        asking = [asyncio.create_task(here(hammer, ground)) for _ in range(3)]
+        await asyncio.sleep(0.3)
+        await here(mlflow_server.kill)
+        await asyncio.gather(*asking)
         try:
             await until(lambda: any("ago holds" in note for note in ground.role.poller.notes()))
             rows = dict(ground.world.rows)
             await asyncio.sleep(0.4)
             assert (ground.world.rows, ground.served) == (rows, 1)
+            await here(MlflowRegistry(f"sqlite:///{mlflow_server.database}").set_alias, ground.name, CHAMPION, 2)
         finally:
             await here(mlflow_server.start)
-        await here(ground.registry.set_alias, ground.name, CHAMPION, 2)
         await until(lambda: ground.served == 2)
         assert not ground.role.poller.view.trouble
+
+
+def hammer(ground: Ground) -> None:
+    """Set an alias to what it is, until the server does not answer any more."""
+    with suppress(ModelRegistryUnavailableError):
+        while True:
+            ground.registry.set_alias(ground.name, CANDIDATE, 2)
+
+
+async def test_deliveries_that_lie_change_nothing(mlflow_server: MlflowServer) -> None:
+    """Forged, repeated, late, out of order, each saying that `champion` moved: what is looked at is the registry. One
+    with the secret wakes; a forged one does not even that."""
+    async with running(mlflow_server, poll_s=3600) as ground, httpx.AsyncClient() as http:
+        await here(ground.log, 1)
+        url, body = f"http://127.0.0.1:{ground.port}{PATH}", f'{{"name":"{ground.name}","version":"1"}}'
+
+        async def deliver(secret: str, delivery: str, age_s: int = 0) -> int:
+            made = signed_headers(secret, delivery, body, int(time.time()) - age_s)
+            return (await http.post(url, content=body, headers=made)).status_code
+
+        await until(lambda: ground.role.poller.view.looked_s > 0)
+        looked = ground.role.poller.view.looked_s
+        assert [await deliver("a guess at the secret", "d1"), await deliver(SECRET, "d2", 3600)] == [401, 401]
+        await asyncio.sleep(0.4)
+        assert ground.role.poller.view.looked_s == looked
+        for delivery, age_s in (("d3", 0), ("d3", 0), ("d4", 200), ("d5", 100)):
+            assert await deliver(SECRET, delivery, age_s) == 200
+        await until(lambda: ground.role.poller.view.looked_s > looked)
+        assert (ground.aliases(), ground.served, len(ground.world.rows)) == ({}, 0, 1)
 
 
 async def test_a_server_that_hangs_does_not_hold_the_poller(

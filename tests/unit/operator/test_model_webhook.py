@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import time
 
 import httpx
@@ -12,6 +9,8 @@ import pytest
 from roggia_operator.models import webhook
 from roggia_operator.models.webhook import DELIVERY, MAX_BODY, PATH, SIGNATURE, TIMESTAMP, TOLERANCE_S
 from starlette.applications import Starlette
+
+from tests.support.webhooks import signed_headers
 
 SECRET = "a secret of some length"
 BODY = '{"entity": "model_version_alias", "action": "created", "data": {"name": "è", "alias": "champion"}}'
@@ -40,10 +39,8 @@ def door() -> Door:
 
 
 def headers(delivery: str = "d1", at: int | None = None, body: str = BODY, secret: str = SECRET) -> dict[str, str]:
-    """What MLflow sends, written down independently of the code."""
-    moment = str(int(time.time())) if at is None else str(at)
-    digest = hmac.new(secret.encode(), f"{delivery}.{moment}.{body}".encode(), hashlib.sha256).digest()
-    return {DELIVERY: delivery, TIMESTAMP: moment, SIGNATURE: "v1," + base64.b64encode(digest).decode()}
+    """What MLflow sends."""
+    return signed_headers(secret, delivery, body, at)
 
 
 async def test_a_right_delivery_wakes(door: Door) -> None:

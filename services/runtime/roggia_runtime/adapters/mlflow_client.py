@@ -103,6 +103,8 @@ def load() -> None:
 
     # Making a database logs each of its 50 migrations.
     logging.Logger.manager.getLogger("alembic").setLevel(logging.WARNING)
+    # Every try on a server that is away logs a line, for as long as it is away; callers say so once.
+    logging.Logger.manager.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 
 @contextmanager
