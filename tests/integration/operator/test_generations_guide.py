@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 from roggia_operator.generations.client import GenerationClient
+from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.generations import serving
+from roggia_runtime.records import Output
 from roggia_schemas.events import GenerationState
 
 from tests.support.generation_fleet import GenerationFleet, generations
 from tests.support.guides import Guide, call
+from tests.support.replaying import produce
 
 pytestmark = pytest.mark.timeout(240)
 GUIDE = Guide("generations.md")
@@ -37,6 +40,7 @@ async def test_the_guides_commands_do_what_it_says(tmp_path: Path, monkeypatch: 
         assert pair.side.rate == 200
         await _all("generation resume")
         await fleet.read_all(2)
+        await produce(fleet.kafka, [Output("doc.embedded.g2.dlq", b"acme/a", b"poison")])
         assert "SHADOW: in step with the log" in (await _all("generation show"))[0]
 
         begin, end = GUIDE.commands("generation canary")
@@ -52,10 +56,11 @@ async def test_the_guides_commands_do_what_it_says(tmp_path: Path, monkeypatch: 
             await fleet.until(client, 2, lambda _: fleet.index.serves == 2)
             assert "g2 rolled back: decided in" in (await _all("generation rollback"))[0]
             assert fleet.index.serves == 1
-        dry, retire = GUIDE.commands("generation retire")
+        dry, retire, discard = GUIDE.commands("generation retire")
         assert "RETIRED: retired" in await _said(dry)
         await _said(retire)
         await fleet.state(client, 2, GenerationState.RETIRED)
+        await _left_alone(fleet, client, discard)
         assert "topics apply --generation 2" in GUIDE.text
         assert "doc.embedded.g4" in await _said("topics plan --generation 4", 6)
 
@@ -82,6 +87,16 @@ async def test_what_is_mistyped_is_refused(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr("roggia.cli.generation_waiting.TAKEN_S", 1.0)
         fleet.operator.kill()
         assert "no operator service answered" in await _said("generation pause 2", 4)
+
+
+async def _left_alone(fleet: GenerationFleet, client: GenerationClient, discard: str) -> None:
+    """Dead letters stay, whoever slips in a topic's name, until the guide's own command names theirs."""
+    letters = "doc.embedded.g2.dlq"
+    await fleet.until(client, 2, lambda one: f"{letters}: holds 1 dead letters" in one.side.message)
+    assert "is no topic of g2" in await _said(discard.replace(letters, "doc.embedded.g1.dlq"), 2)
+    await _said(discard)
+    await fleet.until(client, 2, lambda one: letters not in one.side.message)
+    assert letters not in await TopicAdmin(fleet.kafka).topics()
 
 
 def _here(monkeypatch: pytest.MonkeyPatch, fleet: GenerationFleet) -> None:

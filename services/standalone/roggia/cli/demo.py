@@ -32,7 +32,14 @@ def demo(
     data: Annotated[
         Path | None, typer.Option("--data", help="Keep the data here (default: a temporary directory).")
     ] = None,
-    chars: Annotated[int, typer.Option(help="About how much text to index, characters.", min=50_000)] = DEFAULT_CHARS,
+    chars: Annotated[
+        int | None,
+        typer.Option(
+            help=f"About how much text to index, characters [{DEFAULT_CHARS}; with --reembed {demo_reembed.CHARS}].",
+            min=50_000,
+            show_default=False,
+        ),
+    ] = None,
     reembed: Annotated[
         bool, typer.Option("--reembed", help="Show a second model instead: filled, evaluated, cut over, rolled back.")
     ] = False,
@@ -46,9 +53,9 @@ def demo(
     with directory(data) as where:
         held = DataDirectory(where)
         if reembed:
-            asyncio.run(demo_reembed.run(held, chars, report))
+            asyncio.run(demo_reembed.run(held, chars or demo_reembed.CHARS, report))
         else:
-            asyncio.run(staged(held, partial(_tell, chars=chars), last=6))
+            asyncio.run(staged(held, partial(_tell, chars=chars or DEFAULT_CHARS), last=6))
     out.print(f"\nAll of it held, in {time.monotonic() - began:.0f} s.")
     out.print(demo_reembed.NEXT if reembed else NEXT, markup=False)
 

@@ -39,6 +39,8 @@ from roggia.query_client import QueryClient
 from roggia.stack.data import DataDirectory, StackState
 
 MODEL = "demo-embedder"
+CHARS = 350_000
+"""About 380 documents and 270 questions: fewer than 150 would decide nothing."""
 SERVES_S = 120.0
 """Seconds from the alias to the cutover; the aliases are looked at every ten."""
 READERS_S = 30.0

@@ -11,6 +11,7 @@ from typing import Any
 from roggia_operator.evaluation.report.model import Report
 from roggia_operator.evaluation.verdict import Verdict
 from roggia_operator.generations.client import GenerationClient
+from roggia_operator.models import tags
 from roggia_operator.models.ports import ModelRegistry
 from roggia_operator.models.values import ModelVersion
 from roggia_schemas.events import GenerationState, IndexGeneration
@@ -98,7 +99,7 @@ class Migration:
         said = f"it said {report.verdict}: {report.reason}"
         check(report.verdict is Verdict.PASS, "the gate lets the second model through", said)
         held = self.registry.versions(self.model)[0].tags
-        check(held.get("roggia.gate") == Verdict.PASS.value, "the registry keeps the verdict", f"it holds {held}")
+        check(held.get(tags.GATE) == Verdict.PASS.value, "the registry keeps the verdict", f"it holds {held}")
 
     async def served(self, version: ModelVersion, number: int) -> dict[str, Any]:
         """The same question, answered by the new generation and its model, with citations."""
