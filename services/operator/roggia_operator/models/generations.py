@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from roggia_operator.models.values import ModelRef
+from roggia_operator.models.values import ModelFacts
 
 BY = "models"
 """Who wishes, as rows record it."""
@@ -65,7 +65,7 @@ class Wish:
     there is one already, not retired, with this model's fingerprint (a wish may be said twice)."""
 
     kind: WishKind
-    ref: ModelRef
+    ref: ModelFacts
     name: str
     version: int
     generation: int = 0
