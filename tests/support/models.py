@@ -14,8 +14,8 @@ from roggia_operator.models.values import (
     Draft,
     Evidence,
     Model,
+    ModelFacts,
     ModelKind,
-    ModelRef,
     ModelVersion,
     Report,
 )
@@ -122,11 +122,11 @@ class FakeModelRegistry:
         self._models[name] = replace(self._models[name], aliases=aliases)
 
 
-def embedder(fingerprint: str = "m@0123456789abcdef;dim=4", dimension: int = 4) -> ModelRef:
+def embedder(fingerprint: str = "m@0123456789abcdef;dim=4", dimension: int = 4) -> ModelFacts:
     """Facts of an embedder."""
-    return ModelRef(kind=ModelKind.EMBEDDER, fingerprint=fingerprint, dimension=dimension, window=128)
+    return ModelFacts(kind=ModelKind.EMBEDDER, fingerprint=fingerprint, dimension=dimension, window=128)
 
 
-def generator(endpoint: str = "https://llm.example/v1") -> ModelRef:
+def generator(endpoint: str = "https://llm.example/v1") -> ModelFacts:
     """Facts of a generator."""
-    return ModelRef(kind=ModelKind.GENERATOR, endpoint=endpoint, served="small", revision="2026-11", prompt="answer")
+    return ModelFacts(kind=ModelKind.GENERATOR, endpoint=endpoint, served="small", revision="2026-11", prompt="answer")

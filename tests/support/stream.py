@@ -84,11 +84,11 @@ class StreamLog:
         self.unreadable = 0
 
     async def ends(self) -> Offsets:
-        """See `ChunkLog`."""
+        """See `SettledLog`."""
         return {0: len(self._stream.chunked)}
 
     async def read(self, starts: Offsets, ends: Offsets, wants: Wants) -> AsyncIterator[Expected]:
-        """See `ChunkLog`."""
+        """See `SettledLog`."""
         for record in self._stream.chunked[starts.get(0, 0) : ends[0]]:
             tenant, doc_id = parse_document_key(record.key)
             if not wants(tenant, doc_id):
@@ -99,7 +99,7 @@ class StreamLog:
                 yield expected(Codec().decode(DocChunked, record.value), 0, record.offset)
 
     async def settled(self) -> Offsets:
-        """See `ChunkLog`."""
+        """See `SettledLog`."""
         return {0: self._stream.delivered}
 
 

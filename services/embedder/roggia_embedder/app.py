@@ -53,7 +53,7 @@ from roggia_embedder.query.role import QueryRole
 from roggia_embedder.settings import EmbedderOptions, EmbedderSettings, embed_group, upsert_group
 from roggia_embedder.stores import OWN, OpenStore, Stores
 from roggia_embedder.verify import http as verifying
-from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
+from roggia_embedder.verify.kafka_log import KafkaSettledLog, Stages
 from roggia_embedder.verify.limits import Pace
 from roggia_embedder.verify.sweep import Sweep
 from roggia_embedder.verify.verifier import Runs, Verifier
@@ -299,7 +299,7 @@ def _verifiers(parts: _Parts, stores: Stores) -> Verifiers:
             embed_group=embed_group(number),
             upsert_group=upsert_group(number),
         )
-        chunks = partial(KafkaChunkLog, parts.settings.kafka, parts.codec, stages)
+        chunks = partial(KafkaSettledLog, parts.settings.kafka, parts.codec, stages)
         return Verifier(stores.of(hosted.store).store, chunks, number, pace, hosted.selection, runs)
 
     return Verifiers(parts.view, made)

@@ -11,7 +11,7 @@ import pytest
 from roggia_operator.models import tags
 from roggia_operator.models.adapters.mlflow import MlflowRegistry
 from roggia_operator.models.ports import ModelRegistry
-from roggia_operator.models.values import CANDIDATE, CHAMPION, Draft, Evidence, ModelKind, ModelRef, Report, Verdict
+from roggia_operator.models.values import CANDIDATE, CHAMPION, Draft, Evidence, ModelFacts, ModelKind, Report, Verdict
 from roggia_runtime.adapters.mlflow_client import FACTS_FILE, WEIGHTS_FOLDER
 from roggia_runtime.errors import ModelRegistryError, UnknownModelError
 
@@ -34,7 +34,7 @@ def name() -> str:
     return f"emb-{uuid.uuid4().hex[:8]}"  # noqa: TID251
 
 
-def reference(name: str, ref: ModelRef | None = None) -> Draft:
+def reference(name: str, ref: ModelFacts | None = None) -> Draft:
     """A version without weights."""
     return Draft(name=name, ref=ref or embedder())
 
@@ -46,7 +46,7 @@ def report(name: str, version: int, verdict: Verdict = Verdict.PASS) -> Report:
 
 def test_facts_come_back_as_they_were_logged(registry: ModelRegistry, name: str) -> None:
     """Every fact of an embedder and of a generator is read back unchanged, with the version's own address."""
-    ref = ModelRef(
+    ref = ModelFacts(
         kind=ModelKind.EMBEDDER, fingerprint="m@1;prefix=ab", dimension=384, window=512, passage_prefix="passage: ",
         query_prefix="query: ", endpoint="https://tei.example/v1", served="m", revision="7",
     )  # fmt: skip
@@ -55,8 +55,8 @@ def test_facts_come_back_as_they_were_logged(registry: ModelRegistry, name: str)
     assert (first.version, first.ref.uri) == (1, f"models:/{name}/1")
     assert registry.versions(name)[0].ref == first.ref
     for held, given in ((first.ref, ref), (second.ref, generator())):
-        assert {n: getattr(held, n) for n in ModelRef.__slots__ if n != "uri"} == {
-            n: getattr(given, n) for n in ModelRef.__slots__ if n != "uri"
+        assert {n: getattr(held, n) for n in ModelFacts.__slots__ if n != "uri"} == {
+            n: getattr(given, n) for n in ModelFacts.__slots__ if n != "uri"
         }
 
 

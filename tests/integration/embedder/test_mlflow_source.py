@@ -11,7 +11,7 @@ from roggia_embedder.adapters.models.sentence_transformer import BUNDLED, Senten
 from roggia_embedder.embedding.fingerprint import files_hash, name_in, weights_hash, weights_in
 from roggia_embedder.errors import ModelLoadError
 from roggia_operator.models.adapters.mlflow import MlflowRegistry
-from roggia_operator.models.values import Draft, ModelKind, ModelRef
+from roggia_operator.models.values import Draft, ModelFacts, ModelKind
 from roggia_runtime.errors import ConfigurationError, ModelRegistryUnavailableError
 
 
@@ -27,10 +27,10 @@ def weights(tmp_path: Path) -> Path:
     return folder
 
 
-def ref(weights: Path) -> ModelRef:
+def ref(weights: Path) -> ModelFacts:
     """Facts whose fingerprint fits the files."""
     print_ = f"m@{weights_hash(weights)[:16]};dim=4"
-    return ModelRef(kind=ModelKind.EMBEDDER, fingerprint=print_, dimension=4, window=128)
+    return ModelFacts(kind=ModelKind.EMBEDDER, fingerprint=print_, dimension=4, window=128)
 
 
 @pytest.fixture
@@ -73,7 +73,9 @@ def test_files_that_are_not_those_that_were_logged_are_refused(logged: str, tmp_
 
 def test_a_reference_is_its_facts(mlflow_file: str, tmp_path: Path) -> None:
     """A model that runs elsewhere has a folder without weights."""
-    facts = ModelRef(kind=ModelKind.EMBEDDER, fingerprint="tei@7;dim=4", dimension=4, window=1, endpoint="https://t/v1")
+    facts = ModelFacts(
+        kind=ModelKind.EMBEDDER, fingerprint="tei@7;dim=4", dimension=4, window=1, endpoint="https://t/v1"
+    )
     MlflowRegistry(mlflow_file).register(Draft(name="far", ref=facts))
     folder = MlflowModelSource(mlflow_file, tmp_path / "cache").fetch("models:/far/1")
     assert [one.name for one in folder.iterdir()] == ["roggia.json"]
@@ -128,7 +130,7 @@ def test_the_hash_does_not_depend_on_how_a_disk_lists_files(weights: Path, tmp_p
 def test_the_bundled_model_is_the_same_model_after_a_round_trip(mlflow_file: str, tmp_path: Path) -> None:
     """Logged, fetched, loaded: the same fingerprint, so its vectors may share a collection with the original's."""
     original = SentenceTransformerModel(bundled_path(), name=BUNDLED, window=512)
-    facts = ModelRef(kind=ModelKind.EMBEDDER, fingerprint=original.fingerprint, dimension=384, window=512)
+    facts = ModelFacts(kind=ModelKind.EMBEDDER, fingerprint=original.fingerprint, dimension=384, window=512)
     MlflowRegistry(mlflow_file).register(Draft(name="emb", ref=facts, folder=bundled_path()))
     folder = MlflowModelSource(mlflow_file, tmp_path / "cache").fetch("models:/emb/1")
     fetched = SentenceTransformerModel(folder, name=name_in(facts.fingerprint), window=512)

@@ -15,7 +15,7 @@ from roggia_embedder.generations.verifying import Verifiers
 from roggia_embedder.ports.held import Held
 from roggia_embedder.verify.errors import BadRequestError, BusyError
 from roggia_embedder.verify.http import routes
-from roggia_embedder.verify.kafka_log import KafkaChunkLog, Stages
+from roggia_embedder.verify.kafka_log import KafkaSettledLog, Stages
 from roggia_embedder.verify.limits import Throttle
 from roggia_embedder.verify.sweep import Sweep
 from roggia_embedder.verify.verifier import Runs, Verifier
@@ -155,7 +155,7 @@ async def test_settled_is_what_embed_had_done_once_upsert_is_past_it(
 ) -> None:
     """Embed's commits on the live topic count once upsert has committed what embed had produced by then; not before."""
     stages = Stages(topics.doc_chunked(1), topics.doc_embedded(1), "embed", "upsert", wait_s=0.5)
-    log = KafkaChunkLog(KafkaSettings(bootstrap="none:1"), codec(), stages)
+    log = KafkaSettledLog(KafkaSettings(bootstrap="none:1"), codec(), stages)
     log._admin = groups = Groups(embed, produced, steps)  # type: ignore[assignment]
     log._groups = lambda: groups  # type: ignore[assignment,misc]
     assert await log.settled() == said

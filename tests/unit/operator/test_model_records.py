@@ -9,7 +9,7 @@ from roggia_operator.generations.table import GenerationTable
 from roggia_operator.models.baseline import BaselineModel
 from roggia_operator.models.generation_records import RecordWishes, standing, standings
 from roggia_operator.models.generations import Wish, WishKind
-from roggia_operator.models.values import ModelKind, ModelRef
+from roggia_operator.models.values import ModelFacts, ModelKind
 from roggia_runtime.errors import UnavailableError
 from roggia_schemas.events import GenerationModel, GenerationSide, GenerationState, GenerationWish, IndexGeneration
 
@@ -98,6 +98,6 @@ async def test_a_candidate_fills_where_the_one_that_serves_is() -> None:
         async def plan(self, plan: Plan) -> None:
             plans.append(plan)
 
-    ref = ModelRef(kind=ModelKind.EMBEDDER, fingerprint="m", dimension=8, window=512, uri="models:/handbook/4")
+    ref = ModelFacts(kind=ModelKind.EMBEDDER, fingerprint="m", dimension=8, window=512, uri="models:/handbook/4")
     await RecordWishes(Client())(Wish(kind=WishKind.FILL, ref=ref, name="handbook", version=4))
     assert [(one.store, one.chunker_generation) for one in plans] == [("pg", 3)]

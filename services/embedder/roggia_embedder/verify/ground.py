@@ -8,7 +8,7 @@ from pathlib import Path
 from roggia_embedder.errors import UnknownCollectionError
 from roggia_embedder.ports import VectorStore
 from roggia_embedder.verify.limits import Pace, Throttle, slices_for
-from roggia_embedder.verify.log import ChunkLog
+from roggia_embedder.verify.log import SettledLog
 from roggia_embedder.verify.rows import Expected
 from roggia_embedder.verify.scope import Place, Scope
 
@@ -28,7 +28,7 @@ class Counts:
 class Ground:
     """One run's surroundings. Collections have numbers, in the order in which they were met."""
 
-    def __init__(self, store: VectorStore, log: ChunkLog, scope: Scope, pace: Pace, folder: Path) -> None:
+    def __init__(self, store: VectorStore, log: SettledLog, scope: Scope, pace: Pace, folder: Path) -> None:
         self.store, self.log, self.scope, self.pace, self.folder = store, log, scope, pace, folder
         self.throttle = Throttle(pace.points_per_s)
         self.counts = Counts()

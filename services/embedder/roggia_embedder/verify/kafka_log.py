@@ -35,8 +35,8 @@ class Stages:
     wait_s: float = 20.0
 
 
-class KafkaChunkLog:
-    """A `ChunkLog`, read without a group. Raises `UnavailableError`, and `AdminError` when Kafka refuses."""
+class KafkaSettledLog:
+    """A `SettledLog`, read without a group. Raises `UnavailableError`, and `AdminError` when Kafka refuses."""
 
     def __init__(self, settings: KafkaSettings, codec: EventCodec, stages: Stages) -> None:
         self._admin = TopicAdmin(settings)
@@ -47,11 +47,11 @@ class KafkaChunkLog:
         self.unreadable = 0
 
     async def ends(self) -> Offsets:
-        """See `ChunkLog`."""
+        """See `SettledLog`."""
         return await self._admin.end_offsets(self._stages.chunked)
 
     async def read(self, starts: Offsets, ends: Offsets, wants: Wants) -> AsyncIterator[Expected]:
-        """See `ChunkLog`."""
+        """See `SettledLog`."""
         for partition, end in ends.items():
             start = starts.get(partition, 0)
             if start >= end:
@@ -62,7 +62,7 @@ class KafkaChunkLog:
                     yield row
 
     async def settled(self) -> Offsets:
-        """See `ChunkLog`. Nothing is settled while upsert does not get to what embed had done at the call.
+        """See `SettledLog`. Nothing is settled while upsert does not get to what embed had done at the call.
 
         Raises `AdminError` for a log that embed has read further than it goes: it was created anew, or has lost its
         end, and would make orphans of living documents.

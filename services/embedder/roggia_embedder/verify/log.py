@@ -13,7 +13,7 @@ Wants: TypeAlias = Callable[[str, str], bool]
 """Whether a document, by tenant and id, is asked for: the others are not decoded."""
 
 
-class ChunkLog(Protocol):
+class SettledLog(Protocol):
     """One `doc.chunked.c<K>`. Raises `UnavailableError` when Kafka does not answer."""
 
     topic: str

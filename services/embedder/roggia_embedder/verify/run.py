@@ -16,7 +16,7 @@ from roggia_embedder.verify.comparing import Mate, Suspect, asked_for, compare, 
 from roggia_embedder.verify.gathering import read_index, read_log
 from roggia_embedder.verify.ground import Ground
 from roggia_embedder.verify.limits import Pace
-from roggia_embedder.verify.log import ChunkLog
+from roggia_embedder.verify.log import SettledLog
 from roggia_embedder.verify.rechecking import Recheck
 from roggia_embedder.verify.rows import Expected, Fact
 from roggia_embedder.verify.scope import Scope
@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 
 async def verify(
-    store: VectorStore, log: ChunkLog, scope: Scope, pace: Pace
+    store: VectorStore, log: SettledLog, scope: Scope, pace: Pace
 ) -> AsyncGenerator[Progress | Finding | Summary]:
     """Findings as they are confirmed, with progress in between, and a summary at the end.
 

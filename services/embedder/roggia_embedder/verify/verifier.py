@@ -16,7 +16,7 @@ from roggia_embedder.ports import VectorStore
 from roggia_embedder.verify import metrics
 from roggia_embedder.verify.errors import BadRequestError, BusyError
 from roggia_embedder.verify.limits import Pace
-from roggia_embedder.verify.log import ChunkLog
+from roggia_embedder.verify.log import SettledLog
 from roggia_embedder.verify.run import verify
 from roggia_embedder.verify.scope import Scope, scope_of
 
@@ -37,7 +37,7 @@ class Verifier:
     def __init__(
         self,
         store: VectorStore,
-        log: Callable[[], ChunkLog],
+        log: Callable[[], SettledLog],
         generation: int,
         pace: Pace,
         selection: tuple[str, ...] = (),

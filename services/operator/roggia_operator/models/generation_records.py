@@ -18,7 +18,7 @@ from roggia_operator.generations.table import GenerationTable, Pair
 from roggia_operator.generations.values import GateReport
 from roggia_operator.models.generations import Standing, State, Wish, WishKind
 from roggia_operator.models.ports import ModelRegistry
-from roggia_operator.models.values import ModelRef
+from roggia_operator.models.values import ModelFacts
 
 _REGISTERED = re.compile(r"models:/([^/@]+)/([1-9][0-9]{0,9})")
 """A version in the registry. What the record's `name` and `version` say beside it is for people, and may be empty."""
@@ -103,7 +103,7 @@ class RecordWishes:
 
 def model_of(wish: Wish) -> GenerationModel:
     """How the embedder is told of a version: out of the registry, or on its server."""
-    ref: ModelRef = wish.ref
+    ref: ModelFacts = wish.ref
     uri, name, version = ref.uri, wish.name, str(wish.version)
     if ref.endpoint:
         uri, name, version = ref.endpoint, ref.served, ref.revision

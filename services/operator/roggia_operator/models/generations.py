@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from roggia_operator.models.values import ModelRef
+from roggia_operator.models.values import ModelFacts
 
 BY = "models"
 """Who wishes, as rows record it."""
@@ -68,7 +68,7 @@ class Wish:
     there takes back what was wished of it before: it follows the log, and serves nothing."""
 
     kind: WishKind
-    ref: ModelRef
+    ref: ModelFacts
     name: str
     version: int
     generation: int = 0

@@ -24,8 +24,8 @@ from roggia_operator.models.values import (
     CANDIDATE,
     CHAMPION,
     PREVIOUS,
+    ModelFacts,
     ModelKind,
-    ModelRef,
     ModelVersion,
     Report,
     Verdict,
@@ -193,7 +193,7 @@ def _taken_back(asked: set[int], standings: Sequence[Standing]) -> Outcome:
         tuple(
             Wish(
                 kind=WishKind.FILL, name=one.model, version=one.version, generation=one.generation, why=why,
-                ref=ModelRef(kind=ModelKind.EMBEDDER, uri=f"models:/{one.model}/{one.version}"),
+                ref=ModelFacts(kind=ModelKind.EMBEDDER, uri=f"models:/{one.model}/{one.version}"),
             )
             for one in left
         )

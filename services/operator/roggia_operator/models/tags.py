@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from roggia_runtime.errors import ModelRegistryError
 
-from roggia_operator.models.values import ModelKind, ModelRef, Report, Verdict
+from roggia_operator.models.values import ModelFacts, ModelKind, Report, Verdict
 
 KIND = "roggia.kind"
 """On a model and on each of its versions. A model without it is not ours and is left alone."""
@@ -26,20 +26,20 @@ _NUMBERS = ("dimension", "window")
 _REPORT = "roggia.report."
 
 
-def of_ref(ref: ModelRef) -> dict[str, str]:
+def of_ref(ref: ModelFacts) -> dict[str, str]:
     """Tags of a version's facts; what is empty has none."""
     facts = {name: str(getattr(ref, name)) for name in (*_TEXTS, *_NUMBERS) if getattr(ref, name)}
     return {KIND: ref.kind.value} | {f"roggia.{name}": value for name, value in facts.items()}
 
 
-def ref(uri: str, tags: Mapping[str, str]) -> ModelRef:
+def ref(uri: str, tags: Mapping[str, str]) -> ModelFacts:
     """A version's facts. A version that another tool registered has few; `evidence` says which are missing.
 
     Raises `ModelRegistryError` for a tag that holds what it cannot.
     """
     texts = {name: tags.get(f"roggia.{name}", "") for name in _TEXTS}
     numbers = {name: _number(uri, f"roggia.{name}", tags.get(f"roggia.{name}") or "0") for name in _NUMBERS}
-    return ModelRef(
+    return ModelFacts(
         uri=uri, kind=kind(uri, tags.get(KIND) or ModelKind.EMBEDDER), dimension=numbers["dimension"],
         window=numbers["window"], **texts,
     )  # fmt: skip

@@ -31,7 +31,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRef:
+class ModelFacts:
     """One version's facts, as they were logged. `uri` is `models:/NAME/VERSION`, empty before it has one.
 
     An embedder has fingerprint, dimension and window. A model that runs elsewhere has an endpoint, the name it goes by
@@ -57,7 +57,7 @@ class ModelVersion:
 
     name: str
     version: int
-    ref: ModelRef
+    ref: ModelFacts
     tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     stage: str = ""
     run_id: str = ""
@@ -88,7 +88,7 @@ class Draft:
     """
 
     name: str
-    ref: ModelRef
+    ref: ModelFacts
     folder: Path | None = None
     example: tuple[str, ...] = ("How long do we keep invoices?",)
     requirements: tuple[str, ...] = ()

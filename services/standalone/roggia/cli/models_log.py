@@ -11,7 +11,7 @@ import typer
 from roggia_operator.models import plain
 from roggia_operator.models.evidence import unusable
 from roggia_operator.models.looking import look
-from roggia_operator.models.values import Draft, ModelKind, ModelRef, ModelVersion
+from roggia_operator.models.values import Draft, ModelFacts, ModelKind, ModelVersion
 
 from roggia.cli import options
 from roggia.cli.asking import somebody
@@ -75,7 +75,7 @@ def log(
     _show(made)
 
 
-def _local(path: Path | None, window: int, prefixes: tuple[str, str]) -> tuple[ModelRef, Path]:
+def _local(path: Path | None, window: int, prefixes: tuple[str, str]) -> tuple[ModelFacts, Path]:
     """Facts of a model on this machine, read from the model itself: it is loaded and asked for one vector."""
     from roggia_embedder.adapters.models.sentence_transformer import BUNDLED, SentenceTransformerModel, bundled_path
 
@@ -86,7 +86,7 @@ def _local(path: Path | None, window: int, prefixes: tuple[str, str]) -> tuple[M
     say(f"loading {folder}")
     model = SentenceTransformerModel(folder, name=folder.name if path else BUNDLED, window=window, prefixes=prefixes)
     model.warm_up()
-    ref = ModelRef(
+    ref = ModelFacts(
         kind=ModelKind.EMBEDDER, fingerprint=model.fingerprint, dimension=model.dimension, window=window,
         passage_prefix=prefixes[0], query_prefix=prefixes[1],
     )  # fmt: skip
@@ -95,7 +95,7 @@ def _local(path: Path | None, window: int, prefixes: tuple[str, str]) -> tuple[M
 
 def _remote(
     generator: bool, endpoint: str, served: str, revision: str, dimension: int, window: int, prompt: str
-) -> ModelRef:
+) -> ModelFacts:
     """Facts of a model elsewhere, as they are given: nobody is asked, so what is wrong in them shows later."""
     if not endpoint.startswith(("http://", "https://")):
         raise UsageError(f"--endpoint: {endpoint!r} is not an address; use http(s)://…/v1")
@@ -105,7 +105,7 @@ def _remote(
         if not value:
             raise UsageError(f"{option}: a model at an endpoint needs one")
     if generator:
-        return ModelRef(
+        return ModelFacts(
             kind=ModelKind.GENERATOR, endpoint=endpoint, served=served, revision=revision, prompt=prompt, window=window
         )
     if not dimension:
@@ -114,7 +114,7 @@ def _remote(
     from roggia_embedder.adapters.models.remote import Shape
 
     model = OpenAiModel(endpoint, name=served, revision=revision, shape=Shape(window=window, dimension=dimension))
-    return ModelRef(
+    return ModelFacts(
         kind=ModelKind.EMBEDDER, fingerprint=model.fingerprint, dimension=dimension, window=window,
         endpoint=endpoint, served=served, revision=revision,
     )  # fmt: skip

@@ -175,6 +175,8 @@ async def test_a_generation_is_only_where_the_record_says() -> None:
     ground = Ground()
     await ground.live()
     await ground.make(ground.own, 2)
+    await ground.carry_out()
+    assert await ground.pointed() == [[], [2]]
     await ground.own_aliases.bind(IndexBinding("kb_acme_docs", "kb_acme_docs__g2", 2, "m2", 8))
     await ground.carry_out()
     served = [(one.store, one.generation) for one in (await collections(ground.stores, ground.view)).collections
@@ -193,6 +195,18 @@ async def test_a_generation_is_only_where_the_record_says() -> None:
     assert [one.name for one in await ground.own.collections()] == ["kb_acme_docs__g1"]
     assert await ground.pg.collections() == []
     assert await ground.read() == 1
+
+
+async def test_an_alias_in_the_wrong_store_takes_nothing_over() -> None:
+    """It names the generation that serves, but not where that is: the only right alias stays."""
+    ground = Ground()
+    await ground.make(ground.pg, 2)
+    ground.write(2, LIVE, cutover=1)
+    ground.write(3, LIVE, cutover=2)
+    await ground.pg_aliases.bind(IndexBinding("kb_acme_docs", "kb_acme_docs__g2", 2, "m2", 8))
+    await ground.own_aliases.bind(IndexBinding("kb_acme_docs", "kb_acme_docs__g3", 3, "m3", 8))
+    await ground.carry_out()
+    assert (await ground.pointed())[1] == [2]
 
 
 async def test_nothing_is_dropped_while_its_alias_stands_and_elsewhere_all_the_same() -> None:
