@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from roggia_runtime.consumer import measures
+from roggia_runtime.consumer import coordination, measures
 from roggia_runtime.loop import ConsumerLoop, Delivery
+from roggia_runtime.records import Record, Verdict
 
 from tests.support.kafka import Broker
 from tests.support.loops import Copier, feed, make_topics, running, settings, until
@@ -76,3 +78,40 @@ async def test_a_membership_that_ended_is_replaced(kafka: Broker, loop_of: Any, 
         rejoins = measures.REJOINS.labels(loop._parts.group)
         assert rejoins._value.get() == 1
         assert loop.health() == []
+
+
+@dataclass
+class Slow(Copier):
+    """The first batch takes `seconds`, and says when it has begun."""
+
+    seconds: float = 2.5
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, batch: Sequence[Record]) -> Sequence[Verdict]:
+        """Copy, slowly once."""
+        if not self.begun.is_set():
+            self.begun.set()
+            await asyncio.sleep(self.seconds)
+        return await super().handle(batch)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_rebalance_during_a_long_batch_is_joined(
+    kafka: Broker, topic_name: Callable[[str], str], mode: Delivery
+) -> None:
+    """A member that meets a rebalance in a batch of more than `max_poll_interval_ms` joins once the batch is over."""
+    source, handler = topic_name("in"), Slow(topic_name("out"))
+    await make_topics(kafka.bootstrap, 2, source, handler.target)
+    terms = settings(kafka.bootstrap, max_poll_interval_ms=1_000)
+    loop = ConsumerLoop(
+        settings=terms, group=topic_name("group"), topics=[source], handler=handler, stage="t", delivery=mode
+    )
+    async with running(loop):
+        await feed(kafka.bootstrap, source, [(b"k", b"one")])
+        async with asyncio.timeout(10):
+            await handler.begun.wait()
+        assert loop._session is not None
+        coordination.request_join(loop._session.member.consumer)
+        await until(lambda: _has(handler, b"one"))
+        await feed(kafka.bootstrap, source, [(b"k", b"two")])
+        await until(lambda: _has(handler, b"two"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -51,12 +52,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned = assigned
         self._revoked = revoked
         self._poll: asyncio.Task[Any] | None = None
+        self._waiting = ExitStack()
         self._leaving = False
         self._paused = False
 
     async def join(self) -> None:
         """Connect and join the group. Raises `KafkaError`."""
         self.consumer.subscribe(self._topics, listener=self)
+        self._wait()
         await self.consumer.start()
         coordination.on_end(self.consumer, self._ended)
         self.joined = True
@@ -70,6 +73,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         """Poll no more until the next assignment: a rebalance has begun or must come."""
         self.ready.clear()
         self.rebalancing.set()
+        self._wait()
         if self._poll is not None:
             self._poll.cancel()
 
@@ -149,8 +153,14 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._call(self._assigned, assigned)
             finally:
                 self.underway = False
+                self._waiting.close()
                 self.rebalancing.clear()
                 self.ready.set()
+
+    def _wait(self) -> None:
+        """Until the next assignment nobody polls, and the client must not take that for absence."""
+        self._waiting.close()
+        self._waiting.enter_context(coordination.waiting(self.consumer))
 
     def _ended(self, why: str) -> None:
         if not self._leaving:
