@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -38,6 +39,15 @@ class FakeConsumer:
         self.assigned = asyncio.Event()
         self.journal: list[str] = []
         self.stopped = False
+        self._subscription = self
+        self.present = 0
+
+    @contextmanager
+    def fetch_context(self) -> Iterator[None]:
+        """Somebody is there, as long as it is open."""
+        self.present += 1
+        yield
+        self.present -= 1
 
     @property
     def subscriptions(self) -> int:
@@ -100,6 +110,20 @@ async def test_a_poll_that_begins_during_a_rebalance_answers_nothing_at_once() -
         await asyncio.sleep(0)
         assert await asyncio.wait_for(member.poll(200, 10), 1) == {}
     await asyncio.wait_for(revoking, 1)
+
+
+async def test_who_waits_for_an_assignment_counts_as_present() -> None:
+    """From a revocation to the next assignment nobody polls, and the client must not take that for absence."""
+    consumer = FakeConsumer()
+    member = _membership(consumer)
+    await member.on_partitions_assigned([TP])
+    assert consumer.present == 0
+    for _ in range(2):
+        await member.on_partitions_revoked([TP])
+        member.suspend()
+        assert consumer.present == 1
+        await member.on_partitions_assigned([TP])
+        assert consumer.present == 0
 
 
 async def test_cancelling_the_caller_still_cancels() -> None:

@@ -173,6 +173,6 @@ def test_a_report_is_filed_only_with_a_version_that_there_is(run: Run, service: 
     """Known before the first question is asked; a name that is no version says how one is written."""
     uri = f"sqlite:///{tmp_path}/models.sqlite3"
     for named, said in (("emb", "write NAME/VERSION"), ("emb/1", "there is no emb/1")):
-        asked_for = ("run", "--golden", "gone.jsonl", "--generation", "2", "--against", "1", "--model", named)
+        asked_for = ("run", "--golden", "few.jsonl", "--generation", "2", "--against", "1", "--model", named)
         status, _, error = run(*asked_for, "--models-uri", uri, "--query-url", service)
         assert (status, said in " ".join(error.split())) == (2, True), error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, distribution
 
 from roggia.stack.data import DataDirectory
 from roggia.stack.ports import LOOPBACK, choose
@@ -120,7 +120,11 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
 
 def can_count() -> bool:
     """Whether Faust is installed, with which popularity is counted (extra `popularity`)."""
-    return find_spec("faust") is not None
+    try:
+        distribution("faust-streaming")
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def companions(ports: Ports) -> list[ProcessSpec]:
