@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,16 @@ class Up:
     def log(self) -> str:
         """What the supervisor said so far."""
         return Path(self._log.name).read_text(errors="replace")
+
+
+@contextmanager
+def up_on(root: Path, **environment: str) -> Iterator[tuple[Up, StackState]]:
+    """A stack that is ready, with its state; stopped at the end, also when it never became ready."""
+    up = Up(root, **environment)
+    try:
+        yield up, up.ready()
+    finally:
+        up.stop()
 
 
 def _all_ready(state: StackState) -> bool:

@@ -11,7 +11,7 @@ from roggia.stack.data import StackState
 from roggia_operator.evaluation.golden.reading import read
 
 from tests.support.guides import Guide, call
-from tests.support.standalone import Up
+from tests.support.standalone import Up, up_on
 
 pytestmark = pytest.mark.timeout(240)
 GUIDE = Guide("evaluate.md")
@@ -21,11 +21,8 @@ DOCUMENTS = 30
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, StackState]]:
     """`roggia up` with a stub in the model's place: the guide is about commands, not about quality."""
-    up = Up(tmp_path_factory.mktemp("evaluate") / "data", ROGGIA_EMBEDDER_MODEL="stub")
-    try:
-        yield up, up.ready()
-    finally:
-        up.stop()
+    with up_on(tmp_path_factory.mktemp("evaluate") / "data", ROGGIA_EMBEDDER_MODEL="stub") as started:
+        yield started
 
 
 @pytest.fixture

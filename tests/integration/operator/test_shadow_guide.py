@@ -15,7 +15,7 @@ from roggia_operator.models.adapters.mlflow import MlflowRegistry
 from roggia_runtime.adapters.mlflow_client import MlflowConnection
 
 from tests.support.guides import Guide, call
-from tests.support.standalone import Up
+from tests.support.standalone import Up, up_on
 
 pytestmark = pytest.mark.timeout(240)
 GUIDE = Guide("shadow.md")
@@ -32,11 +32,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, StackS
         "ROGGIA_QUERY__SHADOW__PER_S": "1000",
         "ROGGIA_QUERY__TENANTS_WITH_QUERY_TEXT": '["acme"]',
     }
-    up = Up(tmp_path_factory.mktemp("shadow") / "data", **settings)
-    try:
-        yield up, up.ready()
-    finally:
-        up.stop()
+    with up_on(tmp_path_factory.mktemp("shadow") / "data", **settings) as running:
+        yield running
 
 
 @pytest.fixture

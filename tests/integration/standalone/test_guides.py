@@ -23,7 +23,7 @@ from roggia_schemas import topics
 
 from tests.support.guides import Guide, call, first_line, roggia
 from tests.support.processes import ServerProcess, free_port
-from tests.support.standalone import Up
+from tests.support.standalone import Up, up_on
 
 pytestmark = pytest.mark.timeout(240)
 JUDGED = (0, 7, 8)  # a busy machine may well be behind
@@ -32,11 +32,8 @@ JUDGED = (0, 7, 8)  # a busy machine may well be behind
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Up, StackState]]:
     """`roggia up`, with a stub in the model's place: these guides are about operation, not about answers."""
-    up = Up(tmp_path_factory.mktemp("guides") / "data", ROGGIA_EMBEDDER_MODEL="stub")
-    try:
-        yield up, up.ready()
-    finally:
-        up.stop()
+    with up_on(tmp_path_factory.mktemp("guides") / "data", ROGGIA_EMBEDDER_MODEL="stub") as started:
+        yield started
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from roggia.stack.ports import is_free
 
-from tests.support.standalone import ENVIRONMENT, Up
+from tests.support.standalone import ENVIRONMENT, Up, up_on
 
 pytestmark = pytest.mark.timeout(240)
 TENANT = ("--tenant", "acme")
@@ -28,10 +28,8 @@ SALARIES = "# Salaries\n\nSalaries are reviewed in March by the compensation com
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One stack for the tests of this module; each test uses a domain of its own."""
-    started = Up(tmp_path_factory.mktemp("up") / "data")
-    started.ready()
-    yield started
-    started.stop()
+    with up_on(tmp_path_factory.mktemp("up") / "data") as (started, _):
+        yield started
 
 
 @pytest.fixture
