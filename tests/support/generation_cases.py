@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from roggia_operator.generations.alarms import Counts
@@ -84,12 +84,13 @@ class Told:
         self.reports: dict[str, GateReport] = {}
         self.served: dict[int, Counts] = {}
         self.groups: list[str] = []
+        self.lower = ""
         self.asked: list[str] = []
 
     @property
     def ports(self) -> Ports:
         """As the controller takes them."""
-        return Ports(self, self, self, self, self, self)
+        return Ports(self, self, self, self, self, self, self)
 
     async def prepare(self, row: IndexGeneration) -> Ground:
         """See `Grounds`."""
@@ -125,6 +126,11 @@ class Told:
         """See `Leftovers`."""
         self.asked.append(f"free g{row.generation}: {', '.join(remains.free)}")
         self.groups = [group for group in self.groups if group not in remains.groups]
+
+    async def lost(self, number: int, instead: Callable[[str, str], int | None]) -> str:
+        """See `Probe`."""
+        self.asked.append(f"probe g{number} against g{instead('acme', 'docs')}")
+        return self.lower
 
     async def counts(self) -> Mapping[int, Counts]:
         """See `Served`."""

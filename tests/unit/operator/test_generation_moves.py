@@ -237,6 +237,35 @@ def test_what_never_served_is_given_up_at_once(status: GenerationState) -> None:
     assert _after(decide(case(asked, state(2, FAILED), live(3, 1, at_ms=NOW)))) is RETIRED
 
 
+def test_a_probe_ends_canaries_and_fresh_cutovers() -> None:
+    """Lower precision is as good a reason to go back as errors; it is asked for by its own clock, if at all."""
+    lower = replace(GOOD, alarm=Alarm(NOW), probe=Alarm(NOW, "precision@5: 0.2"))
+    own = state(2, SHADOW, canary=5.0, report="r1")
+    ended = decide(case(wanted(canary=5.0, report="r1"), own, evidence=lower))
+    assert ended.message == "canary ended: precision@5: 0.2"
+    back = decide(case(wanted(wish=SERVE), live(2, 1, at_ms=NOW), evidence=lower))
+    assert back.move is not None
+    assert (back.move.after, back.move.why) == (ROLLED_BACK, "precision@5: 0.2")
+    probing = replace(RULES, probe_ms=5_000)
+    serving, quiet = live(2, 1, at_ms=NOW), Evidence(alarm=Alarm(NOW), probe=Alarm(NOW - 5_000))
+    asked = decide(case(wanted(wish=SERVE), serving, evidence=quiet, rules=probing))
+    assert asked.needs == {(Need.PROBE, 2)}
+    rested = replace(quiet, probe=Alarm(NOW - 4_999))
+    assert not decide(case(wanted(wish=SERVE), serving, evidence=rested, rules=probing)).needs
+    assert not decide(case(wanted(wish=SERVE), serving, evidence=quiet)).needs
+
+
+def test_who_answers_in_its_place_is_asked_by_knowledge_base() -> None:
+    """What it holds: the generation before it, or the baseline where there is none. What it does not hold: nobody."""
+    own = live(3, 2, selection=("acme/*",))
+    among = case(wanted(3), own, live(2, 1, selection=("acme/docs",)))
+    assert [among.instead("acme", "docs"), among.instead("acme", "code"), among.instead("other", "docs")] == [
+        2,
+        1,
+        None,
+    ]
+
+
 def test_a_canary_is_let_through_by_the_gate_alone() -> None:
     """No user sees an ungated generation; a canary keeps its one from being retired; a rule ends it once."""
     asked = wanted(canary=5.0, report="r1")

@@ -54,6 +54,13 @@ class Case:
         """The others that serve what it holds."""
         return bases.beneath(self.row, self.rows, self.rules.baseline)
 
+    def instead(self, tenant: str, domain: str) -> int | None:
+        """Who would answer a knowledge base in its place; None for one that it does not hold."""
+        if not generations.holds(self.row.selection, tenant, domain):
+            return None
+        others = [row for row in self.rows if row.generation != self.number]
+        return generations.serving(others, tenant, domain, self.rules.baseline)
+
     @property
     def next_cutover(self) -> int:
         """Higher than that of every cutover so far."""

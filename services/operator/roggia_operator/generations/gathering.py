@@ -115,6 +115,8 @@ class Gatherer:
             return {"parity": {**known.evidence.parity, number: parity}}
         if need is Need.REPORT:
             return {"report": await self._ports.gate.report(case.wanted.report)}
+        if need is Need.PROBE:
+            return {"probe": Alarm(now_ms(), await self._ports.probe.lost(number, case.instead))}
         if need is Need.REMAINS:
             return {"remains": await self._ports.leftovers.remains(_typed(case))}
         if need is Need.FREE:

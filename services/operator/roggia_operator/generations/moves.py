@@ -15,7 +15,7 @@ from roggia_schemas.events import GenerationState, GenerationWish
 
 from roggia_operator.generations import guards, marks
 from roggia_operator.generations.case import Case
-from roggia_operator.generations.values import Decision, Move, Need, Way
+from roggia_operator.generations.values import Ask, Decision, Move, Need, Way
 
 BY_RULE = "roggia.operator.generations"
 """Who made a move that nobody asked for."""
@@ -160,27 +160,27 @@ def _watched(case: Case) -> Decision:
     """A LIVE generation: shortly after its cutover, rolled back by itself when it answers badly."""
     if case.now_ms - case.last_cutover_ms > case.rules.watch_ms or not case.serves:
         return Decision("serves" if case.serves else "")
-    alarm, needs = case.evidence.alarm, _look(case)
-    if alarm is None or not alarm.reason:
+    bad, needs = _bad(case), _look(case)
+    if not bad:
         return Decision("serves, watched", needs=needs)
     way = guards.back(case)
     if not way.open:
-        return Decision(f"serves badly, {alarm.reason}; {way.shut}", needs=needs)
-    return Decision(f"rolled back: {alarm.reason}", Move(GenerationState.ROLLED_BACK, BY_RULE, alarm.reason))
+        return Decision(f"serves badly, {bad}; {way.shut}", needs=needs)
+    return Decision(f"rolled back: {bad}", Move(GenerationState.ROLLED_BACK, BY_RULE, bad))
 
 
 def _canary(case: Case) -> Decision:
     """A SHADOW generation: how much of the queries it answers."""
-    wanted, alarm = case.wanted, case.evidence.alarm
+    wanted, bad = case.wanted, _bad(case)
     if not wanted.canary:
         return Decision("in step with the log")
     if marks.stopped(case.row, wanted):
         return Decision("canary ended by a rule; to start it again, say what changed")
     way = guards.gate(case)
-    if case.row.canary and alarm is not None and alarm.reason:
+    if case.row.canary and bad:
         rests_on = {marks.CANARY: marks.canary(wanted)}
-        move = Move(GenerationState.SHADOW, BY_RULE, f"canary ended: {alarm.reason}", rests_on)
-        return Decision(f"canary ended: {alarm.reason}", move)
+        move = Move(GenerationState.SHADOW, BY_RULE, f"canary ended: {bad}", rests_on)
+        return Decision(f"canary ended: {bad}", move)
     if way.open:
         return Decision(f"answers {wanted.canary:g} % of queries", needs=_look(case), canary=wanted.canary)
     kept = case.row.canary if _unchanged(case) and not way.shut.startswith("refused") else 0.0
@@ -193,10 +193,20 @@ def _unchanged(case: Case) -> bool:
     return (row.canary, row.report, row.override) == (wanted.canary, wanted.report, wanted.override)
 
 
-def _look(case: Case) -> frozenset[tuple[Need, int]]:
-    alarm = case.evidence.alarm
-    due = alarm is None or case.now_ms - alarm.at_ms >= case.rules.tick_ms
-    return frozenset({(Need.SERVED, case.number)}) if due else frozenset()
+def _bad(case: Case) -> str:
+    """Why it must not go on answering, if anything says so."""
+    seen = (case.evidence.alarm, case.evidence.probe)
+    return next((alarm.reason for alarm in seen if alarm is not None and alarm.reason), "")
+
+
+def _look(case: Case) -> frozenset[Ask]:
+    evidence, rules = case.evidence, case.rules
+    looks = [(Need.SERVED, evidence.alarm, rules.tick_ms)]
+    if rules.probe_ms:
+        looks.append((Need.PROBE, evidence.probe, rules.probe_ms))
+    return frozenset(
+        (need, case.number) for need, last, every_ms in looks if last is None or case.now_ms - last.at_ms >= every_ms
+    )
 
 
 def _look_again(case: Case) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,6 +56,15 @@ class Served(Protocol):
         ...
 
 
+class Probe(Protocol):
+    """Knows questions and their right answers."""
+
+    async def lost(self, number: int, instead: Callable[[str, str], int | None]) -> str:
+        """Why a generation must not go on answering: by how much its precision is below that of the generations that
+        would answer in its place, by tenant and domain (None: leave that knowledge base out). Empty: it may."""
+        ...
+
+
 class Leftovers(Protocol):
     """Knows what a retired generation leaves behind, and deletes it."""
 
@@ -77,4 +86,5 @@ class Ports:
     coverage: Coverage
     gate: Gate
     served: Served
+    probe: Probe
     leftovers: Leftovers

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, FilePath, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from roggia_operator.generations.alarms import Limits
@@ -47,10 +48,26 @@ class GenerationOptions(BaseSettings):
     watch_slower: float = Field(
         1.5, ge=1, description="how many times as long as before 95 of 100 queries may take beyond that"
     )
+    probe: FilePath | None = Field(
+        None,
+        description="golden set whose questions are asked of a canary, or of a fresh cutover, and of the generation "
+        "before it: lower precision rolls it back; unset, nobody asks",
+    )
+    probe_url: str = Field("", description="address of the query role's API, where they are asked; needed with a probe")
+    probe_every_s: float = Field(300.0, ge=1, description="seconds between two probes")
+    probe_drop: float = Field(
+        0.05, ge=0, le=1, description="loss of precision@5 that a probe puts up with; more, beyond doubt, is too much"
+    )
+
+    @model_validator(mode="after")
+    def _a_probe_has_an_address(self) -> Self:
+        if self.probe is not None and not self.probe_url:
+            raise ValueError("probe_url is empty: give the query role's address, where the probe's questions are asked")
+        return self
 
     @property
     def rules(self) -> Rules:
-        """What the moves are decided by. Nobody is watched where no metrics are read."""
+        """What the moves are decided by. Nobody is watched where neither metrics are read nor questions asked."""
         return Rules(
             baseline=self.baseline,
             limit=self.limit,
@@ -58,8 +75,9 @@ class GenerationOptions(BaseSettings):
             grace_ms=round(self.grace_s * _MS),
             fresh_ms=round(self.fresh_s * _MS),
             again_ms=round(self.again_s * _MS),
-            watch_ms=round(self.watch_s * _MS) if self.urls else 0,
+            watch_ms=round(self.watch_s * _MS) if self.urls or self.probe else 0,
             tick_ms=round(self.tick_s * _MS),
+            probe_ms=round(self.probe_every_s * _MS) if self.probe else 0,
         )
 
     @property

@@ -22,6 +22,8 @@ class Need(StrEnum):
     """What the gate said."""
     SERVED = "served"
     """How a generation answers queries."""
+    PROBE = "probe"
+    """Whether it finds what is known to be right as often as the generation before it."""
     REMAINS = "remains"
     """What a retired generation leaves behind."""
     FREE = "free"
@@ -38,7 +40,8 @@ class Rules:
 
     `lag`: records that a group may be behind when filling ends. `grace_ms`: how long a generation that stopped serving
     is kept. `fresh_ms`: how long a proof of parity holds. `again_ms`: wait before evidence that was not good enough is
-    gathered again. `watch_ms`: how long a cutover is watched; `tick_ms`: between two looks at progress or queries.
+    gathered again. `watch_ms`: how long a cutover is watched; `tick_ms`: between two looks at progress or queries;
+    `probe_ms`: between two probes of precision, 0 for none.
     """
 
     baseline: int = 1
@@ -49,6 +52,7 @@ class Rules:
     again_ms: int = 15_000
     watch_ms: int = 3_600_000
     tick_ms: int = 1_000
+    probe_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +141,15 @@ class Remains:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known now; None and absent: not known. `parity` is by generation, of the selection at hand."""
+    """What is known now; None and absent: not known. `parity` is by generation, of the selection at hand. `alarm` is
+    by the queries of users, `probe` by questions whose answers are known."""
 
     ground: Ground | None = None
     progress: Progress | None = None
     parity: Mapping[int, Parity] = field(default_factory=dict)
     report: GateReport | None = None
     alarm: Alarm | None = None
+    probe: Alarm | None = None
     remains: Remains | None = None
 
 

@@ -1,11 +1,11 @@
-"""Which groups nobody waits for: those of generations that serve nothing. Pure."""
+"""Which groups nobody waits for, and which events of the index somebody does: by who serves what. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from roggia_runtime.generations import FOLLOWING, states
-from roggia_schemas.events import GenerationState, IndexGeneration
+from roggia_runtime.generations import FOLLOWING, serving, states
+from roggia_schemas.events import DocUpserted, GenerationState, IndexGeneration
 
 from roggia_operator.generations.adapters.kafka_lag import embed_group, upsert_group
 from roggia_operator.generations.moves import DONE, OFFSETS
@@ -24,6 +24,11 @@ def aside(rows: Iterable[IndexGeneration]) -> dict[str, Aside]:
     """The same groups, and what each is there for instead of serving."""
     found = {row.generation: _aside(row) for row in states(rows) if row.state is not GenerationState.LIVE}
     return {group(number): one for number, one in found.items() for group in (embed_group, upsert_group)}
+
+
+def awaited(rows: Iterable[IndexGeneration], baseline: int, event: DocUpserted) -> bool:
+    """Whether readers have the index that an event is about: that of the generation that serves its knowledge base."""
+    return event.generation == serving(rows, event.tenant_id, event.domain, baseline)
 
 
 def _aside(row: IndexGeneration) -> Aside:
