@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 TORCH = "torch==2.13.0"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-EXTRAS = "all,lint,test"
+EXTRAS = "all,lint,onnx,test"
 INPUTS = ("pyproject.toml", "constraints.txt", "infra/setup/install.py")
 CUDA_PREFIXES = ("nvidia-", "cuda-", "triton")
 
