@@ -26,7 +26,7 @@ from roggia_operator.generations import building
 from roggia_operator.generations.adapters.report_files import ReportFiles
 from roggia_operator.generations.client import GenerationClient
 from roggia_operator.generations.foretelling import with_baseline
-from roggia_operator.generations.waiting import aside, unhurried
+from roggia_operator.generations.waiting import aside, awaited, unhurried
 from roggia_operator.jobs.keeper import ROLE, Keeper
 from roggia_operator.jobs.running import Runner
 from roggia_operator.lag.monitor import Monitor
@@ -52,11 +52,12 @@ def build(settings: OperatorSettings) -> Service:
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     options = settings.operator
     records = Table(settings.kafka, codec, topics.INDEX_GENERATION, IndexGeneration)
+    number = settings.generations.baseline
     monitor = Monitor(
         settings.kafka, codec, every_s=options.lag_every_s, window_s=options.lag_window_s,
         aside=lambda: aside(records.rows.values()),
+        awaited=lambda event: awaited(records.rows.values(), number, event),
     )  # fmt: skip
-    number = settings.generations.baseline
     client = GenerationClient(settings.kafka, codec, number)
     baseline = BaselineModel(Index(settings.console.index_url).collections, number)
     standings = RecordStandings(records, number, lambda: baseline.fingerprint)

@@ -11,14 +11,15 @@ from rich.console import Console
 from roggia.cli.status import exit_status
 from roggia.cli.status_view import shown
 from roggia_operator.console import picture
-from roggia_operator.generations.waiting import aside
+from roggia_operator.generations.waiting import aside, awaited
 from roggia_operator.lag import plain
 from roggia_operator.lag.history import History
 from roggia_operator.lag.monitor import Snapshot
 from roggia_operator.lag.searchable import Recent
 from roggia_operator.lag.values import GroupState, Measurement, PartitionLag
+from roggia_runtime.ids import uuid7
 from roggia_runtime.records import Partition
-from roggia_schemas.events import GenerationState, IndexGeneration
+from roggia_schemas.events import DocUpserted, GenerationState, IndexGeneration
 
 from tests.support.generations import row
 
@@ -132,3 +133,22 @@ def test_the_console_shows_it_the_same_way() -> None:
     hops = shown.hops
     assert shown.dead_letters == 3, "generations share what they read: its letters are counted once"
     assert [(hop.group, hop.aside) for hop in hops] == [("roggia.embed.g1", ""), ("roggia.embed.g2", "FILLING 43 %")]
+
+
+def upserted(generation: int, waited_ms: int) -> DocUpserted:
+    """An event of the index that came `waited_ms` after the document's change."""
+    return DocUpserted(
+        event_id=uuid7(), parent_event_id=uuid7(), occurred_at=1, indexed_at=1 + waited_ms, tenant_id="acme",
+        domain="docs", doc_id="d", revision=1, epoch=0, deleted=False, generation=generation, collection="kb",
+        model="m", chunks=1, added=1, kept=0, removed=0, embedded=1, cached=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "counted"), [("FILLING", 1), ("SHADOW", 1), ("LIVE", 2)])
+def test_only_the_index_that_readers_have_says_how_long_documents_take(state: str, counted: int) -> None:
+    """A filling reads documents that are years old: their age is no lateness. After a cutover it is the new index."""
+    rows = [row(2, GenerationState(state), cutover=1 if state == "LIVE" else 0)]
+    recent = Recent(awaited=lambda event: awaited(rows, 1, event))
+    for event in (upserted(1, 1_000), upserted(2, 9_000), upserted(2, 9_000)):
+        recent.add(event, replayed=False)
+    assert recent.summary().live.documents == counted

@@ -72,7 +72,7 @@ class _Job:
     target = Target("demo", "docs", ("*",))
 
     def __init__(self, *events: DocUpserted, failed: Sequence[Failure] = ()) -> None:
-        self._tracker = Tracker("demo", indexed={one.doc_id: one for one in events}, failed=list(failed))
+        self._tracker = Tracker("demo", 1, indexed={one.doc_id: one for one in events}, failed=list(failed))
 
     async def publish(self, _documents: object, _watch: object) -> Tracker:
         return self._tracker

@@ -10,12 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec.structs import replace
 from roggia.cli.publish import follow
 from roggia.errors import UsageError
 from roggia.publishing import events
 from roggia.publishing.files import Candidate, gather
 from roggia.publishing.job import Job
-from roggia.publishing.publisher import Publisher
+from roggia.publishing.publisher import Publisher, watched
 from roggia.publishing.revision import RevisionClock
 from roggia.publishing.tracker import Tracker
 from roggia.publishing.watch import Tree, watching
@@ -87,10 +88,11 @@ def test_a_deletion_carries_no_content() -> None:
 
 
 def test_a_publication_settles_with_its_revision_or_a_later_one_of_its_tenant() -> None:
-    """Older revisions, other tenants and other documents settle nothing."""
-    tracker = Tracker("acme")
+    """Older revisions, other tenants, other documents and an index that nobody reads settle nothing."""
+    tracker = Tracker("acme", 1)
     tracker.expect("a.md", 10)
-    for event in (_upserted("a.md", 9), _upserted("b.md", 11), _upserted("a.md", 11, tenant="other")):
+    others = (_upserted("a.md", 9), _upserted("b.md", 11), _upserted("a.md", 11, tenant="other"))
+    for event in (*others, replace(_upserted("a.md", 11), generation=2)):
         tracker.upserted(event)
     assert tracker.settled == 0
 
@@ -101,7 +103,7 @@ def test_a_publication_settles_with_its_revision_or_a_later_one_of_its_tenant() 
 
 def test_a_dead_letter_settles_a_publication_as_failed_with_its_reason() -> None:
     """What went to a DLQ never becomes searchable: waiting for it would never end."""
-    tracker = Tracker("acme")
+    tracker = Tracker("acme", 1)
     tracker.expect("a.md", 10)
     tracker.dead_letter(b"other/a.md", {"__dlq.errors.message": "not ours"})
     tracker.dead_letter(b"acme/b.md", {"__dlq.errors.message": "not ours"})
@@ -109,6 +111,13 @@ def test_a_dead_letter_settles_a_publication_as_failed_with_its_reason() -> None
 
     assert [(one.doc_id, one.reason) for one in tracker.failed] == [("a.md", "content: broken PDF")]
     assert not tracker.waiting
+
+
+def test_the_letters_of_an_index_that_nobody_reads_are_not_watched() -> None:
+    """What a generation that fills cannot index is none of the publisher's business: readers have another one."""
+    letters = ["doc.changed.dlq", "doc.chunked.c1.dlq", "doc.embedded.g1.dlq", "doc.embedded.g12.dlq"]
+    assert watched([*letters, "doc.changed", "ops.job.dlq"], 1) == ["doc.upserted", *letters[:3]]
+    assert watched(letters, 12) == ["doc.upserted", *letters[:2], letters[3]]
 
 
 def test_watching_deletes_only_what_was_seen_to_go(tmp_path: Path) -> None:
@@ -178,7 +187,7 @@ async def test_a_file_that_cannot_be_published_does_not_end_the_watch(tmp_path: 
     class Recorded(Job):
         async def publish(self, documents: Iterable[events.Source], *_: object, **__: object) -> Tracker:
             published.extend(documents)
-            return Tracker("acme")
+            return Tracker("acme", 1)
 
     publisher = Publisher.__new__(Publisher)
     await follow(Recorded(publisher, TARGET, RevisionClock()), changes)

@@ -55,6 +55,7 @@ def _row(
         fingerprint=side.model.fingerprint,
         dimension=side.model.dimension,
         chunker=side.chunker_generation,
+        store=side.store,
         selection=tuple(side.selection),
         serves=tuple(str(base) for base in served_by(pair.number, table.rows, baseline)),
         points=own,

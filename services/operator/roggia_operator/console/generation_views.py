@@ -25,8 +25,9 @@ class GenerationRow:
     """One generation. `serves` names knowledge bases; `points` is None when the index did not say.
 
     `done` of `offsets` are filled, `rate` offsets per second, `left_s` None while nothing moves. `limit` bounds the
-    filling, in chunks per second (0: not at all). `canary` is the share of queries that it answers, in percent. `by`,
-    `why`, `report` and `override` are those of the wish; `answered`: the state is about that wish.
+    filling, in chunks per second (0: not at all). `store`: empty for the one that the baseline has. `canary` is the
+    share of queries that it answers, in percent. `by`, `why`, `report` and `override` are those of the wish;
+    `answered`: the state is about that wish.
     """
 
     number: int
@@ -37,6 +38,7 @@ class GenerationRow:
     fingerprint: str = ""
     dimension: int = 0
     chunker: int = 1
+    store: str = ""
     selection: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     points: int | None = None

@@ -11,11 +11,12 @@ from roggia_runtime.codec import EventCodec
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import AdminError, UnavailableError
 from roggia_runtime.settings import KafkaSettings
+from roggia_schemas.events import DocUpserted
 
 from roggia_operator.lag.history import NOBODY, History, LagReport
 from roggia_operator.lag.measure import LagObserver
 from roggia_operator.lag.measures import Measures, searchable
-from roggia_operator.lag.searchable import Recent, Searchable, follow
+from roggia_operator.lag.searchable import Recent, Searchable, every, follow
 from roggia_operator.lag.values import Aside
 
 AGAIN_S = 5.0
@@ -35,7 +36,7 @@ class Snapshot:
 class Monitor:
     """A worker of the operator service. Everything but `run` may be called at any time, from the same event loop.
 
-    `aside` tells, at any time, which groups no reader waits for.
+    `aside` tells, at any time, which groups no reader waits for, and `awaited` which events of the index some do.
     """
 
     def __init__(
@@ -46,10 +47,12 @@ class Monitor:
         every_s: float,
         window_s: float,
         aside: Callable[[], Mapping[str, Aside]] = lambda: NOBODY,
+        awaited: Callable[[DocUpserted], bool] = every,
     ) -> None:
         self._kafka, self._codec, self._every_s, self._aside = kafka, codec, every_s, aside
         self._history = History(window_s)
-        self._recent = Recent(searchable)
+        self._awaited = awaited
+        self._recent = Recent(searchable, awaited)
         self._measures = Measures()
         self._report: LagReport | None = None
         self._troubles = {"lag": "", "searchable": ""}
@@ -97,6 +100,6 @@ class Monitor:
                 await either(self._stopping, timeout_s=self._every_s)
 
     async def _follow(self) -> None:
-        self._recent = Recent(searchable)
+        self._recent = Recent(searchable, self._awaited)
         self._troubles["searchable"] = ""
         await follow(self._kafka, self._codec, self._recent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -58,15 +59,23 @@ def _ignore(waited_s: float, *, replayed: bool) -> None:
     """Nobody listens."""
 
 
-class Recent:
-    """The newest documents that became searchable."""
+def every(_event: DocUpserted) -> bool:
+    """Every index counts."""
+    return True
 
-    def __init__(self, told: Observed = _ignore) -> None:
-        self._told = told
+
+class Recent:
+    """The newest documents that became searchable. `awaited` says whose events count: those of the index that readers
+    of a knowledge base have. One that fills is late by as much as the documents are old, and nobody waits for it."""
+
+    def __init__(self, told: Observed = _ignore, awaited: Callable[[DocUpserted], bool] = every) -> None:
+        self._told, self._awaited = told, awaited
         self._seen: dict[bool, deque[tuple[int, float]]] = {again: deque(maxlen=RECENT) for again in (False, True)}
 
     def add(self, event: DocUpserted, *, replayed: bool, new: bool = True) -> None:
         """Take in one event of doc.upserted; `new`: it came while we looked, so that who listens is told."""
+        if not self._awaited(event):
+            return
         waited_s = max(0, event.indexed_at - event.occurred_at) / 1000
         self._seen[replayed].append((event.indexed_at, waited_s))
         if new:

@@ -7,18 +7,19 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 
 import aiohttp
+from roggia_operator.generations.settings import GenerationOptions
 from roggia_operator.generations.table import read
-from roggia_operator.generations.waiting import aside
+from roggia_operator.generations.waiting import aside, awaited
 from roggia_operator.lag import plain
 from roggia_operator.lag.history import History
 from roggia_operator.lag.measure import LagObserver
 from roggia_operator.lag.routes import PATH
 from roggia_operator.lag.searchable import Recent, look_back
-from roggia_operator.lag.values import Aside
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
-from roggia_runtime.settings import KafkaSettings, RegistrySettings
+from roggia_runtime.settings import KafkaSettings, RegistrySettings, load
 from roggia_schemas import topics
+from roggia_schemas.events import IndexGeneration
 
 BETWEEN_S = 2.0
 """Seconds between the two observations that a first look makes by itself."""
@@ -63,11 +64,11 @@ class LagView:
             return None, told.get("trouble") or "has observed nothing yet"
         return {"lag": told["lag"], "searchable": told["searchable"]}, str(told.get("trouble", ""))
 
-    async def _aside(self) -> dict[str, Aside]:
+    async def _generations(self) -> tuple[IndexGeneration, ...]:
         if topics.INDEX_GENERATION not in await TopicAdmin(self._kafka).topics():
-            return {}
+            return ()
         table, _ = await read(self._kafka, self._codec)
-        return aside(table.rows)
+        return table.rows
 
     async def _observe(self) -> dict[str, Any]:
         if self._observer is None:
@@ -75,8 +76,9 @@ class LagView:
             self._history.add(await self._observer.measure())
             await asyncio.sleep(BETWEEN_S)
         self._history.add(await self._observer.measure())
-        report = self._history.report(await self._aside())
-        recent = Recent()
+        rows, baseline = await self._generations(), load(GenerationOptions).baseline
+        report = self._history.report(aside(rows))
+        recent = Recent(awaited=lambda event: awaited(rows, baseline, event))
         await look_back(self._kafka, self._codec, recent)
         return {
             "lag": None if report is None else plain.report(report),

@@ -38,9 +38,10 @@ class Job:
         return await self._run(gone, watch, wait, stall_s)
 
     async def _run(self, events: Iterable[DocChanged], watch: Progress, wait: bool, stall_s: float = 120.0) -> Tracker:
-        tracker, sent = Tracker(self.target.tenant), 0
+        generation = await self.publisher.serving(self.target.tenant, self.target.domain) if wait else 0
+        tracker, sent = Tracker(self.target.tenant, generation), 0
         # Before the first event: a confirmation may come while the last ones are still being sent.
-        positions: dict[Partition, int] = await self.publisher.positions() if wait else {}
+        positions: dict[Partition, int] = await self.publisher.positions(generation) if wait else {}
         for batch in _batches(events, BATCH):
             await self.publisher.send(batch)
             for event in batch:

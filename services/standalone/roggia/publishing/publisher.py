@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 
+from roggia_operator.generations.settings import GenerationOptions
+from roggia_operator.generations.table import read
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.generations import serving
 from roggia_runtime.producer import Producer
 from roggia_runtime.records import Headers, Partition, Record
 from roggia_runtime.settings import KafkaSettings, RegistrySettings, load
@@ -20,6 +23,7 @@ from roggia.publishing import whereabouts
 from roggia.publishing.tracker import Tracker
 
 BATCH = 100
+_EMBEDDED = "doc.embedded."
 SOURCE = "roggia/publish"
 
 
@@ -36,7 +40,8 @@ def registry_settings(where: Connection) -> RegistrySettings:
 class Publisher:
     """Publishes documents and can wait for them. Use `open_publisher`."""
 
-    def __init__(self, producer: Producer, codec: EventCodec, admin: TopicAdmin) -> None:
+    def __init__(self, kafka: KafkaSettings, producer: Producer, codec: EventCodec, admin: TopicAdmin) -> None:
+        self._kafka = kafka
         self._producer = producer
         self._codec = codec
         self._admin = admin
@@ -50,10 +55,18 @@ class Publisher:
         """See `whereabouts.domains_of`."""
         return await whereabouts.domains_of(self._admin, self._codec, tenant, ids)
 
-    async def positions(self) -> dict[Partition, int]:
-        """Where the confirmations of what is published from now on will begin."""
+    async def serving(self, tenant: str, domain: str) -> int:
+        """The generation whose index readers of a knowledge base have now. After a cutover it goes on following."""
+        baseline = load(GenerationOptions).baseline
+        if topics.INDEX_GENERATION not in await self._admin.topics():
+            return baseline
+        table, _ = await read(self._kafka, self._codec)
+        return serving(table.rows, tenant, domain, baseline)
+
+    async def positions(self, generation: int) -> dict[Partition, int]:
+        """Where the confirmations of what is published from now on will begin, for the index of a generation."""
         found: dict[Partition, int] = {}
-        for topic in watched(await self._admin.topics()):
+        for topic in watched(await self._admin.topics(), generation):
             ends = await self._admin.end_offsets(topic)
             found |= {Partition(topic, number): offset for number, offset in ends.items()}
         return found
@@ -92,10 +105,12 @@ def _stalled(tracker: Tracker, stall_s: float) -> str:
     )
 
 
-def watched(known: Iterable[str]) -> list[str]:
-    """Topics that tell how a publication ended: the confirmations, and every document topic's dead letters."""
+def watched(known: Iterable[str], generation: int) -> list[str]:
+    """Topics that tell how a publication ended: the confirmations, and every document topic's dead letters; of those
+    that hold embeddings, the generation's own."""
     dead = sorted(name for name in known if name.startswith("doc.") and name.endswith(".dlq"))
-    return [topics.DOC_UPSERTED, *dead]
+    own = f"{topics.doc_embedded(generation)}."
+    return [topics.DOC_UPSERTED, *(name for name in dead if name.startswith(own) or not name.startswith(_EMBEDDED))]
 
 
 def texts(headers: Headers) -> dict[str, str]:
@@ -112,7 +127,7 @@ async def open_publisher(where: Connection) -> AsyncIterator[Publisher]:
         async with TopicAdmin(kafka) as admin:
             await codec.start()
             await producer.start()
-            yield Publisher(producer, codec, admin)
+            yield Publisher(kafka, producer, codec, admin)
     finally:
         await producer.stop()
         await codec.stop()

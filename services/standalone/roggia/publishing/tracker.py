@@ -20,11 +20,12 @@ class Failure:
 class Tracker:
     """Follows one tenant's publications from `doc.changed` to `doc.upserted`.
 
-    A publication is settled when the index holds its revision or a later one, or when a dead letter names it. Events
-    of other documents, tenants and older revisions change nothing.
+    A publication is settled when the index that readers have, that of `generation`, holds its revision or a later one,
+    or when a dead letter names it. Events of other documents, tenants, generations and older revisions change nothing.
     """
 
     tenant: str
+    generation: int
     waiting: dict[str, int] = field(default_factory=dict)
     indexed: dict[str, DocUpserted] = field(default_factory=dict)
     failed: list[Failure] = field(default_factory=list)
@@ -36,7 +37,8 @@ class Tracker:
     def upserted(self, event: DocUpserted) -> None:
         """The index acknowledged a revision."""
         wanted = self.waiting.get(event.doc_id)
-        if event.tenant_id != self.tenant or wanted is None or event.revision < wanted:
+        ours = (event.tenant_id, event.generation) == (self.tenant, self.generation)
+        if not ours or wanted is None or event.revision < wanted:
             return
         del self.waiting[event.doc_id]
         self.indexed[event.doc_id] = event
