@@ -13,6 +13,7 @@ from roggia_operator.jobs.running import Running
 from roggia_operator.jobs.specs import LOST, REFUSED
 from roggia_operator.jobs.table import Job, JobTable
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.errors import AdminError, UnavailableError
 from roggia_runtime.ids import uuid7
 from roggia_runtime.leadership import FencedWriter
 from roggia_runtime.records import Output, Record
@@ -81,6 +82,23 @@ class _Runner:
         return "done"
 
 
+class _Refused:
+    """Raises the same error four times, and is done then."""
+
+    kind = JobKind.REPLAY
+
+    def __init__(self, why: Exception) -> None:
+        self._why, self._left = why, 4
+
+    async def run(self, job: Running) -> str:
+        """See `Runner`."""
+        assert job.status is JobStatus.WAITING
+        self._left -= 1
+        if self._left >= 0:
+            raise self._why
+        return "done"
+
+
 class _Waiting:
     """Waits until what is wanted changes, and writes a state then."""
 
@@ -113,6 +131,21 @@ async def test_a_job_that_breaks_unforeseen_fails_alone() -> None:
     assert states["replay-bad"][-1] is JobStatus.FAILED
     assert states["replay-1"][-1] is JobStatus.DONE
     assert runner.runs[-1] == "replay-1"
+
+
+@pytest.mark.parametrize(
+    ("why", "told"), [(AdminError("no topic of that name"), True), (UnavailableError("away"), False)]
+)
+async def test_a_job_that_waits_says_what_for(why: Exception, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Kafka refuses again and again is in the job's state; while Kafka is away, no state can be written."""
+    monkeypatch.setattr("roggia_operator.jobs.running.SAVE_EVERY_S", 0.0)
+    runner, writer = _Refused(why), _Writer()
+    keeper = Keeper(KafkaSettings(retry_first_s=0.001, retry_max_s=0.002), CODEC, [runner])
+    async with asyncio.TaskGroup() as tasks:
+        keeper._consider(Job("replay-1", _wanted()), tasks, cast("FencedWriter", writer))
+    said = [event.message for event in await writer.events()]
+    assert ("waits: no topic of that name" in said) is told
+    assert said[-1] == "done"
 
 
 async def test_a_job_that_ended_is_not_run_again_by_an_older_state() -> None:

@@ -26,6 +26,8 @@ from roggia_operator.metrics import JOBS
 ROLE = "roggia.operator.jobs"
 _TRIES = 5
 """How often a job is run that fails in a way that nobody foresaw."""
+_TOLD = 2
+"""After how many tries in vain a job says what it waits for."""
 log = structlog.get_logger()
 
 
@@ -120,6 +122,9 @@ class Keeper:
                 if running.positions != done:
                     backoff = Backoff(self._settings.retry_first_s, self._settings.retry_max_s)
                 log.warning("job_waits", job=running.job_id, error=str(error), tries=backoff.tries + 1)
+                if backoff.tries >= _TOLD and not isinstance(error, UnavailableError):
+                    # Kafka answers, so that the state can be written: whoever watches the job sees what it waits for.
+                    await running.saved(running.status, f"waits: {error}")
             except (RoggiaError, SchemasError):
                 raise
             except Exception as error:
