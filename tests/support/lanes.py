@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -55,7 +56,7 @@ class Logs:
             self.append(Output(topics.replay(topic), record.key, record.value, headers))
 
 
-class Stage:
+class Stage(ABC):
     """One stage's consumer: a position per side, batches of one side, outcomes as the loop's delivery modes have them.
 
     Transactional: outputs and position or neither, for one batch or for two that were under way. At least once: outputs
@@ -70,9 +71,9 @@ class Stage:
         self.dead: list[DeadLetter] = []
         self.handler = self.made()
 
+    @abstractmethod
     def made(self) -> Handler:
         """A new process's handler."""
-        raise NotImplementedError
 
     def behind(self, topic: str) -> int:
         """Records not consumed."""

@@ -67,7 +67,9 @@ class Purge:
     so that a late deletion leaves nothing either. `remove` says how much it removed, and may be called in vain.
     """
 
-    def __init__(self, tenancy: Tenancy, remove: Callable[[str], Awaitable[int]], what: str, again_s: float = AGAIN_S):
+    def __init__(
+        self, tenancy: Tenancy, remove: Callable[[str], Awaitable[int]], what: str, again_s: float = AGAIN_S
+    ) -> None:
         self._tenancy, self._remove, self._what, self._again_s = tenancy, remove, what, again_s
         self._stopping, self._changed = asyncio.Event(), asyncio.Event()
 

@@ -42,15 +42,8 @@ class Names:
     def loop(self, broker: Broker, handler: Handler, delivery: Delivery, **values: Any) -> ConsumerLoop:
         """A loop over the source topic."""
         quick = settings(broker.bootstrap, **values.pop("settings", {}))
-        return ConsumerLoop(
-            settings=quick,
-            group=self.group,
-            topics=[self.source],
-            handler=handler,
-            stage="t",
-            delivery=delivery,
-            **values,
-        )
+        own = {"settings": quick, "group": self.group, "topics": [self.source], "stage": "t"}
+        return ConsumerLoop(handler=handler, delivery=delivery, **own, **values)
 
 
 @pytest.fixture
