@@ -69,7 +69,8 @@ async def fill(corpus: Sequence[Sequence[str]], share: float, data: Path) -> Fil
             operator = psutil.Process(fleet.operator.pid)
             before = _state(operator)
             await client.send(await client.changed(2, paused=False))
-            await eventually("it is filled", lambda: _filled(fleet.kafka), PATIENCE_S)
+            until = sum(before[:2]) + sum(map(len, corpus))
+            await eventually("it is filled", lambda: _filled(fleet.kafka, until), PATIENCE_S)
             return Fill(*(now - then for now, then in zip(_state(operator), before, strict=True)))
 
 
@@ -95,15 +96,22 @@ def _ready(share: float) -> bool:
     )
 
 
-def _state(operator: psutil.Process) -> tuple[float, ...]:
+def _encoded() -> tuple[float, float]:
     name = "roggia_generation_texts_encoded_total"
     log, lane = (REGISTRY.get_sample_value(name, {"generation": "2", "by": by}) or 0.0 for by in ("log", "lane"))
+    return log, lane
+
+
+def _state(operator: psutil.Process) -> tuple[float, ...]:
     used = operator.cpu_times()
-    return log, lane, time.process_time(), used.user + used.system, time.monotonic()
+    return *_encoded(), time.process_time(), used.user + used.system, time.monotonic()
 
 
-async def _filled(kafka: KafkaSettings) -> bool:
+async def _filled(kafka: KafkaSettings, until: float) -> bool:
+    """Kafka is asked only when so many texts were encoded: asking costs CPU of this process, and is no work of it."""
     await asyncio.sleep(0.5)
+    if sum(_encoded()) < until:
+        return False
     async with Offsets(kafka) as offsets:
         return not sum((await live_lags(offsets, GROUP, CHUNKED)).values())
 

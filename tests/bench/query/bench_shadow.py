@@ -14,6 +14,7 @@ import asyncio
 import random
 import tempfile
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,7 +60,9 @@ async def fill(store: EdgeStore, number: int, texts: Sequence[str], rows: Matrix
             name,
             [
                 Passage(
-                    Attributes(str(n), Document(TENANT, DOMAIN, f"d{n}"), Version(1), ("*",), language="en"),
+                    Attributes(
+                        str(uuid.UUID(int=n)), Document(TENANT, DOMAIN, f"d{n}"), Version(1), ("*",), language="en"
+                    ),
                     texts[n],
                     rows[n],
                     lexical.encode_passage(texts[n], "en"),
