@@ -1,6 +1,7 @@
 """Fixtures that every test may use."""
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -49,6 +50,10 @@ __all__ = [
     "secured_kafka",
     "topic_name",
 ]
+
+
+# pytest-xdist tells its workers how wide a terminal is; what a test calls in this process writes into a pipe.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(autouse=True)

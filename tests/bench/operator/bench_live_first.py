@@ -13,7 +13,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from aiohttp import web
@@ -145,10 +145,14 @@ async def fill(bench: Bench, documents: int) -> Selection:
 
 
 async def replayed(bench: Bench, client: JobClient, selection: Selection, over: asyncio.Event) -> Job:
-    """Run the backfill to its end, downstream included."""
-    job_id = await ask(client, selection)
-    while not (job := await client.get(job_id)).ended:
-        await asyncio.sleep(1)
+    """Run the backfill to its end, downstream included.
+
+    It is followed: to read the whole topic of jobs again and again would hold up the model, which this process serves.
+    """
+    job = Job("")
+    async with aclosing(client.follow(await ask(client, selection), 1.0)) as looks:
+        async for job in looks:  # noqa: B007 - the last one is what it came to
+            pass
     over.set()
     return job
 

@@ -17,6 +17,7 @@ from tests.support.workload import DOMAINS, GROUPS, TENANTS
 WORDS = ("river", "channel", "mill", "meadow", "sluice", "grain", "winter", "bridge", "market", "night")
 _LOOK_S, _PAUSE_S = 0.05, 0.2
 _LONGEST_S = 30.0
+_NOT_NOW = 503
 _AWAY = (aiohttp.ClientError, ConnectionError, TimeoutError)
 
 
@@ -41,8 +42,9 @@ class Address:
 class Readers:
     """`fingerprints`: the model that each generation must answer with.
 
-    A process that does not answer is left out until it says that it is ready, and the search goes to the next one;
-    the time of all tries counts. Everything else but an answer is an error: it stands in `wrong`.
+    A process that does not answer, or refuses and says that it is not ready, is left out until it says that it is, and
+    the search goes to the next one; the time of all tries counts. A balancer would know sooner: it takes a process that
+    has just started in when it is ready. Everything else but an answer is an error: it stands in `wrong`.
     """
 
     addresses: Sequence[Address]
@@ -126,6 +128,10 @@ class Readers:
                 continue
             if reply.status == 200:
                 return api.decode(body, api.SearchResponse)
+            if reply.status == _NOT_NOW and not await self._ready(http, address):
+                self._down.add(address)
+                self.failovers += 1
+                continue
             self.wrong.append(f"{self.phase}: {reply.status} {body[:200]!r}")
             return None
         self.wrong.append(f"{self.phase}: nobody answered within {_LONGEST_S:g} s")
