@@ -15,7 +15,7 @@ from roggia_operator.replay.downstream import after, of, slowest
 from roggia_operator.replay.gate import Gate
 from roggia_operator.replay.matching import Cost
 from roggia_operator.replay.pressure import Pressure
-from roggia_operator.replay.throttle import Limits, Reading, ruling, share
+from roggia_operator.replay.throttle import PATIENCE_S, Limits, Reading, ruling, share
 from roggia_runtime.records import Partition
 from roggia_schemas.events import GenerationState, JobKind, JobSide, JobStatus, JobWish, OpsJob
 
@@ -73,6 +73,20 @@ def test_what_was_sent_since_the_last_look_counts_as_waiting() -> None:
     assert pressure.ruling().share == 1
     pressure.sent(95)
     assert pressure.ruling().share == 0
+
+
+def test_a_window_that_was_reached_empties_before_more_is_sent() -> None:
+    """In bursts, so that live meets idle stages between them; but not for long where something always waits."""
+    clock = Clock()
+    pressure = Pressure(LIMITS, clock)
+    for waiting, share_left in ((99, 1), (100, 0), (60, 0), (21, 0), (20, 1), (99, 1), (110, 0)):
+        pressure.update(Reading(0, waiting))
+        assert pressure.ruling().share == share_left, waiting
+    pressure.update(Reading(0, 60))
+    clock.now = PATIENCE_S - 0.1
+    assert pressure.ruling().share == 0
+    clock.now = PATIENCE_S
+    assert pressure.ruling().share == 1
 
 
 @pytest.mark.parametrize("size", [1, 7, 50, 400])

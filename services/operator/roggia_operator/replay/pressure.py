@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
@@ -10,7 +11,7 @@ from typing import Protocol
 import structlog
 from roggia_runtime.errors import RoggiaError
 
-from roggia_operator.replay.throttle import Limits, Reading, Ruling, ruling
+from roggia_operator.replay.throttle import EMPTY, PATIENCE_S, Limits, Reading, Ruling, ruling
 
 log = structlog.get_logger()
 
@@ -27,12 +28,13 @@ class Probe(Protocol):
 
 
 class Pressure:
-    """The last reading for one job, and what the job has sent since."""
+    """The last reading for one job, and what the job has sent since. `clock` is monotonic, in seconds."""
 
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits, self._clock = limits, clock
         self._reading = Reading()
         self._before = self._since = 0
+        self._full_since: float | None = None
 
     def begin(self) -> None:
         """A reading begins: what is sent from now on may be missing in it."""
@@ -49,7 +51,18 @@ class Pressure:
     def ruling(self) -> Ruling:
         """What the job may do now."""
         now = self._reading
-        return ruling(Reading(now.age_s, now.waiting + self._before + self._since, now.stage), self.limits)
+        waiting = now.waiting + self._before + self._since
+        return ruling(Reading(now.age_s, waiting, now.stage), self.limits, full=self._full(waiting))
+
+    def _full(self, waiting: int) -> bool:
+        """Whether the window was reached and has not emptied since, or not for long."""
+        if waiting >= self.limits.window:
+            self._full_since = self._clock() if self._full_since is None else self._full_since
+        elif self._full_since is not None:
+            emptied = waiting <= self.limits.window * EMPTY
+            if emptied or self._clock() - self._full_since >= PATIENCE_S:
+                self._full_since = None
+        return self._full_since is not None
 
 
 class Watch:

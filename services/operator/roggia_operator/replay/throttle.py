@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 SLOW_FROM = 0.5
 """Share of the objective from which a backfill slows down."""
+EMPTY = 0.2
+"""Share of the window down to which it empties before more is sent, once it was reached: stages then take few and
+larger batches, and are idle in between, which is when live meets none in hand. What trickles in keeps them all busy."""
+PATIENCE_S = 2.0
+"""Longest wait for that: live records count as waiting too, and there may always be some."""
 HARD = 10
 """Times the window: beyond that not even the minimum is sent, because nobody downstream keeps up."""
 
@@ -47,8 +52,8 @@ def share(age_s: float, objective_s: float) -> float:
     return min(1.0, max(0.0, (objective_s - age_s) / (objective_s - slow)))
 
 
-def ruling(reading: Reading, limits: Limits) -> Ruling:
-    """What a backfill may do now."""
+def ruling(reading: Reading, limits: Limits, *, full: bool = False) -> Ruling:
+    """What a backfill may do now. `full`: the window was reached, and is to empty first."""
     if reading.waiting >= limits.window * HARD:
         most = limits.window * HARD
         return Ruling(
@@ -57,7 +62,7 @@ def ruling(reading: Reading, limits: Limits) -> Ruling:
     part = share(reading.age_s, limits.objective_s)
     if part <= 0:
         return Ruling(0.0, f"{_late(reading)}, the objective is {limits.objective_s:g} s")
-    if reading.waiting >= limits.window:
+    if full or reading.waiting >= limits.window:
         return Ruling(0.0, f"{reading.waiting:,} records wait downstream, the window is {limits.window:,}")
     if part < 1:
         return Ruling(part, f"{_late(reading)}: slowed to {part:.0%}")
