@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from roggia_embedder import lexical
 from roggia_embedder.adapters.edge import EdgeCatalogue, EdgeStore
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.ports import Attributes, CollectionSpec, Document, IndexBinding, Matrix, Passage
@@ -65,7 +64,6 @@ async def fill(store: EdgeStore, number: int, texts: Sequence[str], rows: Matrix
                     ),
                     texts[n],
                     rows[n],
-                    lexical.encode_passage(texts[n], "en"),
                 )
                 for n in range(start, min(start + 500, len(texts)))
             ],
