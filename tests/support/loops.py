@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.records_to_delete import RecordsToDelete
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.loop import ConsumerLoop
 from roggia_runtime.offsets import Offsets
@@ -165,3 +166,11 @@ def worker_limits() -> BatchLimits:
 def show(values: object) -> str:
     """For assertion messages."""
     return json.dumps(values, default=str)[:2000]
+
+
+async def delete_before(bootstrap: str, topic: str, offset: int) -> None:
+    """Delete the records of partition 0 that lie before an offset."""
+    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await client.start()
+    await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
+    await client.close()

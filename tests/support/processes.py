@@ -13,8 +13,6 @@ from pathlib import Path
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 20.0
-
-
 _PORTS = range(20_000, 32_000)
 """Below those that systems give to outgoing connections (from 32768 on Linux, from 49152 by RFC 6335): a server that is
 killed finds its port free again, whatever else connects meanwhile."""

@@ -19,8 +19,6 @@ from tests.support.index import COLLECTION, SPEC
 from tests.support.weaviate import FakeWeaviate
 
 PGVECTOR_URL = "ROGGIA_TEST_PGVECTOR_URL"
-
-
 KINDS = ["memory", "edge", "qdrant-local", "qdrant-server", "pgvector", "pgvector-server", "weaviate-stand-in"]
 
 

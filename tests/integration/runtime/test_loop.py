@@ -7,9 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka import AIOKafkaProducer
 from roggia_runtime.errors import ConsumeError, DlqLimitError, HandlerContractError, LaterError, UnavailableError
 from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.records import DeadLetter, Done, Drop, Handler, Output, Partition, Record, Verdict
@@ -20,6 +18,7 @@ from tests.support.kafka import Broker
 from tests.support.loops import (
     Copier,
     copy,
+    delete_before,
     feed,
     feed_transactions,
     lag,
@@ -42,8 +41,15 @@ class Names:
     def loop(self, broker: Broker, handler: Handler, delivery: Delivery, **values: Any) -> ConsumerLoop:
         """A loop over the source topic."""
         quick = settings(broker.bootstrap, **values.pop("settings", {}))
-        own = {"settings": quick, "group": self.group, "topics": [self.source], "stage": "t"}
-        return ConsumerLoop(handler=handler, delivery=delivery, **own, **values)
+        return ConsumerLoop(
+            settings=quick,
+            group=self.group,
+            topics=[self.source],
+            handler=handler,
+            stage="t",
+            delivery=delivery,
+            **values,
+        )
 
 
 @pytest.fixture
@@ -135,7 +141,7 @@ async def test_gap_is_recorded(apache_kafka: Broker, names: Names, mode: Deliver
     async with running(names.loop(apache_kafka, Copier(names.target), mode)):
         await _caught_up(apache_kafka, names.group)
     await feed(apache_kafka.bootstrap, names.source, [(b"k", b"%d" % i) for i in range(10, 30)])
-    await _delete_before(apache_kafka, names.source, 25)
+    await delete_before(apache_kafka.bootstrap, names.source, 25)
     second = Copier(names.target)
     async with running(names.loop(apache_kafka, second, mode)):
         await until(lambda: len(second.seen) == 5)
@@ -387,10 +393,3 @@ async def _caught_up(broker: Broker, group: str) -> None:
     async with asyncio.timeout(15):
         while await lag(broker.bootstrap, group) != 0:  # the broker is asked, nobody sets an event
             await asyncio.sleep(0.05)
-
-
-async def _delete_before(broker: Broker, topic: str, offset: int) -> None:
-    client = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
-    await client.start()
-    await client.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=offset)})
-    await client.close()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 from roggia.cli.status import exit_status
 from roggia.cli.status_view import shown
@@ -17,10 +18,10 @@ from roggia_operator.lag.history import History
 from roggia_operator.lag.monitor import Snapshot
 from roggia_operator.lag.searchable import Recent
 from roggia_operator.lag.values import GroupState, Measurement, PartitionLag
-from roggia_runtime.ids import uuid7
 from roggia_runtime.records import Partition
 from roggia_schemas.events import DocUpserted, GenerationState, IndexGeneration
 
+from tests.support.events import example
 from tests.support.generations import row
 
 END = 100
@@ -137,11 +138,9 @@ def test_the_console_shows_it_the_same_way() -> None:
 
 def upserted(generation: int, waited_ms: int) -> DocUpserted:
     """An event of the index that came `waited_ms` after the document's change."""
-    return DocUpserted(
-        event_id=uuid7(), parent_event_id=uuid7(), occurred_at=1, indexed_at=1 + waited_ms, tenant_id="acme",
-        domain="docs", doc_id="d", revision=1, epoch=0, deleted=False, generation=generation, collection="kb",
-        model="m", chunks=1, added=1, kept=0, removed=0, embedded=1, cached=0,
-    )  # fmt: skip
+    event = example("doc.upserted")
+    assert isinstance(event, DocUpserted)
+    return structs.replace(event, occurred_at=1, indexed_at=1 + waited_ms, generation=generation)
 
 
 @pytest.mark.parametrize(("state", "counted"), [("FILLING", 1), ("SHADOW", 1), ("LIVE", 2)])

@@ -15,7 +15,7 @@ from roggia_schemas.events import GenerationState, GenerationWish
 
 from roggia_operator.generations import guards, marks
 from roggia_operator.generations.case import Case
-from roggia_operator.generations.values import Ask, Decision, Move, Need, Way
+from roggia_operator.generations.values import Alarm, Ask, Decision, Move, Need, Progress, Way
 
 BY_RULE = "roggia.operator.generations"
 """Who made a move that nobody asked for."""
@@ -53,7 +53,7 @@ def _filling(case: Case) -> Decision:
     if fault := _fault(case):
         return Decision(fault, Move(GenerationState.FAILED, BY_RULE, fault))
     way, counts = guards.shadow(case), _counted(case)
-    looks = frozenset({(Need.PROGRESS, case.number)}) if _look_again(case) else frozenset()
+    looks = _due(case, (Need.PROGRESS, case.evidence.progress, case.rules.tick_ms))
     if case.wanted.paused and not way.open:
         return Decision("paused", needs=looks | way.needs, counts=counts)
     if not way.open:
@@ -201,17 +201,17 @@ def _bad(case: Case) -> str:
 
 def _look(case: Case) -> frozenset[Ask]:
     evidence, rules = case.evidence, case.rules
-    looks = [(Need.SERVED, evidence.alarm, rules.tick_ms)]
+    looks: list[tuple[Need, Alarm | Progress | None, int]] = [(Need.SERVED, evidence.alarm, rules.tick_ms)]
     if rules.probe_ms:
         looks.append((Need.PROBE, evidence.probe, rules.probe_ms))
+    return _due(case, *looks)
+
+
+def _due(case: Case, *looks: tuple[Need, Alarm | Progress | None, int]) -> frozenset[Ask]:
+    """Of needs, each with what was seen last and the milliseconds for which that will do: those to be looked at now."""
     return frozenset(
         (need, case.number) for need, last, every_ms in looks if last is None or case.now_ms - last.at_ms >= every_ms
     )
-
-
-def _look_again(case: Case) -> bool:
-    progress = case.evidence.progress
-    return progress is None or case.now_ms - progress.at_ms >= case.rules.tick_ms
 
 
 def _fault(case: Case) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec, generation_key
 from roggia_runtime.ranges import RangeReader, Span
 from roggia_runtime.records import Partition, Record
@@ -105,6 +106,13 @@ async def read(settings: KafkaSettings, codec: EventCodec) -> tuple[GenerationTa
     table = GenerationTable()
     async with RangeReader(settings) as reader:
         return table, await catch_up(table, reader, codec, 0)
+
+
+async def states(settings: KafkaSettings, codec: EventCodec) -> tuple[IndexGeneration, ...]:
+    """The STATE sides as the topic tells them now; none on a cluster without the topic. Raises as `read` does."""
+    if topics.INDEX_GENERATION not in await TopicAdmin(settings).topics():
+        return ()
+    return (await read(settings, codec))[0].rows
 
 
 async def catch_up(table: GenerationTable, reader: RangeReader, codec: EventCodec, offset: int) -> int:

@@ -8,18 +8,15 @@ from typing import Any, Self
 
 import aiohttp
 from roggia_operator.generations.settings import GenerationOptions
-from roggia_operator.generations.table import read
+from roggia_operator.generations.table import states
 from roggia_operator.generations.waiting import aside, awaited
 from roggia_operator.lag import plain
 from roggia_operator.lag.history import History
 from roggia_operator.lag.measure import LagObserver
 from roggia_operator.lag.routes import PATH
 from roggia_operator.lag.searchable import Recent, look_back
-from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.settings import KafkaSettings, RegistrySettings, load
-from roggia_schemas import topics
-from roggia_schemas.events import IndexGeneration
 
 BETWEEN_S = 2.0
 """Seconds between the two observations that a first look makes by itself."""
@@ -64,19 +61,13 @@ class LagView:
             return None, told.get("trouble") or "has observed nothing yet"
         return {"lag": told["lag"], "searchable": told["searchable"]}, str(told.get("trouble", ""))
 
-    async def _generations(self) -> tuple[IndexGeneration, ...]:
-        if topics.INDEX_GENERATION not in await TopicAdmin(self._kafka).topics():
-            return ()
-        table, _ = await read(self._kafka, self._codec)
-        return table.rows
-
     async def _observe(self) -> dict[str, Any]:
         if self._observer is None:
             self._observer = await self._stack.enter_async_context(LagObserver(self._kafka))
             self._history.add(await self._observer.measure())
             await asyncio.sleep(BETWEEN_S)
         self._history.add(await self._observer.measure())
-        rows, baseline = await self._generations(), load(GenerationOptions).baseline
+        rows, baseline = await states(self._kafka, self._codec), load(GenerationOptions).baseline
         report = self._history.report(aside(rows))
         recent = Recent(awaited=lambda event: awaited(rows, baseline, event))
         await look_back(self._kafka, self._codec, recent)

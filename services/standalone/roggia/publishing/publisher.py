@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import aclosing, asynccontextmanager
 
 from roggia_operator.generations.settings import GenerationOptions
-from roggia_operator.generations.table import read
+from roggia_operator.generations.table import states
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.generations import serving
@@ -57,11 +57,8 @@ class Publisher:
 
     async def serving(self, tenant: str, domain: str) -> int:
         """The generation whose index readers of a knowledge base have now. After a cutover it goes on following."""
-        baseline = load(GenerationOptions).baseline
-        if topics.INDEX_GENERATION not in await self._admin.topics():
-            return baseline
-        table, _ = await read(self._kafka, self._codec)
-        return serving(table.rows, tenant, domain, baseline)
+        rows = await states(self._kafka, self._codec)
+        return serving(rows, tenant, domain, load(GenerationOptions).baseline)
 
     async def positions(self, generation: int) -> dict[Partition, int]:
         """Where the confirmations of what is published from now on will begin, for the index of a generation."""
