@@ -13,6 +13,55 @@ import msgspec
 from roggia_schemas.wiretypes import Event, Int, Long, Millis, Uuid, Vector, no_vector, same_fields
 
 
+class AuditStatus(str, Enum):
+    """What became of a record."""
+
+    UNKNOWN = "UNKNOWN"
+    RATED = "RATED"
+    UNPRICED = "UNPRICED"
+    PARKED = "PARKED"
+    UNREADABLE = "UNREADABLE"
+
+
+class AuditRecorded(Event, frozen=True, kw_only=True):
+    """One record of the log has its place in the tree: what consumers need to find and to check it."""
+
+    EVENT: ClassVar[str] = "audit.recorded"
+
+    event_id: Uuid
+    """UUIDv5 over log and index."""
+    occurred_at: Millis
+    """Of the record, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant; equals the key. Empty where the record could not be read."""
+    tenant_seq: Long
+    """Number among the tenant's records in this log, from 1, without gaps; 0 where there is no tenant."""
+    log: str
+    """Origin of the log, as its checkpoints name it."""
+    index: Long
+    """Index of the leaf."""
+    leaf_hash: str
+    """RFC 6962 hash of the leaf, hexadecimal."""
+    source_event_id: str
+    """event_id of what was recorded; empty where it could not be read."""
+    partition: Int
+    """Partition of inference.completed."""
+    offset: Long
+    """Its offset there."""
+    status: AuditStatus
+    """RATED: it has an amount. UNPRICED: some price was missing, no amount. PARKED: not counted, see reason.
+    UNREADABLE: no event, its bytes alone are proven.
+    """
+    reason: str = ""
+    """Why it is not rated; empty where it is."""
+    late: bool = False
+    """Whether it came after its period was closed: counted as an adjustment."""
+    cost_pico_usd: Long | None = None
+    """Amount in 10^-12 US dollars; null where it has none."""
+    price_version: str = ""
+    """Version of the price book; empty where not rated."""
+
+
 class Operation(str, Enum):
     """What happened. UNKNOWN is what an old reader sees of a newer symbol; it is refused, never guessed."""
 
@@ -453,6 +502,259 @@ class IndexGeneration(Event, frozen=True, kw_only=True):
     """STATE: every move so far, oldest first."""
 
 
+class InferenceOperation(str, Enum):
+    """What was asked for."""
+
+    UNKNOWN = "UNKNOWN"
+    CHAT = "CHAT"
+    TEXT_COMPLETION = "TEXT_COMPLETION"
+    EMBEDDINGS = "EMBEDDINGS"
+
+
+class InferenceOrigin(str, Enum):
+    """Why it was asked."""
+
+    UNKNOWN = "UNKNOWN"
+    LIVE = "LIVE"
+    REPLAY = "REPLAY"
+    SHADOW = "SHADOW"
+    CANARY = "CANARY"
+
+
+class InferenceOutcome(str, Enum):
+    """How a request ended."""
+
+    UNKNOWN = "UNKNOWN"
+    OK = "OK"
+    ERROR = "ERROR"
+    ABORTED = "ABORTED"
+    REFUSED = "REFUSED"
+    LOST = "LOST"
+
+
+class AttemptOutcome(str, Enum):
+    """How a call ended."""
+
+    UNKNOWN = "UNKNOWN"
+    OK = "OK"
+    ERROR = "ERROR"
+    TIMEOUT = "TIMEOUT"
+    ABORTED = "ABORTED"
+    REJECTED = "REJECTED"
+
+
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one attempt by class, as its provider counted them; `input_includes` and `output_includes` say how."""
+
+    input: Long = 0
+    """Input tokens."""
+    cache_read: Long = 0
+    """Input tokens that the provider read from its prompt cache."""
+    cache_write_5m: Long = 0
+    """Input tokens written to the provider's prompt cache for five minutes."""
+    cache_write_1h: Long = 0
+    """Input tokens written to the provider's prompt cache for an hour."""
+    output: Long = 0
+    """Output tokens."""
+    reasoning: Long = 0
+    """Output tokens that were reasoning."""
+    audio_input: Long = 0
+    """Input tokens that were audio."""
+    audio_output: Long = 0
+    """Output tokens that were audio."""
+    image: Long = 0
+    """Input tokens that were images."""
+    input_includes: bool = True
+    """Whether `input` holds the cached, written, audio and image tokens as well (as OpenAI counts); false where they
+    come on top of it (as Anthropic counts).
+    """
+    output_includes: bool = True
+    """Whether `output` holds the reasoning and audio tokens as well."""
+
+
+class UsageSource(str, Enum):
+    """Where token counts come from."""
+
+    UNKNOWN = "UNKNOWN"
+    REPORTED = "REPORTED"
+    COUNTED = "COUNTED"
+    HELD = "HELD"
+    NONE = "NONE"
+
+
+class InferenceAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a provider. A request that was tried again has several, and each of them may cost."""
+
+    provider: str
+    """Who was called, as the price book names it: openai, anthropic, vllm; roggia for what runs inside Roggia."""
+    model: str
+    """Model that was called, as the price book names it."""
+    model_version: str = ""
+    """What the provider answered as the model's exact version; empty where it said nothing."""
+    tier: str = ""
+    """Service tier that was asked for and granted; empty for the usual one."""
+    batch: bool = False
+    """Whether it went through the provider's batch interface, which has prices of its own."""
+    upstream: str = ""
+    """Pool or endpoint by its configured name, never its address."""
+    outcome: AttemptOutcome
+    """OK: a whole answer. ERROR: the provider failed. TIMEOUT: nothing in time. ABORTED: ended before its end, what was
+    generated counts. REJECTED: the provider did not begin (429, 4xx).
+    """
+    status: Int = 0
+    """HTTP status; 0 where there was none."""
+    usage: TokenUsage
+    """What it used."""
+    usage_source: UsageSource
+    """REPORTED: by the provider. COUNTED: estimated by counting what was sent and received. HELD: nothing is known, the
+    reservation counts. NONE: nothing was used.
+    """
+    latency_ms: float = 0.0
+    """From the call to its end, milliseconds."""
+    first_token_ms: float | None = None
+    """From the call to the first token, milliseconds; null where nothing was streamed."""
+
+
+class PromptUse(msgspec.Struct, frozen=True, kw_only=True):
+    """The prompt that a request was rendered from."""
+
+    name: str
+    """Its name."""
+    version: str
+    """Its version."""
+    variant: str = ""
+    """Variant that the request was assigned to; empty without one."""
+
+
+class UsedPassage(msgspec.Struct, frozen=True, kw_only=True):
+    """One passage that was given to the model."""
+
+    doc_id: str
+    """Document."""
+    chunk_id: Uuid
+    """Chunk."""
+    score: float
+    """Score of the search."""
+
+
+class RetrievalUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What was retrieved for a request."""
+
+    domain: str
+    """Knowledge base."""
+    collection: str
+    """Physical collection."""
+    generation: Int
+    """Index generation, from 1."""
+    passages: tuple[UsedPassage, ...] = ()
+    """Best first."""
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a tool that the answer asked for."""
+
+    name: str
+    """Tool."""
+    arguments_hash: str = ""
+    """HMAC-SHA256 of the arguments under the tenant's key, hexadecimal; empty where not kept."""
+    outcome: str = ""
+    """ok, error, or empty where it was the client's to call."""
+    latency_ms: float | None = None
+    """Milliseconds; null where not known."""
+
+
+class RedactionStatus(str, Enum):
+    """What scrubbing came to."""
+
+    UNKNOWN = "UNKNOWN"
+    CLEAN = "CLEAN"
+    REDACTED = "REDACTED"
+    BLOCKED = "BLOCKED"
+    FAILED_CLOSED = "FAILED_CLOSED"
+    PROVISIONAL = "PROVISIONAL"
+
+
+class Redaction(msgspec.Struct, frozen=True, kw_only=True):
+    """What was scrubbed, never the values."""
+
+    status: RedactionStatus
+    """What scrubbing came to."""
+    policy_version: str
+    """Version of the policy."""
+    detectors_version: str
+    """Version of the set of detectors."""
+    key_version: Int = 0
+    """Version of the key that made pseudonyms; 0 without."""
+    counts: dict[str, Long] = msgspec.field(default_factory=dict)
+    """How often each type was found."""
+    latency_ms: float = 0.0
+    """Milliseconds that it took."""
+
+
+class AnswerCache(str, Enum):
+    """Whether the answer came from guard's cache."""
+
+    UNKNOWN = "UNKNOWN"
+    NONE = "NONE"
+    EXACT = "EXACT"
+    NEAR = "NEAR"
+
+
+class InferenceCompleted(Event, frozen=True, kw_only=True):
+    """One inference came to its end, well or not. Free of personal data by design: ids, pseudonyms, counts; never text.
+    Emitted by guard for every request, by the embedder for the texts that it embeds.
+    """
+
+    EVENT: ClassVar[str] = "inference.completed"
+
+    event_id: Uuid
+    """UUIDv7, chosen when the intent was written down; a retry repeats it."""
+    occurred_at: Millis
+    """When it ended, milliseconds since the epoch, UTC; prices and periods go by it."""
+    tenant_id: str
+    """Tenant that asked; equals the key."""
+    request_id: str
+    """Correlation id of the request."""
+    response_id: str = ""
+    """Id of the answer that the client got; empty where it got none."""
+    trace_id: str = ""
+    """W3C trace id, 32 hexadecimal digits; empty without a trace."""
+    key_id: str = ""
+    """Id of the API key, never the key."""
+    subject: str = ""
+    """Pseudonym of the person or program on whose behalf it was asked: a keyed hash, or empty."""
+    operation: InferenceOperation
+    """What was asked for; the names are those of OpenTelemetry's gen_ai.operation.name."""
+    origin: InferenceOrigin
+    """SHADOW and REPLAY are never the tenant's cost; they are booked apart."""
+    outcome: InferenceOutcome
+    """OK: answered. ERROR: no attempt succeeded. ABORTED: the client left. REFUSED: a rail or the policy stopped it.
+    LOST: the gateway died between intent and end; its hold counts.
+    """
+    finish_reason: str = ""
+    """As the answer said: stop, length, tool_calls, content_filter; empty without one."""
+    streamed: bool = False
+    """Whether the answer was streamed."""
+    attempts: tuple[InferenceAttempt, ...] = ()
+    """Every call that was made, in order; empty for an answer from the cache."""
+    prompt: PromptUse | None = None
+    """Null for a request that brought its own."""
+    retrieval: RetrievalUse | None = None
+    """Null without retrieval."""
+    tools: tuple[ToolCall, ...] = ()
+    """Calls of tools."""
+    redaction: Redaction | None = None
+    """Null where nothing was scrubbed."""
+    hold_id: str = ""
+    """Reservation that it settles; empty without one."""
+    cache: AnswerCache
+    """NONE: it did not."""
+    latency_ms: float = 0.0
+    """From request to complete answer, milliseconds."""
+    first_token_ms: float | None = None
+    """From request to the first byte of the answer, milliseconds; null where not streamed."""
+
+
 class JobSide(str, Enum):
     """Which half of the job a record tells."""
 
@@ -529,6 +831,41 @@ class OpsJob(Event, frozen=True, kw_only=True):
     """STATE: offset at which the job ends, by topic/partition, fixed when it began."""
     counts: dict[str, Long] = msgspec.field(default_factory=dict)
     """STATE: what was done so far, by name (scanned, sent, bytes, tokens, overtaken, failed)."""
+
+
+class PriceChanged(Event, frozen=True, kw_only=True):
+    """One entry of the price book. Entries are never changed: a new one ends what was before it."""
+
+    EVENT: ClassVar[str] = "price.changed"
+
+    event_id: Uuid
+    """UUIDv5 over what identifies the entry."""
+    occurred_at: Millis
+    """When it was entered, milliseconds since the epoch, UTC."""
+    provider: str
+    """As attempts name it."""
+    model: str
+    """As attempts name it; equals the key behind the first slash."""
+    tier: str = ""
+    """Service tier; empty for the usual one."""
+    batch: bool = False
+    """Whether for the batch interface."""
+    band_from: Long = 0
+    """Least input tokens, all of them, from which these prices hold (context band); 0 for all."""
+    effective_from: Millis
+    """Events from then on have these prices, milliseconds since the epoch, UTC."""
+    effective_to: Millis | None = None
+    """Events from then on do not; null while it holds."""
+    pico_usd: dict[str, Long]
+    """Price per token, or per request, in 10^-12 US dollars, by class: input, cache_read, cache_write_5m,
+    cache_write_1h, output, reasoning, audio_input, audio_output, image, request.
+    """
+    version: str
+    """Version of the price book that brought it."""
+    source: str = ""
+    """Where the price is published."""
+    sha256: str
+    """SHA-256 of the price book's file, hexadecimal."""
 
 
 class RetrievedPassage(msgspec.Struct, frozen=True, kw_only=True):
@@ -650,6 +987,52 @@ class RetrievalShadowed(Event, frozen=True, kw_only=True):
     """
 
 
+class AsOf(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a partition was counted."""
+
+    partition: Int
+    """Partition of inference.completed."""
+    offset: Long
+    """Next offset: everything before it is counted."""
+
+
+class TenantBudget(Event, frozen=True, kw_only=True):
+    """What a tenant has used in a month. Absolute, with the offsets that are counted: guard takes its own figures from
+    it only when they cover what it has itself settled.
+    """
+
+    EVENT: ClassVar[str] = "tenant.budget"
+
+    event_id: Uuid
+    """UUIDv5 over key and sequence."""
+    occurred_at: Millis
+    """Time of the newest event that is counted, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant; equals the key up to the first slash."""
+    period: str
+    """Month in the tenant's time zone, YYYY-MM."""
+    time_zone: str
+    """That zone."""
+    tokens: Long
+    """Tokens of all classes in the month."""
+    cost_pico_usd: Long
+    """Sum of amounts in the month, 10^-12 US dollars."""
+    unpriced: Long = 0
+    """Attempts in the month that have no amount."""
+    token_limit: Long | None = None
+    """tokens_per_month of the tenant; null where there is none."""
+    cost_limit_pico_usd: Long | None = None
+    """Money limit of the tenant; null where there is none."""
+    crossed: tuple[Int, ...] = ()
+    """Per cents of a limit that were reached in the month: 80, 100; each once."""
+    closed: bool = False
+    """Whether the month is closed: what comes now is an adjustment of a later one."""
+    as_of: tuple[AsOf, ...]
+    """What is counted."""
+    seq: Long
+    """Grows with every record of this key."""
+
+
 class TenantStatus(str, Enum):
     """Where a tenant is in its life."""
 
@@ -695,9 +1078,118 @@ class TenantConfig(Event, frozen=True, kw_only=True):
     """Who decided: user@host."""
 
 
-EVENTS: tuple[type[Event], ...] = (DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, OpsJob, RetrievalServed, RetrievalShadowed, TenantConfig)
+class AsOf(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a partition was counted."""
+
+    partition: Int
+    """Partition of inference.completed."""
+    offset: Long
+    """Next offset: everything before it is counted."""
+
+
+class TenantUsage(Event, frozen=True, kw_only=True):
+    """What a tenant used on one of its days. Absolute: the newest record of a key is the whole truth, and none is to be
+    added to another.
+    """
+
+    EVENT: ClassVar[str] = "tenant.usage"
+
+    event_id: Uuid
+    """UUIDv5 over key and sequence."""
+    occurred_at: Millis
+    """Time of the newest event that is counted, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant; equals the key up to the first slash."""
+    day: str
+    """Day in the tenant's time zone, YYYY-MM-DD."""
+    time_zone: str
+    """That zone."""
+    provider: str
+    """Provider."""
+    model: str
+    """Model."""
+    requests: Long = 0
+    """Requests."""
+    input: Long = 0
+    """Input tokens, without those below."""
+    cache_read: Long = 0
+    """Tokens read from a prompt cache."""
+    cache_write_5m: Long = 0
+    """Tokens written to it for five minutes."""
+    cache_write_1h: Long = 0
+    """Tokens written to it for an hour."""
+    output: Long = 0
+    """Output tokens, without those below."""
+    reasoning: Long = 0
+    """Reasoning tokens."""
+    audio_input: Long = 0
+    """Audio tokens, input."""
+    audio_output: Long = 0
+    """Audio tokens, output."""
+    image: Long = 0
+    """Image tokens."""
+    unpriced: Long = 0
+    """Attempts that have no amount because a price is missing."""
+    estimated: Long = 0
+    """Attempts whose tokens were not reported by the provider."""
+    cost_pico_usd: Long
+    """Sum of amounts, 10^-12 US dollars."""
+    as_of: tuple[AsOf, ...]
+    """What is counted."""
+    seq: Long
+    """Grows with every record of this key."""
+
+
+class AdjustmentReason(str, Enum):
+    """Why something was corrected."""
+
+    UNKNOWN = "UNKNOWN"
+    LATE = "LATE"
+    RERATED = "RERATED"
+    MANUAL = "MANUAL"
+
+
+class UsageAdjusted(Event, frozen=True, kw_only=True):
+    """An entry that corrects what was booked: a late event, another price. The original stays."""
+
+    EVENT: ClassVar[str] = "usage.adjusted"
+
+    event_id: Uuid
+    """UUIDv5 over what identifies the correction."""
+    occurred_at: Millis
+    """When it was booked, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant; equals the key."""
+    ref_event_id: Uuid
+    """Inference that it corrects."""
+    period: str
+    """Month that it is booked in, YYYY-MM."""
+    original_period: str
+    """Month that the inference belongs to, YYYY-MM."""
+    reason: AdjustmentReason
+    """LATE: it came after its month was closed. RERATED: another price holds. MANUAL: somebody decided."""
+    delta_tokens: Long = 0
+    """Tokens to add."""
+    delta_pico_usd: Long
+    """Amount to add, 10^-12 US dollars."""
+    price_version: str = ""
+    """Price book that the new amount rests on."""
+    by: str = ""
+    """Who decided: user@host; empty for LATE."""
+    why: str = ""
+    """In words."""
+
+
+EVENTS: tuple[type[Event], ...] = (AuditRecorded, DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, InferenceCompleted, OpsJob, PriceChanged, RetrievalServed, RetrievalShadowed, TenantBudget, TenantConfig, TenantUsage, UsageAdjusted)
 __all__ = [
     "EVENTS",
+    "AdjustmentReason",
+    "AnswerCache",
+    "AsOf",
+    "AsOf",
+    "AttemptOutcome",
+    "AuditRecorded",
+    "AuditStatus",
     "Chunk",
     "ContentRef",
     "DocChanged",
@@ -712,18 +1204,35 @@ __all__ = [
     "GenerationState",
     "GenerationWish",
     "IndexGeneration",
+    "InferenceAttempt",
+    "InferenceCompleted",
+    "InferenceOperation",
+    "InferenceOrigin",
+    "InferenceOutcome",
     "JobKind",
     "JobSide",
     "JobStatus",
     "JobWish",
     "Operation",
     "OpsJob",
+    "PriceChanged",
+    "PromptUse",
+    "Redaction",
+    "RedactionStatus",
     "RetrievalServed",
     "RetrievalShadowed",
+    "RetrievalUse",
     "RetrievedPassage",
     "ShadowedAnswer",
     "ShadowedPassage",
+    "TenantBudget",
     "TenantConfig",
     "TenantPlacement",
     "TenantStatus",
+    "TenantUsage",
+    "TokenUsage",
+    "ToolCall",
+    "UsageAdjusted",
+    "UsageSource",
+    "UsedPassage",
 ]

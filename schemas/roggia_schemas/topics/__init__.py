@@ -2,14 +2,20 @@
 
 from roggia_schemas.topics.catalogue import TopicFile, catalogue, files, spec
 from roggia_schemas.topics.names import (
+    AUDIT_RECORDED,
     DOC_CHANGED,
     DOC_POPULARITY,
     DOC_UPSERTED,
     INDEX_GENERATION,
+    INFERENCE_COMPLETED,
     OPS_JOB,
+    PRICE_CHANGED,
     RETRIEVAL_SERVED,
     RETRIEVAL_SHADOWED,
+    TENANT_BUDGET,
     TENANT_CONFIG,
+    TENANT_USAGE,
+    USAGE_ADJUSTED,
     base,
     dlq,
     doc_chunked,
@@ -19,14 +25,20 @@ from roggia_schemas.topics.names import (
 from roggia_schemas.topics.spec import TopicSpec
 
 __all__ = [
+    "AUDIT_RECORDED",
     "DOC_CHANGED",
     "DOC_POPULARITY",
     "DOC_UPSERTED",
     "INDEX_GENERATION",
+    "INFERENCE_COMPLETED",
     "OPS_JOB",
+    "PRICE_CHANGED",
     "RETRIEVAL_SERVED",
     "RETRIEVAL_SHADOWED",
+    "TENANT_BUDGET",
     "TENANT_CONFIG",
+    "TENANT_USAGE",
+    "USAGE_ADJUSTED",
     "TopicFile",
     "TopicSpec",
     "base",

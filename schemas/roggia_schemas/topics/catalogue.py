@@ -26,7 +26,15 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     topic: str
     owner: str
     description: str
-    key: Literal["tenant_id/doc_id", "tenant_id", "job_id/side", "g<generation>/side"]
+    key: Literal[
+        "tenant_id/doc_id",
+        "tenant_id",
+        "job_id/side",
+        "g<generation>/side",
+        "provider/model",
+        "tenant_id/day/provider/model",
+        "tenant_id/period",
+    ]
     partitions: Annotated[int, msgspec.Meta(ge=1)]
     compatibility: Compatibility
     producers: tuple[str, ...]

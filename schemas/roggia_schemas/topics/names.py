@@ -14,6 +14,12 @@ OPS_JOB = "ops.job"
 TENANT_CONFIG = "tenant.config"
 INDEX_GENERATION = "index.generation"
 DOC_POPULARITY = "doc.popularity"
+INFERENCE_COMPLETED = "inference.completed"
+PRICE_CHANGED = "price.changed"
+AUDIT_RECORDED = "audit.recorded"
+TENANT_USAGE = "tenant.usage"
+TENANT_BUDGET = "tenant.budget"
+USAGE_ADJUSTED = "usage.adjusted"
 
 MAX_GENERATION = 2**31 - 1
 _LANE = re.compile(r"\.(dlq|replay)\Z")

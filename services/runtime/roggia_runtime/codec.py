@@ -7,7 +7,15 @@ from typing import TypeVar
 from roggia_schemas import bundled, cloudevents
 from roggia_schemas.codec import Codec
 from roggia_schemas.errors import UnknownSchemaError
-from roggia_schemas.events import GenerationSide, IndexGeneration, JobSide, OpsJob
+from roggia_schemas.events import (
+    GenerationSide,
+    IndexGeneration,
+    JobSide,
+    OpsJob,
+    PriceChanged,
+    TenantBudget,
+    TenantUsage,
+)
 from roggia_schemas.names import check_slug, document_key
 from roggia_schemas.topics import base, catalogue
 from roggia_schemas.wiretypes import Event
@@ -105,12 +113,18 @@ class EventCodec:
 
 
 def key(event: Event) -> bytes:
-    """Kafka key of an event: `tenant/doc` of a document, `job/side` and `g<N>/side` of a job and a generation, else the
-    tenant."""
+    """Kafka key of an event: `tenant/doc` of a document, `job/side` and `g<N>/side` of a job and a generation, what a
+    price or a total is of, else the tenant."""
     if isinstance(event, OpsJob):
         return job_key(event.job_id, event.side)
     if isinstance(event, IndexGeneration):
         return generation_key(event.generation, event.side)
+    if isinstance(event, PriceChanged):
+        return f"{event.provider}/{event.model}".encode()
+    if isinstance(event, TenantUsage):
+        return "/".join((check_slug("tenant_id", event.tenant_id), event.day, event.provider, event.model)).encode()
+    if isinstance(event, TenantBudget):
+        return f"{check_slug('tenant_id', event.tenant_id)}/{event.period}".encode()
     tenant_id: str = getattr(event, "tenant_id", "")
     doc_id: str | None = getattr(event, "doc_id", None)
     return check_slug("tenant_id", tenant_id).encode() if doc_id is None else document_key(tenant_id, doc_id)

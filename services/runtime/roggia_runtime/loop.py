@@ -20,6 +20,7 @@ from roggia_runtime.consumer.lane_topics import unreadable
 from roggia_runtime.consumer.lanes import Lanes
 from roggia_runtime.consumer.leaving import leave
 from roggia_runtime.consumer.membership import ClientGaveUpError
+from roggia_runtime.consumer.positions import Starts
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.session import OnAssigned, OnOwned, Parts, Session
 from roggia_runtime.consumer.ticking import Ticking
@@ -54,6 +55,10 @@ class ConsumerLoop:
     `on_owned` (transactional delivery) is told what proves that each partition is this member's, before that. A handler
     that keeps state outside of Kafka keeps the proof beside it, and raises `LostPartitionError` where it finds a later
     one: this process was taken for dead, and another one works on the partition.
+
+    `starts` says where an assignment begins, for a stage that keeps its offsets beside what it made of the records, in
+    one transaction. What is committed to Kafka is then for those who watch lag. A partition that it does not know
+    begins at its oldest record.
     """
 
     def __init__(  # noqa: PLR0913  # keyword-only: the loop's whole contract in one place
@@ -73,6 +78,7 @@ class ConsumerLoop:
         on_assigned: OnAssigned | None = None,
         on_owned: OnOwned | None = None,
         outputs: Sequence[str] = (),
+        starts: Starts | None = None,
     ) -> None:
         self._settings = settings
         self._delivery = delivery
@@ -93,6 +99,7 @@ class ConsumerLoop:
             on_assigned=on_assigned,
             stopping=self._stopping,
             on_owned=on_owned,
+            starts=starts,
         )
         self._session: Session | None = None
         self._trouble = ""

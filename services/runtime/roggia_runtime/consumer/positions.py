@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -12,6 +13,8 @@ from roggia_runtime.consumer.gaps import Gap
 from roggia_runtime.records import Partition
 
 log = structlog.get_logger()
+Starts: TypeAlias = Callable[[Collection[Partition]], Awaitable[Mapping[Partition, int]]]
+"""Next offset by partition, as a stage's own store has it; one that it does not know is missing."""
 
 
 class Positions:
@@ -21,22 +24,32 @@ class Positions:
         self._consumer = consumer
         self.committed: dict[Partition, int] = {}
 
-    async def take_over(self, partitions: Collection[Partition]) -> None:
-        """Read committed offsets and seek to them, to the beginning where there is none. Raises `KafkaError`.
+    async def take_over(self, partitions: Collection[Partition], starts: Starts | None = None) -> None:
+        """Seek to the committed offsets, or to those of `starts`; to the beginning where there is none.
 
-        The former owners must be fenced before: what they commit after the read would be processed twice.
+        Raises `KafkaError`, and what `starts` raises. The former owners must be fenced before: what they commit after
+        the read would be processed twice.
         """
         tps = [TopicPartition(*partition) for partition in partitions]
-        committed = dict(zip(tps, await asyncio.gather(*map(self._consumer.committed, tps)), strict=True))
-        new = [tp for tp, offset in committed.items() if offset is None]
+        known = await (self._committed(tps) if starts is None else starts(partitions))
+        new = [tp for tp in tps if Partition(tp.topic, tp.partition) not in known]
         first = await self._consumer.beginning_offsets(new) if new else {}
         self.committed = {}
-        for tp, offset in committed.items():
-            start = first[tp] if offset is None else offset
+        for tp in tps:
+            partition = Partition(tp.topic, tp.partition)
+            start = first[tp] if tp in first else known[partition]
             self._consumer.seek(tp, start)
-            self.committed[Partition(tp.topic, tp.partition)] = start
+            self.committed[partition] = start
         if new:
             log.info("start_at_beginning", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in new))
+
+    async def _committed(self, tps: list[TopicPartition]) -> Mapping[Partition, int]:
+        found = await asyncio.gather(*map(self._consumer.committed, tps))
+        return {
+            Partition(tp.topic, tp.partition): int(offset)
+            for tp, offset in zip(tps, found, strict=True)
+            if offset is not None
+        }
 
     def note(self, positions: Mapping[Partition, int]) -> None:
         """Remember what was committed."""

@@ -28,7 +28,7 @@ from roggia_runtime.consumer.handling import AbandonedError, Handling
 from roggia_runtime.consumer.judging import Judge, Judged
 from roggia_runtime.consumer.lanes import Lanes
 from roggia_runtime.consumer.membership import Membership
-from roggia_runtime.consumer.positions import Positions
+from roggia_runtime.consumer.positions import Positions, Starts
 from roggia_runtime.consumer.retry import Backoff
 from roggia_runtime.consumer.ticking import Ticking
 from roggia_runtime.consumer.waiting import either
@@ -71,6 +71,7 @@ class Parts:
     on_assigned: OnAssigned | None
     stopping: asyncio.Event
     on_owned: OnOwned | None = None
+    starts: Starts | None = None
 
 
 class Session:
@@ -260,7 +261,7 @@ class Session:
         await self._finisher.assigned(partitions)
         if self._parts.on_owned is not None:
             self._parts.on_owned(self._finisher.owned())
-        await self._positions.take_over(partitions)
+        await self._positions.take_over(partitions, self._parts.starts)
         self._collecting.assigned(partitions)
         self.freshness.assigned(partitions)
         self._tell_positions()

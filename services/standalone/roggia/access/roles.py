@@ -12,8 +12,9 @@ from roggia_schemas.topics import TopicSpec
 
 INGEST, EMBED, UPSERT, QUERY, INDEX = "ingest", "embed", "upsert", "query", "index"
 POPULARITY = "popularity"
+AUDITOR = "auditor"
 OPERATOR, OPERATORS = "operator", "operators"
-ROLES = (INGEST, EMBED, UPSERT, QUERY, INDEX, POPULARITY, OPERATOR, OPERATORS)
+ROLES = (INGEST, EMBED, UPSERT, QUERY, INDEX, POPULARITY, AUDITOR, OPERATOR, OPERATORS)
 """`index` is upsert and query in one process; `operators` are the people who use the command line."""
 
 _NAMED = {
@@ -23,6 +24,7 @@ _NAMED = {
     "embedder (query)": (QUERY,),
     "embedder (popularity)": (POPULARITY,),
     "embedder": (EMBED, UPSERT, QUERY, POPULARITY),
+    "auditor": (AUDITOR,),
     "operator": (OPERATOR,),
     "operators": (OPERATORS,),
     "replay jobs": (OPERATOR,),
@@ -35,6 +37,7 @@ _PREFIXES = {
     EMBED: "roggia.embed.",
     UPSERT: "roggia.upsert.",
     POPULARITY: "roggia.popularity",
+    AUDITOR: "roggia.auditor",
     OPERATOR: "roggia.operator",
 }
 """How a role's consumer groups begin, and its transactional ids."""
@@ -127,7 +130,7 @@ def _beyond_topics(role: str, principal: str) -> Iterator[Acl]:
     prefix = _PREFIXES.get(role)
     if prefix is not None:
         yield Acl(principal, Resource.GROUP, prefix, Operation.READ, Pattern.PREFIXED)
-    if role in (INGEST, OPERATOR):
+    if role in (INGEST, AUDITOR, OPERATOR):
         ids = _PREFIXES[role]
         yield Acl(principal, Resource.TRANSACTIONAL_ID, ids, Operation.WRITE, Pattern.PREFIXED)
     if role in (OPERATOR, OPERATORS):

@@ -39,6 +39,8 @@ class Commands(LazyGroup):
         "schemas": "roggia.cli.schemas:app",
         "tenants": "roggia.cli.tenants:app",
         "eval": "roggia.cli.eval:app",
+        "prices": "roggia.cli.prices:app",
+        "audit": "roggia.cli.audit:app",
     }
 
 

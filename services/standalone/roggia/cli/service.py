@@ -18,6 +18,7 @@ SERVICES = {
     "query": ("roggia_embedder", "query"),
     "index": ("roggia_embedder", "index"),
     "popularity": ("roggia_embedder", "popularity"),
+    "auditor": ("roggia_auditor",),
     "operator": ("roggia_operator",),
     "broker": ("roggia_devstack", "broker"),
     "registry": ("roggia_devstack", "registry"),

@@ -14,6 +14,7 @@ MODULES = (
     "roggia_embedder.popularity.metrics",
     "roggia_embedder.query.metrics",
     "roggia_embedder.verify.metrics",
+    "roggia_auditor.metrics",
     "roggia_operator.metrics",
 )
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
+from roggia_auditor.settings import AuditorSettings
 from roggia_embedder.settings import EmbedderSettings
 from roggia_ingest.settings import IngestSettings
 from roggia_operator.settings import OperatorSettings
@@ -25,6 +26,7 @@ names the variable, the fault and the remedy. Passwords and DSNs are never logge
 SERVICES = (
     ("Ingest", IngestSettings),
     ("Embedder (embed, upsert, query, index, popularity)", EmbedderSettings),
+    ("Auditor", AuditorSettings),
     ("Operator", OperatorSettings),
 )
 

@@ -1,0 +1,62 @@
+"""How a record lies in a table, the same in every database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roggia_auditor import leaf as leaves
+from roggia_auditor.errors import LedgerError, ProofError
+from roggia_auditor.ledger.model import USAGE, Row, Usage, UsageKey
+
+SCHEMA_VERSION = 1
+LOOKUPS = ("request_id", "response_id", "trace_id", "model", "prompt")
+FOUND_BY = ("event_id", "request_id", "response_id", "trace_id")
+"""Columns with an index."""
+RECORD = (
+    "stream", "leaf_index", "event_id", "tenant", "tenant_seq", "status", "booked", "day", "occurred_at", *LOOKUPS,
+    "cost_pico", "entry", "leaf_hash", "value",
+)  # fmt: skip
+USAGE_KEY = UsageKey._fields
+USAGE_SUMS = USAGE
+
+
+def to_record(stream: int, row: Row) -> tuple[object, ...]:
+    """Values in the order of `RECORD`."""
+    leaf = row.leaf
+    return (
+        stream,
+        row.index,
+        leaf.event_id,
+        leaf.tenant,
+        leaf.tenant_seq,
+        int(leaf.status),
+        leaf.booked,
+        row.day,
+        row.occurred_at,
+        *(row.lookup.get(name, "") for name in LOOKUPS),
+        leaf.cost_pico,
+        leaf.encoded(),
+        row.leaf_hash,
+        row.value,
+    )
+
+
+ROW = ("leaf_index", "entry", "leaf_hash", "occurred_at", "day", *LOOKUPS, "value")
+"""What `from_record` reads, in its order."""
+
+
+def from_record(values: tuple[Any, ...]) -> Row:
+    """The row. Raises `LedgerError` for an entry that does not read."""
+    index, entry, leaf_hash, occurred_at, day, *rest = values
+    lookup = {name: text for name, text in zip(LOOKUPS, rest[:-1], strict=True) if text}
+    try:
+        leaf = leaves.decoded(bytes(entry))
+    except ProofError as error:
+        raise LedgerError(f"record {index}: {error}") from error
+    return Row(int(index), leaf, bytes(leaf_hash), int(occurred_at), day, lookup, bytes(rest[-1]))
+
+
+def to_usage(values: tuple[Any, ...]) -> tuple[UsageKey, Usage]:
+    """The cell in (*USAGE_KEY, *USAGE_SUMS)."""
+    width = len(USAGE_KEY)
+    return UsageKey(*values[:width]), Usage(*map(int, values[width:]))

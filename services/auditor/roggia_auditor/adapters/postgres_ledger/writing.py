@@ -1,0 +1,124 @@
+"""What changes the ledger in PostgreSQL: `one` is a connection within a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from roggia_auditor.adapters import columns
+from roggia_auditor.adapters.postgres_ledger.reading import head_log
+from roggia_auditor.adapters.postgres_ledger.schema import STREAM, P
+from roggia_auditor.errors import LedgerConflictError
+from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, crossings
+from roggia_auditor.tlog import hashes
+from roggia_auditor.tlog.frontier import Frontier
+
+_CELL = (*columns.USAGE_KEY, *columns.USAGE_SUMS)
+
+
+def _marks(count: int) -> str:
+    return ", ".join(f"${number}" for number in range(1, count + 1))
+
+
+_INSERT = f"INSERT INTO {P}records ({', '.join(columns.RECORD)}) VALUES ({_marks(len(columns.RECORD))})"
+_ADD_USAGE = (
+    f"INSERT INTO {P}usage AS held ({', '.join(_CELL)}) VALUES ({_marks(len(_CELL))}) "
+    f"ON CONFLICT ({', '.join(columns.USAGE_KEY)}) DO UPDATE SET "
+    + ", ".join(f"{name} = held.{name} + excluded.{name}" for name in columns.USAGE_SUMS)
+)
+"""PostgreSQL refuses a sum that leaves 64 bits."""
+_ADD_DAY = (
+    f"INSERT INTO {P}days AS held VALUES ($1, $2, $3, $4, 1, 0) "
+    "ON CONFLICT (tenant, day, provider, model) DO UPDATE SET seq = held.seq + 1"
+)
+_ADD_MONTH = (
+    f"INSERT INTO {P}months AS held VALUES ($1, $2, $3, $4, $5, $6, $7, 1, 0) "
+    "ON CONFLICT (tenant, period) DO UPDATE SET tokens = held.tokens + excluded.tokens, "
+    "pico_usd = held.pico_usd + excluded.pico_usd, unpriced = held.unpriced + excluded.unpriced, "
+    "token_limit = excluded.token_limit, pico_limit = excluded.pico_limit, seq = held.seq + 1 "
+    "RETURNING tokens, pico_usd, unpriced"
+)
+
+
+async def append(one: Any, drafts: Sequence[Draft]) -> None:
+    """The drafts of a batch. In the order of their streams, so that two auditors cannot wait for each other."""
+    for draft in sorted(drafts, key=lambda draft: draft.stream):
+        await _enter(one, draft)
+
+
+async def append_head(one: Any, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]) -> None:
+    """A leaf of the head log, and the newest checkpoints. Two auditors that append at once meet on the leaf's index."""
+    if await head_log(one) != before:
+        raise LedgerConflictError("the head log has moved: another auditor has sealed")
+    after, _ = before.grown([hashes.leaf(entry)])
+    await one.execute(f"INSERT INTO {P}head_log VALUES ($1, $2, $3)", before.size, entry, after.encoded())
+    await one.executemany(
+        f"INSERT INTO {P}notes VALUES ($1, $2, $3) "
+        "ON CONFLICT (origin) DO UPDATE SET size = excluded.size, note = excluded.note",
+        [(origin, *kept) for origin, kept in sorted(notes.items())],
+    )
+
+
+async def told(one: Any, months: Mapping[MonthKey, int], days: Mapping[DayKey, int]) -> None:
+    """Totals were told at these sequence numbers."""
+    await one.executemany(
+        f"UPDATE {P}months SET told = $1 WHERE tenant = $2 AND period = $3",
+        [(seq, *key) for key, seq in sorted(months.items())],
+    )
+    await one.executemany(
+        f"UPDATE {P}days SET told = $1 WHERE tenant = $2 AND day = $3 AND provider = $4 AND model = $5",
+        [(seq, *key) for key, seq in sorted(days.items())],
+    )
+
+
+async def _enter(one: Any, draft: Draft) -> None:
+    number = await _advance(one, draft)
+    await one.executemany(_INSERT, [columns.to_record(number, row) for row in draft.rows])
+    await one.executemany(
+        f"INSERT INTO {P}tiles VALUES ($1, $2, $3, $4)",
+        [(number, tile.level, tile.index, tile.hash) for tile in draft.tiles],
+    )
+    await one.executemany(
+        f"INSERT INTO {P}sequences VALUES ($1, $2, $3) ON CONFLICT (stream, tenant) DO UPDATE SET last = excluded.last",
+        [(number, tenant, last) for tenant, last in sorted(draft.sequences.items())],
+    )
+    await one.executemany(
+        f"INSERT INTO {P}duplicates VALUES ($1, $2, $3, $4, $5)",
+        [(number, *duplicate) for duplicate in draft.duplicates],
+    )
+    await one.executemany(_ADD_USAGE, [(*key, *more.values()) for key, more in sorted(draft.usage.items())])
+    await one.executemany(_ADD_DAY, sorted(draft.days()))
+    for key, more in sorted(draft.months.items()):
+        await _add_month(one, key, more, draft.limits[key.tenant])
+
+
+async def _add_month(one: Any, key: MonthKey, more: Month, limits: Limits) -> None:
+    """The row stays locked until the transaction ends, so that of two auditors one sees the other's sum."""
+    sums = await one.fetchrow(_ADD_MONTH, *key, more.tokens, more.pico_usd, more.unpriced, *limits)
+    await one.executemany(
+        f"INSERT INTO {P}crossings VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        [(*key, *crossing) for crossing in crossings(Month(*sums), limits)],
+    )
+
+
+async def _advance(one: Any, draft: Draft) -> int:
+    """Move the head, if it is still where the draft began. Returns the stream's number."""
+    before, after = draft.before, draft.after
+    await one.execute(
+        f"INSERT INTO {P}streams (topic, topic_id, partition, next_offset, size, peaks) "
+        "VALUES ($1, $2, $3, 0, 0, '') ON CONFLICT DO NOTHING",
+        *draft.stream,
+    )
+    moved = await one.fetchval(
+        f"UPDATE {P}streams SET next_offset = $4, size = $5, peaks = $6 "
+        f"WHERE {STREAM} AND next_offset = $7 AND size = $8 RETURNING id",
+        *draft.stream,
+        after.next_offset,
+        after.frontier.size,
+        after.frontier.encoded(),
+        before.next_offset,
+        before.frontier.size,
+    )
+    if moved is None:
+        raise LedgerConflictError(f"{draft.stream}: its head has moved; another auditor owns the partition")
+    return int(moved)

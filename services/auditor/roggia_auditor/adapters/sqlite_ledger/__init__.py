@@ -1,0 +1,5 @@
+"""The ledger in SQLite."""
+
+from roggia_auditor.adapters.sqlite_ledger.ledger import SqliteLedger
+
+__all__ = ["SqliteLedger"]

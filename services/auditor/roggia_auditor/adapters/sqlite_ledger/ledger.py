@@ -1,0 +1,202 @@
+"""The ledger in one SQLite file, for one machine. What is committed survives power loss (WAL, synchronous FULL)."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from roggia_auditor import leaf as leaves
+from roggia_auditor.adapters import columns
+from roggia_auditor.adapters.sqlite_ledger import reading, writing
+from roggia_auditor.adapters.sqlite_ledger.reading import STREAM
+from roggia_auditor.adapters.sqlite_ledger.schema import CREATE
+from roggia_auditor.errors import LedgerError, LedgerUnavailableError, TreeError
+from roggia_auditor.leaf import Leaf
+from roggia_auditor.ledger.model import (
+    DayKey,
+    Draft,
+    Duplicate,
+    Head,
+    MonthKey,
+    Row,
+    Stream,
+    Usage,
+    UsageKey,
+)
+from roggia_auditor.ports import HeadEntry, Snapshot, State, Untold
+from roggia_auditor.tlog.frontier import Frontier
+from roggia_auditor.tlog.tiles import Tile
+
+T = TypeVar("T")
+
+
+class SqliteLedger:
+    """One connection, used by one thread at a time, off the event loop, also when a caller is cancelled.
+
+    `busy_s` is how long to wait for another process's write, seconds.
+    """
+
+    def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
+        self._path = path
+        self._busy_s = busy_s
+        self._connection: sqlite3.Connection | None = None
+        self._lock = asyncio.Lock()
+        self._thread = threading.Lock()
+
+    async def start(self) -> None:
+        """Open the file, create what is missing. Raises `LedgerError` for a file of a newer version."""
+        await asyncio.to_thread(self._open)
+
+    async def stop(self) -> None:
+        """Close the file."""
+        async with self._lock:
+            if self._connection is not None:
+                await asyncio.to_thread(self._connection.close)
+                self._connection = None
+
+    async def heads(self, streams: Sequence[Stream]) -> Mapping[Stream, Head]:
+        """See `roggia_auditor.ports.Ledger`."""
+
+        def work(connection: sqlite3.Connection) -> Mapping[Stream, Head]:
+            found = {stream: reading.head(connection, stream) for stream in streams}
+            return {stream: head[1] for stream, head in found.items() if head is not None}
+
+        return await self._run(work)
+
+    async def before(self, tenants: Mapping[Stream, Collection[str]], event_ids: Sequence[str]) -> Snapshot:
+        """See `roggia_auditor.ports.Ledger`."""
+        return await self._run(lambda connection: reading.snapshot(connection, tenants, event_ids))
+
+    async def append(self, drafts: Sequence[Draft]) -> None:
+        """See `roggia_auditor.ports.Ledger`."""
+        await self._run(lambda connection: writing.append(connection, drafts))
+
+    async def everything(self) -> State:
+        """See `roggia_auditor.ports.Ledger`."""
+        return await self._run(reading.everything)
+
+    async def append_head(self, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]) -> None:
+        """See `roggia_auditor.ports.Ledger`."""
+        await self._run(lambda connection: writing.append_head(connection, before, entry, notes))
+
+    async def head_entries(self, start: int, limit: int) -> Sequence[HeadEntry]:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = "SELECT leaf_index, entry FROM head_log WHERE leaf_index >= ? ORDER BY leaf_index LIMIT ?"
+        found = await self._run(lambda connection: connection.execute(query, (start, limit)).fetchall())
+        return [HeadEntry(index, bytes(entry)) for index, entry in found]
+
+    async def rows(self, stream: Stream, start: int, limit: int) -> Sequence[Row]:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = (
+            f"SELECT {', '.join(columns.ROW)} FROM records WHERE stream = (SELECT id FROM streams WHERE {STREAM}) "
+            "AND leaf_index >= ? ORDER BY leaf_index LIMIT ?"
+        )
+        found = await self._run(lambda connection: connection.execute(query, (*stream, start, limit)).fetchall())
+        return [columns.from_record(row) for row in found]
+
+    async def tenant_rows(self, stream: Stream, tenant: str, start: int, limit: int) -> Sequence[Row]:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = (
+            f"SELECT {', '.join(columns.ROW)} FROM records WHERE stream = (SELECT id FROM streams WHERE {STREAM}) "
+            "AND tenant = ? AND tenant_seq >= ? ORDER BY tenant_seq LIMIT ?"
+        )
+        values = (*stream, tenant, start, limit)
+        return [
+            columns.from_record(row) for row in await self._run(lambda held: held.execute(query, values).fetchall())
+        ]
+
+    async def tile(self, stream: Stream, tile: Tile) -> Sequence[bytes]:
+        """See `roggia_auditor.ports.Ledger`."""
+        found = await self._run(lambda connection: reading.tile(connection, stream, tile))
+        if len(found) != tile.width:
+            raise TreeError(f"{stream}: {tile.path()} holds {len(found)} hashes, not {tile.width}")
+        return found
+
+    async def duplicates(self, stream: Stream, start: int, limit: int) -> Sequence[Duplicate]:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = (
+            'SELECT "offset", event_id, value_sha256, same FROM duplicates '
+            f'WHERE stream = (SELECT id FROM streams WHERE {STREAM}) AND "offset" >= ? ORDER BY "offset" LIMIT ?'
+        )
+        found = await self._run(lambda connection: connection.execute(query, (*stream, start, limit)).fetchall())
+        return [Duplicate(offset, event, bytes(digest), bool(same)) for offset, event, digest, same in found]
+
+    async def usage(self, tenant: str, booked: str) -> Mapping[UsageKey, Usage]:
+        """See `roggia_auditor.ports.Ledger`."""
+        wanted = "tenant = ?" if not booked else "tenant = ? AND booked = ?"
+        query = f"SELECT {', '.join((*columns.USAGE_KEY, *columns.USAGE_SUMS))} FROM usage WHERE {wanted}"
+        values = (tenant,) if not booked else (tenant, booked)
+        return dict(
+            map(columns.to_usage, await self._run(lambda connection: connection.execute(query, values).fetchall()))
+        )
+
+    async def untold(self, limit: int) -> Untold:
+        """See `roggia_auditor.ports.Ledger`."""
+        return await self._run(lambda connection: reading.untold(connection, limit))
+
+    async def told(self, months: Mapping[MonthKey, int], days: Mapping[DayKey, int]) -> None:
+        """See `roggia_auditor.ports.Ledger`."""
+        await self._run(lambda connection: writing.told(connection, months, days))
+
+    async def told_rows(self, stream: Stream) -> int:
+        """See `roggia_auditor.ports.Ledger`."""
+        return await self._run(lambda connection: reading.told_rows(connection, stream))
+
+    async def tell_rows(self, stream: Stream, until: int) -> None:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = f"INSERT OR REPLACE INTO told_rows SELECT id, ? FROM streams WHERE {STREAM}"
+        await self._run(lambda connection: connection.execute(query, (until, *stream)))
+
+    async def find(self, field: str, value: str, limit: int) -> Sequence[tuple[Stream, Leaf, int]]:
+        """See `roggia_auditor.ports.Ledger`."""
+        if field not in columns.FOUND_BY:
+            raise LedgerError(f"{field!r} is not looked up by; there are {', '.join(columns.FOUND_BY)}")
+        query = (
+            "SELECT topic, topic_id, partition, entry, leaf_index FROM records JOIN streams ON streams.id = stream "
+            f"WHERE {field} = ? ORDER BY occurred_at, stream, leaf_index LIMIT ?"
+        )
+        found = await self._run(lambda connection: connection.execute(query, (value, limit)).fetchall())
+        return [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in found]
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        async with self._lock:
+            if self._connection is None:
+                raise LedgerUnavailableError(f"ledger {self._path.name} is not open")
+            try:
+                return await asyncio.to_thread(self._alone, work, self._connection)
+            except sqlite3.OperationalError as error:
+                raise LedgerUnavailableError(f"ledger {self._path.name}: {error}") from error
+
+    def _alone(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
+        with self._thread:  # a cancelled caller has let go of the other lock, its thread may still be at work
+            return work(connection)
+
+    def _open(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(
+                self._path, timeout=self._busy_s, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            self._create(connection)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise LedgerUnavailableError(f"ledger {self._path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(f"ledger {self._path}: {error}; restore it from a backup") from error
+        self._connection = connection
+
+    def _create(self, connection: sqlite3.Connection) -> None:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version > columns.SCHEMA_VERSION:
+            raise LedgerError(
+                f"ledger {self._path} has version {version}, newer than {columns.SCHEMA_VERSION}: upgrade"
+            )
+        with writing.transaction(connection):
+            for statement in CREATE:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {columns.SCHEMA_VERSION}")

@@ -1,0 +1,60 @@
+"""Tables of the ledger in SQLite."""
+
+from __future__ import annotations
+
+from roggia_auditor.adapters import columns
+
+_SUMS = ", ".join(f"{name} INTEGER NOT NULL CHECK ({name} >= 0)" for name in columns.USAGE_SUMS)
+CREATE = (
+    """CREATE TABLE IF NOT EXISTS streams (
+    id INTEGER PRIMARY KEY, topic TEXT NOT NULL, topic_id TEXT NOT NULL, partition INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL, size INTEGER NOT NULL, peaks BLOB NOT NULL,
+    UNIQUE (topic, topic_id, partition)) STRICT""",
+    f"""CREATE TABLE IF NOT EXISTS records (
+    stream INTEGER NOT NULL, leaf_index INTEGER NOT NULL, event_id TEXT NOT NULL,
+    tenant TEXT NOT NULL, tenant_seq INTEGER NOT NULL, status INTEGER NOT NULL,
+    booked TEXT NOT NULL, day TEXT NOT NULL, occurred_at INTEGER NOT NULL,
+    {", ".join(f"{name} TEXT NOT NULL" for name in columns.LOOKUPS)},
+    cost_pico INTEGER, entry BLOB NOT NULL, leaf_hash BLOB NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (stream, leaf_index)) STRICT""",
+    "CREATE UNIQUE INDEX IF NOT EXISTS records_event ON records (event_id) WHERE status <> 4",
+    "CREATE INDEX IF NOT EXISTS records_tenant ON records (tenant, occurred_at)",
+    "CREATE INDEX IF NOT EXISTS records_number ON records (stream, tenant, tenant_seq)",
+    *(
+        f"CREATE INDEX IF NOT EXISTS records_{name} ON records ({name}) WHERE {name} <> ''"
+        for name in columns.FOUND_BY[1:]
+    ),
+    """CREATE TABLE IF NOT EXISTS tiles (
+    stream INTEGER NOT NULL, level INTEGER NOT NULL, hash_index INTEGER NOT NULL, hash BLOB NOT NULL,
+    PRIMARY KEY (stream, level, hash_index)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS sequences (
+    stream INTEGER NOT NULL, tenant TEXT NOT NULL, last INTEGER NOT NULL,
+    PRIMARY KEY (stream, tenant)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS duplicates (
+    stream INTEGER NOT NULL, "offset" INTEGER NOT NULL, event_id TEXT NOT NULL,
+    value_sha256 BLOB NOT NULL, same INTEGER NOT NULL,
+    PRIMARY KEY (stream, "offset")) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS months (
+    tenant TEXT NOT NULL, period TEXT NOT NULL, tokens INTEGER NOT NULL CHECK (tokens >= 0),
+    pico_usd INTEGER NOT NULL CHECK (pico_usd >= 0), unpriced INTEGER NOT NULL CHECK (unpriced >= 0),
+    token_limit INTEGER, pico_limit INTEGER, seq INTEGER NOT NULL, told INTEGER NOT NULL,
+    PRIMARY KEY (tenant, period)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS months_untold ON months (tenant) WHERE told < seq",
+    """CREATE TABLE IF NOT EXISTS crossings (
+    tenant TEXT NOT NULL, period TEXT NOT NULL, limit_name TEXT NOT NULL, percent INTEGER NOT NULL,
+    PRIMARY KEY (tenant, period, limit_name, percent)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS days (
+    tenant TEXT NOT NULL, day TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
+    seq INTEGER NOT NULL, told INTEGER NOT NULL,
+    PRIMARY KEY (tenant, day, provider, model)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS days_untold ON days (tenant) WHERE told < seq",
+    """CREATE TABLE IF NOT EXISTS told_rows (
+    stream INTEGER PRIMARY KEY, until INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE IF NOT EXISTS head_log (
+    leaf_index INTEGER PRIMARY KEY, entry BLOB NOT NULL, peaks BLOB NOT NULL) STRICT""",
+    """CREATE TABLE IF NOT EXISTS notes (
+    origin TEXT PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    f"""CREATE TABLE IF NOT EXISTS usage (
+    {", ".join(f"{name} TEXT NOT NULL" for name in columns.USAGE_KEY)}, {_SUMS},
+    PRIMARY KEY ({", ".join(columns.USAGE_KEY)})) STRICT, WITHOUT ROWID""",
+)

@@ -1,0 +1,140 @@
+"""What changes the ledger in SQLite: each function is one transaction, or a part of one."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from roggia_auditor.adapters import columns
+from roggia_auditor.adapters.sqlite_ledger.reading import STREAM, head_log
+from roggia_auditor.errors import LedgerConflictError
+from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, Usage, UsageKey, crossings
+from roggia_auditor.tlog import hashes
+from roggia_auditor.tlog.frontier import Frontier
+
+_MARKS = ", ".join("?" * len(columns.RECORD))
+_INSERT = f"INSERT INTO records ({', '.join(columns.RECORD)}) VALUES ({_MARKS})"
+_IS_KEY = " AND ".join(f"{name} = ?" for name in columns.USAGE_KEY)
+_READ_USAGE = f"SELECT {', '.join(columns.USAGE_SUMS)} FROM usage WHERE {_IS_KEY}"
+_WRITE_USAGE = (
+    f"INSERT OR REPLACE INTO usage ({', '.join((*columns.USAGE_KEY, *columns.USAGE_SUMS))}) "
+    f"VALUES ({', '.join('?' * (len(columns.USAGE_KEY) + len(columns.USAGE_SUMS)))})"
+)
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """BEGIN IMMEDIATE … COMMIT, or ROLLBACK when the block raises."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:  # SQLite itself has ended it where the disk is full
+            connection.execute("ROLLBACK")
+
+
+def append(connection: sqlite3.Connection, drafts: Sequence[Draft]) -> None:
+    """The drafts of a batch, all or none."""
+    with transaction(connection):
+        for draft in drafts:
+            _enter(connection, draft)
+
+
+def _enter(connection: sqlite3.Connection, draft: Draft) -> None:
+    number = _advance(connection, draft)
+    try:
+        connection.executemany(_INSERT, [columns.to_record(number, row) for row in draft.rows])
+    except sqlite3.IntegrityError as error:
+        raise LedgerConflictError(f"{draft.stream}: an event of the batch was entered meanwhile ({error})") from error
+    connection.executemany(
+        "INSERT INTO tiles VALUES (?, ?, ?, ?)", [(number, one.level, one.index, one.hash) for one in draft.tiles]
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO sequences VALUES (?, ?, ?)",
+        [(number, tenant, last) for tenant, last in draft.sequences.items()],
+    )
+    connection.executemany(
+        "INSERT INTO duplicates VALUES (?, ?, ?, ?, ?)",
+        [(number, one.offset, one.event_id, one.value_sha256, int(one.same)) for one in draft.duplicates],
+    )
+    connection.executemany(_WRITE_USAGE, [_added(connection, key, more) for key, more in draft.usage.items()])
+    connection.executemany(
+        "INSERT INTO days VALUES (?, ?, ?, ?, 1, 0) "
+        "ON CONFLICT (tenant, day, provider, model) DO UPDATE SET seq = seq + 1",
+        sorted(draft.days()),
+    )
+    for key, more in draft.months.items():
+        _add_month(connection, key, more, draft.limits[key.tenant])
+
+
+def _advance(connection: sqlite3.Connection, draft: Draft) -> int:
+    """Move the head, if it is still where the draft began. Returns the stream's number."""
+    before, after = draft.before, draft.after
+    connection.execute(
+        "INSERT INTO streams (topic, topic_id, partition, next_offset, size, peaks) VALUES (?, ?, ?, 0, 0, ?) "
+        "ON CONFLICT DO NOTHING",
+        (*draft.stream, b""),
+    )
+    moved = connection.execute(
+        f"UPDATE streams SET next_offset = ?, size = ?, peaks = ? WHERE {STREAM} "
+        "AND next_offset = ? AND size = ? RETURNING id",
+        (
+            after.next_offset,
+            after.frontier.size,
+            after.frontier.encoded(),
+            *draft.stream,
+            before.next_offset,
+            before.frontier.size,
+        ),
+    ).fetchone()
+    if moved is None:
+        raise LedgerConflictError(f"{draft.stream}: its head has moved; another auditor owns the partition")
+    return int(moved[0])
+
+
+def _added(connection: sqlite3.Connection, key: UsageKey, more: Usage) -> tuple[object, ...]:
+    """The cell's new row. Sums are made here and not by SQLite, which would turn a large one into a float."""
+    found = connection.execute(_READ_USAGE, key).fetchone()
+    usage = Usage() if found is None else Usage(*found)
+    usage.add(more)
+    return (*key, *usage.values())
+
+
+def _add_month(connection: sqlite3.Connection, key: MonthKey, more: Month, limits: Limits) -> None:
+    query = "SELECT tokens, pico_usd, unpriced, seq, told FROM months WHERE tenant = ? AND period = ?"
+    *sums, seq, told = connection.execute(query, key).fetchone() or (0, 0, 0, 0, 0)
+    month = Month(*sums)
+    month.add(more)
+    values = (*key, month.tokens, month.pico_usd, month.unpriced, *limits, seq + 1, told)
+    connection.execute(f"INSERT OR REPLACE INTO months VALUES ({', '.join('?' * len(values))})", values)
+    connection.executemany(
+        "INSERT OR IGNORE INTO crossings VALUES (?, ?, ?, ?)", [(*key, *one) for one in crossings(month, limits)]
+    )
+
+
+def append_head(
+    connection: sqlite3.Connection, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]
+) -> None:
+    """A leaf of the head log, and the newest checkpoints."""
+    with transaction(connection):
+        if head_log(connection) != before:
+            raise LedgerConflictError("the head log has moved: another auditor has sealed")
+        after, _ = before.grown([hashes.leaf(entry)])
+        connection.execute("INSERT INTO head_log VALUES (?, ?, ?)", (before.size, entry, after.encoded()))
+        connection.executemany(
+            "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", [(origin, *kept) for origin, kept in notes.items()]
+        )
+
+
+def told(connection: sqlite3.Connection, months: Mapping[MonthKey, int], days: Mapping[DayKey, int]) -> None:
+    """Totals were told at these sequence numbers."""
+    with transaction(connection):
+        connection.executemany(
+            "UPDATE months SET told = ? WHERE tenant = ? AND period = ?", [(seq, *key) for key, seq in months.items()]
+        )
+        connection.executemany(
+            "UPDATE days SET told = ? WHERE tenant = ? AND day = ? AND provider = ? AND model = ?",
+            [(seq, *key) for key, seq in days.items()],
+        )

@@ -1,0 +1,210 @@
+"""What the ledger holds: heads of streams, records, sums. Values alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
+
+from roggia_auditor.errors import OverflowingError
+from roggia_auditor.leaf import Leaf
+from roggia_auditor.tlog.frontier import Frontier, TileHash
+
+MAX_INT = 2**63 - 1
+NO_EVENT = "00000000-0000-0000-0000-000000000000"
+
+
+class Stream(NamedTuple):
+    """One partition of one topic, by the topic's id: a topic that is made anew under its name is another stream."""
+
+    topic: str
+    topic_id: str
+    partition: int
+
+    def origin(self, prefix: str) -> str:
+        """The name of its log, for ever."""
+        return f"{prefix}/{self.topic}/{self.topic_id}/{self.partition}"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How far a stream is: the next offset, and the right edge of its tree."""
+
+    next_offset: int = 0
+    frontier: Frontier = field(default_factory=Frontier)
+
+
+class UsageKey(NamedTuple):
+    """What usage is summed by. `origin` is live, canary, shadow or replay."""
+
+    tenant: str
+    booked: str
+    day: str
+    provider: str
+    model: str
+    prompt: str
+    prompt_version: str
+    origin: str
+
+
+@dataclass(slots=True)
+class Usage:
+    """Sums of one cell. Every one an integer of at most 63 bits."""
+
+    requests: int = 0
+    attempts: int = 0
+    input: int = 0
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    output: int = 0
+    reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+    image: int = 0
+    unpriced: int = 0
+    estimated: int = 0
+    pico_usd: int = 0
+
+    def add(self, other: Usage) -> None:
+        """Add another's. Raises `OverflowingError`, and changes nothing, where a sum leaves 63 bits."""
+        sums = [getattr(self, name) + getattr(other, name) for name in USAGE]
+        if max(sums) > MAX_INT:
+            raise OverflowingError(f"a sum of usage leaves 63 bits: {dict(zip(USAGE, sums, strict=True))}")
+        for name, value in zip(USAGE, sums, strict=True):
+            setattr(self, name, value)
+
+    def tokens(self) -> int:
+        """Tokens of all classes."""
+        return sum(getattr(self, name) for name in TOKENS)
+
+    def values(self) -> tuple[int, ...]:
+        """In the order of `USAGE`."""
+        return tuple(getattr(self, name) for name in USAGE)
+
+
+USAGE = tuple(one.name for one in fields(Usage))
+TOKENS = tuple(name for name in USAGE if name not in {"requests", "attempts", "unpriced", "estimated", "pico_usd"})
+OWN = frozenset({"live", "canary"})
+"""Origins that are a tenant's own use. Shadow traffic and replays are booked apart, and never on its budget."""
+
+
+class MonthKey(NamedTuple):
+    """What a budget is for."""
+
+    tenant: str
+    period: str
+
+
+@dataclass(slots=True)
+class Month:
+    """What a tenant's own inferences (live and canary) came to in a month. Integers of at most 63 bits."""
+
+    tokens: int = 0
+    pico_usd: int = 0
+    unpriced: int = 0
+
+    def add(self, other: Month) -> None:
+        """Add another's. Raises `OverflowingError`, and changes nothing, where a sum leaves 63 bits."""
+        sums = self.tokens + other.tokens, self.pico_usd + other.pico_usd, self.unpriced + other.unpriced
+        if max(sums) > MAX_INT:
+            raise OverflowingError(f"a sum of a month leaves 63 bits: {sums}")
+        self.tokens, self.pico_usd, self.unpriced = sums
+
+
+class DayKey(NamedTuple):
+    """What `tenant.usage` is of."""
+
+    tenant: str
+    day: str
+    provider: str
+    model: str
+
+
+class Limits(NamedTuple):
+    """What a tenant may use in a month; None: as much as it likes."""
+
+    tokens: int | None = None
+    pico_usd: int | None = None
+
+
+class Crossing(NamedTuple):
+    """A share of a limit that was reached."""
+
+    limit: str
+    """tokens or pico_usd."""
+    percent: int
+
+
+PERCENTS = (80, 100)
+
+
+def crossings(month: Month, limits: Limits) -> tuple[Crossing, ...]:
+    """Shares of limits that a month has reached."""
+    pairs = (("tokens", month.tokens, limits.tokens), ("pico_usd", month.pico_usd, limits.pico_usd))
+    return tuple(
+        Crossing(name, percent)
+        for name, used, limit in pairs
+        if limit is not None
+        for percent in PERCENTS
+        if used * 100 >= limit * percent
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record, its leaf, and what it is looked up by."""
+
+    index: int
+    leaf: Leaf
+    leaf_hash: bytes
+    occurred_at: int
+    day: str
+    lookup: Mapping[str, str]
+    value: bytes
+
+
+class Duplicate(NamedTuple):
+    """A record whose event the ledger has already. `same` is whether its bytes are the same too."""
+
+    offset: int
+    event_id: str
+    value_sha256: bytes
+    same: bool
+
+
+class Known(NamedTuple):
+    """An event that the ledger has."""
+
+    value_sha256: bytes
+
+
+@dataclass(slots=True)
+class Draft:
+    """Everything that one batch of one stream changes, for one transaction.
+
+    It holds under `before`: a ledger whose head is another one by then must write nothing.
+    """
+
+    stream: Stream
+    before: Head
+    after: Head
+    rows: list[Row] = field(default_factory=list)
+    duplicates: list[Duplicate] = field(default_factory=list)
+    tiles: list[TileHash] = field(default_factory=list)
+    usage: dict[UsageKey, Usage] = field(default_factory=dict)
+    sequences: dict[str, int] = field(default_factory=dict)
+    months: dict[MonthKey, Month] = field(default_factory=dict)
+    limits: dict[str, Limits] = field(default_factory=dict)
+    """Of the tenants in `months`."""
+
+    def count(self, key: UsageKey, usage: Usage) -> None:
+        """Add to a cell, and to the tenant's month where it is the tenant's own."""
+        self.usage.setdefault(key, Usage()).add(usage)
+        if key.origin in OWN:
+            month = Month(usage.tokens(), usage.pico_usd, usage.unpriced)
+            self.months.setdefault(MonthKey(key.tenant, key.booked), Month()).add(month)
+
+    def days(self) -> set[DayKey]:
+        """Days whose totals this changes."""
+        return {DayKey(key.tenant, key.day, key.provider, key.model) for key in self.usage if key.origin in OWN}

@@ -1,0 +1,79 @@
+"""Classes of tokens that have prices of their own, and how a provider's counts fall into them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+from roggia_schemas.events import TokenUsage
+
+from roggia_auditor.errors import UsageError
+
+
+class TokenClass(StrEnum):
+    """What has a price. The names are those of `price.changed` and `tenant.usage`."""
+
+    INPUT = "input"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE_5M = "cache_write_5m"
+    CACHE_WRITE_1H = "cache_write_1h"
+    OUTPUT = "output"
+    REASONING = "reasoning"
+    AUDIO_INPUT = "audio_input"
+    AUDIO_OUTPUT = "audio_output"
+    IMAGE = "image"
+    REQUEST = "request"
+    """The call itself, not a token."""
+
+
+Counts: TypeAlias = Mapping[TokenClass, int]
+"""How many of each class; every token in exactly one of them."""
+
+INPUT_PARTS = (
+    TokenClass.CACHE_READ,
+    TokenClass.CACHE_WRITE_5M,
+    TokenClass.CACHE_WRITE_1H,
+    TokenClass.AUDIO_INPUT,
+    TokenClass.IMAGE,
+)
+OUTPUT_PARTS = (TokenClass.REASONING, TokenClass.AUDIO_OUTPUT)
+MAX_TOKENS = 10**9
+"""Of one class in one attempt: beyond it a count is a mistake, and sums could leave 64 bits."""
+
+
+def counted(usage: TokenUsage) -> Counts:
+    """Every token in one class, whichever way the provider counts.
+
+    Raises `UsageError` for a count that is negative, absurd, or smaller than what it is said to hold.
+    """
+    found = {one: int(getattr(usage, one.value)) for one in TokenClass if one is not TokenClass.REQUEST}
+    for one, count in found.items():
+        if not 0 <= count <= MAX_TOKENS:
+            raise UsageError(f"usage.{one.value}: {count} is not between 0 and {MAX_TOKENS}")
+    if usage.input_includes:
+        found[TokenClass.INPUT] = _rest(found, TokenClass.INPUT, INPUT_PARTS)
+    if usage.output_includes:
+        found[TokenClass.OUTPUT] = _rest(found, TokenClass.OUTPUT, OUTPUT_PARTS)
+    return MappingProxyType({one: count for one, count in found.items() if count})
+
+
+def context(counts: Counts) -> int:
+    """Input tokens of all classes: what context bands go by."""
+    return sum(counts.get(one, 0) for one in (TokenClass.INPUT, *INPUT_PARTS))
+
+
+def tokens(counts: Counts) -> int:
+    """Tokens of all classes."""
+    return sum(count for one, count in counts.items() if one is not TokenClass.REQUEST)
+
+
+def _rest(found: Counts, whole: TokenClass, parts: tuple[TokenClass, ...]) -> int:
+    inside = sum(found[part] for part in parts)
+    if inside > found[whole]:
+        raise UsageError(
+            f"usage.{whole.value}: {found[whole]} is said to include {' + '.join(part.value for part in parts)}, "
+            f"which are {inside}; if they come on top, set {whole.value}_includes to false"
+        )
+    return found[whole] - inside

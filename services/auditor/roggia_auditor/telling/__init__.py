@@ -1,0 +1,1 @@
+"""What the auditor tells others: where each record lies, what was used, what a budget has left, what was corrected."""

@@ -1,0 +1,77 @@
+"""The right edge of a growing tree: all that is needed to append to it and to know its root.
+
+Source: the compact range of RFC 6962 trees, one hash per bit that is set in the size, at most 63 of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from roggia_auditor.errors import TreeError
+from roggia_auditor.tlog import hashes
+
+TILE_HEIGHT = 8
+"""Levels that one tile spans (C2SP tlog-tiles)."""
+
+
+class TileHash(NamedTuple):
+    """Hash of a complete subtree whose height is a multiple of eight: what tiles above level 0 are made of."""
+
+    level: int
+    index: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier:
+    """Size, and the roots of the complete subtrees that the tree falls into, from the widest to the narrowest."""
+
+    size: int = 0
+    peaks: tuple[bytes, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or self.size.bit_count() != len(self.peaks):
+            raise TreeError(
+                f"a tree of {self.size} leaves has {max(self.size, 0).bit_count()} peaks, not {len(self.peaks)}"
+            )
+
+    def grown(self, leaves: Iterable[bytes]) -> tuple[Frontier, list[TileHash]]:
+        """With these leaf hashes behind it, and what became complete for tiles of level 1 and above."""
+        size, peaks, tiles = self.size, list(self.peaks), []
+        for leaf in leaves:
+            tiles += _push(size, peaks, leaf)
+            size += 1
+        return Frontier(size, tuple(peaks)), tiles
+
+    def root(self) -> bytes:
+        """Root hash of the tree."""
+        if not self.peaks:
+            return hashes.EMPTY_ROOT
+        found = self.peaks[-1]
+        for peak in reversed(self.peaks[:-1]):
+            found = hashes.node(peak, found)
+        return found
+
+    def encoded(self) -> bytes:
+        """The peaks, one after the other; the size is kept beside them."""
+        return b"".join(self.peaks)
+
+    @classmethod
+    def decoded(cls, size: int, peaks: bytes) -> Frontier:
+        """What `encoded` wrote. Raises `TreeError` where size and peaks do not fit."""
+        if len(peaks) % hashes.SIZE:
+            raise TreeError(f"{len(peaks)} bytes of peaks are no multiple of {hashes.SIZE}")
+        return cls(size, tuple(peaks[at : at + hashes.SIZE] for at in range(0, len(peaks), hashes.SIZE)))
+
+
+def _push(size: int, peaks: list[bytes], leaf: bytes) -> Iterator[TileHash]:
+    """Add a leaf to the peaks of a tree of `size`: as a carry runs through a binary number."""
+    found, height = leaf, 0
+    while size >> height & 1:
+        found = hashes.node(peaks.pop(), found)
+        height += 1
+        if height % TILE_HEIGHT == 0:
+            yield TileHash(height // TILE_HEIGHT, size >> height, found)
+    peaks.append(found)

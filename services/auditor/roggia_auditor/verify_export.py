@@ -1,0 +1,258 @@
+"""Checks one tenant's export of the audit log. Needs Python 3.11 and the package `cryptography`; nothing of Roggia.
+
+    python verify_export.py FOLDER --key 'NAME+ID+BASE64' [--witness 'NAME+ID+BASE64']
+
+FOLDER holds manifest.json, head.checkpoint, proof.json and records.jsonl. The keys are public, and come to you by
+another way than the folder did. What is checked, each on the one before it:
+
+1. Every file is the one that the manifest names.
+2. head.checkpoint is signed by the key (and by the witness, where one is given): size and root of the head log.
+3. The newest leaf of the head log, none but it, names the roots of all logs and of all tenants' last numbers.
+4. The tenant's leaf says how many records it has in which logs; each log's leaf says that log's size and root.
+5. Every record is in its log's tree, is the tenant's, has the hash of the value that comes with it, and the numbers
+   are 1, 2, 3 … up to the tenant's last one in that log: none is missing, none is twice.
+6. What is written beside a record for reading is what its entry says, and the sums are those of the manifest.
+
+Exit status: 0 all of it holds, 1 something does not (the report says what and where), 2 it could not be read.
+Prints a JSON report. Sources: RFC 6962 and RFC 9162 (trees), C2SP signed-note, tlog-checkpoint, tlog-cosignature.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import binascii
+import hashlib
+import json
+import struct
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+FORMAT = "roggia-audit-export/1"
+HEAD = "roggia-audit-head/1"
+STATUSES = {1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE"}
+FIXED = struct.Struct(">B16sIQQ16sQBBBq")
+LOG, WITNESS = 1, 4
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, struct.error)
+
+
+class WrongError(Exception):
+    """Something does not hold. The message says what and where."""
+
+
+def main() -> int:
+    """Check and print the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--key", required=True, help="public key of the head log, NAME+ID+BASE64")
+    parser.add_argument("--witness", action="append", default=[], help="public key of a witness that must have signed")
+    given = parser.parse_args()
+    try:
+        report = check(given.folder, given.key, given.witness)
+    except WrongError as wrong:
+        print(json.dumps({"holds": False, "why": str(wrong)}, indent=1))
+        return 1
+    except UNREADABLE as error:
+        print(json.dumps({"holds": False, "why": f"cannot be read: {error!r}"}, indent=1))
+        return 2
+    print(json.dumps({"holds": True, **report}, indent=1))
+    return 0
+
+
+def check(folder: Path, key: str, witnesses: list[str]) -> dict[str, object]:
+    """Everything. Raises `WrongError`."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    need(manifest["format"] == FORMAT, f"manifest.json: format {manifest['format']!r} is not {FORMAT!r}")
+    for name, digest in manifest["files"].items():
+        need(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, f"{name} is not the manifest's file")
+    need(
+        {"head.checkpoint", "proof.json", "records.jsonl"} <= set(manifest["files"]),
+        "manifest.json names too few files",
+    )
+    size, root = signed_head((folder / "head.checkpoint").read_text(), key, witnesses)
+    proof = json.loads((folder / "proof.json").read_text())
+    logs, last = committed(proof, size, root, manifest["tenant"])
+    seen = dict.fromkeys(last, 0)
+    pico = count = 0
+    for line, text in enumerate((folder / "records.jsonl").read_text().splitlines(), 1):
+        pico += record(json.loads(text), f"records.jsonl:{line}", manifest["tenant"], logs, seen)
+        count += 1
+    for origin, number in last.items():
+        need(seen[origin] == number, f"{origin}: record {seen[origin] + 1} of {number} is missing")
+    need(manifest["records"] == str(count), f"manifest.json: {manifest['records']} records, here are {count}")
+    need(manifest["pico_usd"] == str(pico), f"manifest.json: {manifest['pico_usd']} pico-USD, the records say {pico}")
+    return {"tenant": manifest["tenant"], "records": count, "pico_usd": str(pico), "logs": last, "head_size": size}
+
+
+def record(
+    row: dict[str, object], where: str, tenant: str, logs: dict[str, tuple[int, bytes]], seen: dict[str, int]
+) -> int:
+    """One record; its amount. Raises `WrongError`."""
+    origin, entry, value = str(row["log"]), raw(row["entry"]), raw(row["value"])
+    need(origin in seen, f"{where}: the tenant has no record in {origin}")
+    size, root = logs[origin]
+    included(leaf(entry), int(str(row["index"])), size, row["path"], root, f"{where}: record")
+    found = fields(entry)
+    need(found["tenant"] == tenant, f"{where}: a record of another tenant")
+    number = int(str(found["tenant_seq"]))
+    need(number == seen[origin] + 1, f"{where}: number {number} follows {seen[origin]}; one is missing, or is twice")
+    seen[origin] = number
+    need(
+        found.pop("value_sha256") == hashlib.sha256(value).hexdigest(),
+        f"{where}: its value is not the one that was logged",
+    )
+    for name in set(row) - {"log", "index", "entry", "path", "value"}:
+        need(name in found, f"{where}: nothing proves {name}")
+        need(row[name] == found[name], f"{where}: {name} reads {row[name]!r}, its entry says {found[name]!r}")
+    return int(str(found["pico_usd"] or 0))
+
+
+def fields(entry: bytes) -> dict[str, str | None]:
+    """What an entry says, by the names of records.jsonl. Raises `WrongError`."""
+    schema, topic, part, offset, at, event, seq, status, zero, has_cost, cost = FIXED.unpack_from(entry)
+    need(schema == 1 and not zero and status in STATUSES and has_cost in (0, 1), "an entry of another schema")
+    texts, place = [], FIXED.size
+    for _ in range(5):
+        (length,) = struct.unpack_from(">H", entry, place)
+        texts.append(entry[place + 2 : place + 2 + length].decode())
+        place += 2 + length
+    need(len(entry) == place + 32, "an entry of another length")
+    tenant, reason, period, booked, version = texts
+    return {
+        "event_id": str(uuid.UUID(bytes=event)),
+        "tenant_seq": str(seq),
+        "status": STATUSES[status],
+        "reason": reason,
+        "tenant": tenant,
+        "period": period,
+        "booked": booked,
+        "pico_usd": str(cost) if has_cost else None,
+        "price_version": version,
+        "value_sha256": entry[place:].hex(),
+        "topic_id": str(uuid.UUID(bytes=topic)),
+        "partition": str(part),
+        "offset": str(offset),
+        "appended_at": str(at),
+    }
+
+
+def committed(
+    proof: dict[str, dict[str, object]], size: int, root: bytes, tenant: str
+) -> tuple[dict[str, tuple[int, bytes]], dict[str, int]]:
+    """Sizes and roots of the tenant's logs, and its last number in each. Raises `WrongError`."""
+    head = raw(proof["head"]["entry"])
+    need(proof["head"]["index"] == size - 1, "proof.json: the head is not the newest one of the head log")
+    included(leaf(head), size - 1, size, proof["head"]["path"], root, "proof.json: head")
+    lines = head.decode().split("\n")
+    need(len(lines) == 6 and lines[0] == HEAD and lines[5] == "", "proof.json: the head is of another kind")
+    log_count, log_root, tenant_count, tenant_root = int(lines[1]), raw(lines[2]), int(lines[3]), raw(lines[4])
+    of_tenant = raw(proof["tenant"]["entry"])
+    place = int(str(proof["tenant"]["index"]))
+    included(leaf(of_tenant), place, tenant_count, proof["tenant"]["path"], tenant_root, "proof.json: tenant")
+    name, *rest = of_tenant.decode().removesuffix("\n").split("\n")
+    need(name == tenant, f"proof.json: last numbers of {name}, not of {tenant}")
+    last = {origin: int(number) for origin, number in zip(rest[::2], rest[1::2], strict=True)}
+    logs: dict[str, tuple[int, bytes]] = {}
+    for one in list(proof["logs"]):
+        entry = raw(one["entry"])  # type: ignore[index]
+        included(leaf(entry), int(one["index"]), log_count, one["path"], log_root, "proof.json: log")  # type: ignore[index]
+        origin, log_size, its_root, _ = entry.decode().removesuffix("\n").split("\n")
+        logs[origin] = int(log_size), raw(its_root)
+    need(set(last) <= set(logs), "proof.json: a log of the tenant is missing")
+    return logs, last
+
+
+def signed_head(text: str, key: str, witnesses: list[str]) -> tuple[int, bytes]:
+    """Size and root of the head log in its checkpoint. Raises `WrongError` unless every key has signed it."""
+    body, found, lines = text.rpartition("\n\n")
+    need(bool(found), "head.checkpoint: no signed note")
+    body += "\n"
+    need(signs(key, LOG, body, lines), "head.checkpoint: not signed by the key")
+    for witness in witnesses:
+        need(
+            signs(witness, WITNESS, body, lines), f"head.checkpoint: not signed by the witness {witness.split('+')[0]}"
+        )
+    origin, size, root = body.removesuffix("\n").split("\n")
+    need(
+        origin == key.split("+", maxsplit=1)[0],
+        f"head.checkpoint: it is of {origin}, the key of {key.split('+', maxsplit=1)[0]}",
+    )
+    return int(size), raw(root)
+
+
+def signs(key: str, kind: int, body: str, lines: str) -> bool:
+    """Whether one of the lines is the key's signature over the note. Raises `WrongError` for one that does not hold."""
+    name, told, packed = key.strip().split("+", 2)
+    material = raw(packed)
+    number = hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
+    need(material[0] == kind and number.hex() == told, f"key {name}: it cannot be read, or is of another kind")
+    for signature in (raw(line.split(" ")[2]) for line in lines.splitlines() if line.startswith(f"— {name} ")):
+        if signature[:4] == number:
+            message, made = body, signature[4:]
+            if kind == WITNESS:
+                message, made = f"cosignature/v1\ntime {int.from_bytes(made[:8], 'big')}\n{body}", made[8:]
+            try:
+                Ed25519PublicKey.from_public_bytes(material[1:]).verify(made, message.encode())
+            except InvalidSignature:
+                raise WrongError(f"head.checkpoint: the signature of {name} does not hold") from None
+            return True
+    return False
+
+
+def included(found: bytes, index: int, size: int, path: object, root: bytes, what: str) -> None:
+    """RFC 9162 §2.1.3.2. Raises `WrongError` unless the path leads from the leaf to the root."""
+    need(0 <= index < size, f"{what}: leaf {index} is not in a tree of {size}")
+    at, end = index, size - 1
+    for sibling in hashes(path):
+        need(end > 0, f"{what}: leaf {index} of {size}: the path is too long")
+        if at & 1 or at == end:
+            found = node(sibling, found)
+            while not at & 1 and at:
+                at, end = at >> 1, end >> 1
+        else:
+            found = node(found, sibling)
+        at, end = at >> 1, end >> 1
+    need(end == 0 and found == root, f"{what}: leaf {index} of {size} does not lead to the signed root")
+
+
+def hashes(path: object) -> Iterator[bytes]:
+    """Hashes in base64. Raises `WrongError`."""
+    for one in path if isinstance(path, list) else ():
+        found = raw(one)
+        need(len(found) == 32, "a hash is not 32 bytes long")
+        yield found
+
+
+def leaf(entry: bytes) -> bytes:
+    """RFC 6962 §2.1."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """RFC 6962 §2.1."""
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def raw(text: object) -> bytes:
+    """Bytes in base64. Raises `WrongError`."""
+    try:
+        found = base64.b64decode(str(text), validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    need(base64.b64encode(found).decode() == text, f"no base64: {str(text)[:60]!r}")
+    return found
+
+
+def need(holds: bool, otherwise: str) -> None:
+    """Raise `WrongError` unless it holds."""
+    if not holds:
+        raise WrongError(otherwise)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
