@@ -25,7 +25,7 @@ class OperatorOptions(BaseSettings):
         500, ge=1, description="records of a replay that may wait in its lane and after it before the job waits"
     )
     replay_live_window: int = Field(
-        15,
+        25,
         ge=1,
         description="the same for doc.changed, whose records ingest answers on a live topic: live waits behind them",
     )

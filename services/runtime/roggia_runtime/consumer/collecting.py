@@ -53,6 +53,7 @@ class Collecting:
         self._lanes = lanes
         self._limits = limits
         self._on_gap = on_gap
+        self._took_s = 0.0
         self._live: list[TopicPartition] = []
         self._of_lane: dict[str, list[TopicPartition]] = {}
 
@@ -64,20 +65,26 @@ class Collecting:
         self._of_lane = {name: by_topic.pop(name) for name in self._lanes.names if name in by_topic}
         self._live = [tp for tps in by_topic.values() for tp in tps]
 
+    def worked(self, seconds: float) -> None:
+        """A haul is final, so long after it was collected: what came meanwhile does not wait for more as well."""
+        self._took_s = seconds
+
     async def collect(self) -> Haul:
         """What to work on next. Empty when nothing came within `POLL_MS`, or a rebalance began."""
+        took_s, self._took_s = self._took_s, 0.0
         if not self._of_lane:
-            return await self._fill(self._haul(), self._live, POLL_MS)
-        haul = await self._ready()
+            haul = await self._fill(self._haul(took_s=took_s), self._live, 0) if took_s else self._haul()
+            return haul if haul.polled else await self._fill(self._haul(), self._live, POLL_MS)
+        haul = await self._ready(took_s)
         if haul.polled or not self._member.ready.is_set():
             return haul
         return await self._wait()
 
-    async def _ready(self) -> Haul:
+    async def _ready(self, took_s: float) -> Haul:
         """What was fetched already: a lane's minimum share, else live records, else a lane's."""
         haul = await self._lane() if self._lanes.due() else self._haul()
         if not haul.polled:
-            haul = await self._fill(self._haul(), self._live, 0)
+            haul = await self._fill(self._haul(took_s=took_s), self._live, 0)
         if haul.polled or self._lanes.rest_s() or await self._positions.behind(self._live):
             return haul
         return await self._lane()
@@ -103,8 +110,8 @@ class Collecting:
             return self._haul()
         return await self._fill(first, self._of_lane.get(first.lane, self._live), 0)
 
-    def _haul(self, lane: str = "") -> Haul:
-        return Haul(lane, self._lanes.limits(self._limits) if lane else self._limits)
+    def _haul(self, lane: str = "", took_s: float = 0.0) -> Haul:
+        return Haul(lane, self._lanes.limits(self._limits) if lane else waited(self._limits, took_s))
 
     async def _fill(self, haul: Haul, tps: Sequence[TopicPartition], timeout_ms: int) -> Haul:
         """Poll until a batch is complete: at the first of count, bytes, and time since the first record."""
@@ -145,3 +152,9 @@ class Collecting:
             for tp, wanted in error.args[0].items():
                 await self._on_gap(tp, wanted)
             return {}
+
+
+def waited(limits: BatchLimits, seconds: float) -> BatchLimits:
+    """Limits for records that have waited so long for the batch in hand."""
+    left_ms = max(0, limits.max_wait_ms - round(seconds * 1000))
+    return limits if left_ms == limits.max_wait_ms else limits.model_copy(update={"max_wait_ms": left_ms})

@@ -187,6 +187,7 @@ class Session:
         self._note_work(haul.lane, time.monotonic() - since)
 
     def _note_work(self, lane: str, seconds: float) -> None:
+        self._collecting.worked(seconds)
         self._parts.lanes.worked(lane, seconds)
         self._counts.worked(lane, seconds)
 
