@@ -987,7 +987,7 @@ class RetrievalShadowed(Event, frozen=True, kw_only=True):
     """
 
 
-class AsOf(msgspec.Struct, frozen=True, kw_only=True):
+class BudgetAsOf(msgspec.Struct, frozen=True, kw_only=True):
     """How far a partition was counted."""
 
     partition: Int
@@ -1027,7 +1027,7 @@ class TenantBudget(Event, frozen=True, kw_only=True):
     """Per cents of a limit that were reached in the month: 80, 100; each once."""
     closed: bool = False
     """Whether the month is closed: what comes now is an adjustment of a later one."""
-    as_of: tuple[AsOf, ...]
+    as_of: tuple[BudgetAsOf, ...]
     """What is counted."""
     seq: Long
     """Grows with every record of this key."""
@@ -1078,7 +1078,7 @@ class TenantConfig(Event, frozen=True, kw_only=True):
     """Who decided: user@host."""
 
 
-class AsOf(msgspec.Struct, frozen=True, kw_only=True):
+class UsageAsOf(msgspec.Struct, frozen=True, kw_only=True):
     """How far a partition was counted."""
 
     partition: Int
@@ -1134,7 +1134,7 @@ class TenantUsage(Event, frozen=True, kw_only=True):
     """Attempts whose tokens were not reported by the provider."""
     cost_pico_usd: Long
     """Sum of amounts, 10^-12 US dollars."""
-    as_of: tuple[AsOf, ...]
+    as_of: tuple[UsageAsOf, ...]
     """What is counted."""
     seq: Long
     """Grows with every record of this key."""
@@ -1185,11 +1185,10 @@ __all__ = [
     "EVENTS",
     "AdjustmentReason",
     "AnswerCache",
-    "AsOf",
-    "AsOf",
     "AttemptOutcome",
     "AuditRecorded",
     "AuditStatus",
+    "BudgetAsOf",
     "Chunk",
     "ContentRef",
     "DocChanged",
@@ -1233,6 +1232,7 @@ __all__ = [
     "TokenUsage",
     "ToolCall",
     "UsageAdjusted",
+    "UsageAsOf",
     "UsageSource",
     "UsedPassage",
 ]

@@ -50,8 +50,8 @@ class Auditor(ServerProcess):
         port = free_port()
         base = {
             "ROGGIA_KAFKA_BOOTSTRAP": broker.bootstrap,
-            "ROGGIA_KAFKA_SESSION_TIMEOUT_MS": "2000",
-            "ROGGIA_KAFKA_HEARTBEAT_INTERVAL_MS": "300",
+            "ROGGIA_KAFKA_SESSION_TIMEOUT_MS": "6000",
+            "ROGGIA_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
             "ROGGIA_KAFKA_REQUEST_TIMEOUT_MS": "10000",
             "ROGGIA_HTTP_PORT": str(port),
             "ROGGIA_AUDITOR_LEDGER": ledger,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from roggia_runtime.records import Output, Record
@@ -49,7 +50,8 @@ class State(NamedTuple):
     """By origin: size and text of the newest checkpoint."""
 
 
-class HeadEntry(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HeadEntry:
     """One leaf of the head log."""
 
     index: int

@@ -28,7 +28,7 @@ def tiles_of(leaves: Sequence[bytes]) -> proofs.Nodes:
     frontier, held = Frontier(), {(0, n): leaf for n, leaf in enumerate(leaves)}
     for start in range(0, len(leaves), 37):
         frontier, made = frontier.grown(leaves[start : start + 37])
-        held.update({(level, index): found for level, index, found in made})
+        held.update({(one.level, one.index): one.hash for one in made})
 
     def tile(wanted: Tile) -> list[bytes]:
         return [held[wanted.level, wanted.index * 256 + at] for at in range(wanted.width)]
@@ -47,9 +47,9 @@ def test_a_frontier_grows_in_any_steps_to_the_same_tree(steps: list[int]) -> Non
         made += tiles
         at += len(leaves)
     assert frontier.root() == root_of(LEAVES[:at])
-    for level, index, found in made:
-        width = 256**level
-        assert found == root_of(LEAVES[index * width : (index + 1) * width])
+    for one in made:
+        width = 256**one.level
+        assert one.hash == root_of(LEAVES[one.index * width : (one.index + 1) * width])
     assert len(made) == at // 256 + at // 65_536
 
 

@@ -106,8 +106,14 @@ async def test_registering_sets_levels_first() -> None:
         *["index.generation-value"] * 2,
         "doc.popularity-value",
         "retrieval.shadowed-value",
+        "inference.completed-value",
+        "price.changed-value",
+        "audit.recorded-value",
+        "tenant.usage-value",
+        "tenant.budget-value",
+        "usage.adjusted-value",
     ]
-    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14, 16, 17, 19, 21]
+    assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14, 16, 17, 19, 21, 23, 25, 27, 29, 31, 33]
 
 
 async def test_registering_chosen_topics() -> None:

@@ -12,6 +12,7 @@ KAFKA_CONFIGS = {
     "delete.retention.ms",
     "max.compaction.lag.ms",
     "max.message.bytes",
+    "message.timestamp.type",
     "min.compaction.lag.ms",
     "retention.ms",
     "segment.ms",
@@ -53,7 +54,8 @@ def test_catalogue_holds_every_topic_its_lane_and_their_dlqs() -> None:
     replayed = ["doc.changed", "doc.chunked.c1", "doc.embedded.g1"]
     others = [
         "doc.upserted", "retrieval.served", "ops.job", "tenant.config", "index.generation", "doc.popularity",
-        "retrieval.shadowed",
+        "retrieval.shadowed", "inference.completed", "price.changed", "audit.recorded", "tenant.usage", "tenant.budget",
+        "usage.adjusted",
     ]  # fmt: skip
     source = [name for topic in replayed for name in (topic, f"{topic}.replay")] + others
     assert [spec.name for spec in topics.catalogue()] == [name for topic in source for name in (topic, f"{topic}.dlq")]

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from roggia_runtime.ids import derived
 from roggia_schemas.events import (
     AdjustmentReason,
-    AsOf,
     AuditRecorded,
     AuditStatus,
+    BudgetAsOf,
     TenantBudget,
     TenantUsage,
     UsageAdjusted,
+    UsageAsOf,
 )
 
 from roggia_auditor.ledger.model import Row, Stream
@@ -76,7 +77,7 @@ def usage(total: DayTotal, zone: str, as_of: Mapping[int, int], at: int) -> Tena
         model=key.model,
         **sums,
         cost_pico_usd=used.pico_usd,
-        as_of=_as_of(as_of),
+        as_of=tuple(UsageAsOf(partition=n, offset=end) for n, end in sorted(as_of.items())),
         seq=total.seq,
     )
 
@@ -97,10 +98,6 @@ def budget(total: MonthTotal, zone: str, as_of: Mapping[int, int], at: int, grac
         cost_limit_pico_usd=limits.pico_usd,
         crossed=tuple(sorted({one.percent for one in total.crossed})),
         closed=at >= closes_at(key.period, zone, grace_ms),
-        as_of=_as_of(as_of),
+        as_of=tuple(BudgetAsOf(partition=n, offset=end) for n, end in sorted(as_of.items())),
         seq=total.seq,
     )
-
-
-def _as_of(ends: Mapping[int, int]) -> tuple[AsOf, ...]:
-    return tuple(AsOf(partition=number, offset=offset) for number, offset in sorted(ends.items()))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from roggia_auditor.errors import TreeError
 from roggia_auditor.tlog import hashes
@@ -16,7 +15,8 @@ TILE_HEIGHT = 8
 """Levels that one tile spans (C2SP tlog-tiles)."""
 
 
-class TileHash(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TileHash:
     """Hash of a complete subtree whose height is a multiple of eight: what tiles above level 0 are made of."""
 
     level: int
@@ -39,7 +39,8 @@ class Frontier:
 
     def grown(self, leaves: Iterable[bytes]) -> tuple[Frontier, list[TileHash]]:
         """With these leaf hashes behind it, and what became complete for tiles of level 1 and above."""
-        size, peaks, tiles = self.size, list(self.peaks), []
+        size, peaks = self.size, list(self.peaks)
+        tiles: list[TileHash] = []
         for leaf in leaves:
             tiles += _push(size, peaks, leaf)
             size += 1

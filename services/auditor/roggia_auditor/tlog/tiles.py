@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from roggia_auditor.errors import TreeError
 from roggia_auditor.tlog import hashes, proofs
@@ -18,7 +19,8 @@ _DIGITS = 1000
 _CACHED = 256
 
 
-class Tile(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Tile:
     """Hashes `index·256` up to `index·256 + width` of a level; level 0 are leaves."""
 
     level: int

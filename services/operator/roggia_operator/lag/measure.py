@@ -23,6 +23,7 @@ from roggia_operator.lag.values import Freshness, GroupState, Measurement
 GROUP_PREFIX = "roggia."
 _NO_DOCUMENTS = frozenset({
     topics.INDEX_GENERATION, topics.OPS_JOB, topics.TENANT_CONFIG, topics.RETRIEVAL_SERVED, topics.RETRIEVAL_SHADOWED,
+    topics.INFERENCE_COMPLETED, topics.PRICE_CHANGED,
 })  # fmt: skip
 """Topics whose records no document waits for: who reads them is no stage."""
 
