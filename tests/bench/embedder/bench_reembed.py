@@ -1,10 +1,11 @@
 """Re-embedding as it is done, by an embed service on a broker with an operator beside it, against bare `encode`.
 
-    OMP_NUM_THREADS=1 python -m tests.bench.embedder.bench_reembed [--documents 60] [--chunks 5]
+    OMP_NUM_THREADS=1 python -m tests.bench.embedder.bench_reembed [--documents 60] [--chunks 5] [--rounds 3]
 
 Prints one JSON line per measurement. Seconds are of CPU, over all threads of a process, so that a busy machine does not
-decide. Two fills, without a head start and with one, each of a new generation on a new broker, and bare `encode` of the
-same texts before, between and after them. What guards cost (pause, rate, turns, share, texts in hand) is measured
+decide. Fills without a head start and with one in turn, each of a new generation on a new broker, and bare `encode` of
+the same texts before, between and after them: one and the same work differs by 5 % from one run to the next, so medians
+of the rounds are reported. What guards cost (pause, rate, turns, share, texts in hand) is measured
 apart, with a model that costs little, per chunk, against the real model's cost per chunk.
 """
 
@@ -14,9 +15,11 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 import psutil
 from prometheus_client import REGISTRY
@@ -145,18 +148,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=int, default=60)
     parser.add_argument("--chunks", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     corpus = documents(arguments.documents, arguments.chunks)
     texts = [text for held in corpus for text in held]
     model = SentenceTransformerModel(bundled_path(), name=BUNDLED, window=WINDOW, threads=1)
     model.warm_up()
+    raw = [encode_seconds(model, texts)]
+    fills: dict[float, list[Fill]] = {0.0: [], 0.5: []}
     with tempfile.TemporaryDirectory() as folder:
-        raw = [encode_seconds(model, texts)]
-        log_order = asyncio.run(fill(corpus, 0.0, Path(folder) / "log"))
-        raw.append(encode_seconds(model, texts))
-        ahead = asyncio.run(fill(corpus, 0.5, Path(folder) / "ahead"))
-        raw.append(encode_seconds(model, texts))
-    _report(len(texts), raw, log_order, ahead)
+        for number in range(arguments.rounds):
+            for share, found in fills.items():
+                found.append(asyncio.run(fill(corpus, share, Path(folder) / f"{number}-{share}")))
+                raw.append(encode_seconds(model, texts))
+    _report(len(texts), raw, fills)
     records = [record(chunk_set(f"d{n}", held), n) for n, held in enumerate(corpus)]
     batches = [records[start : start + 20] for start in range(0, len(records), 20)]
     guards = guards_seconds(batches)
@@ -164,13 +169,19 @@ def main() -> None:
     report("guards of a filling generation / raw encode", guards / min(raw), at_most=0.05, note=note)
 
 
-def _report(texts: int, raw: Sequence[float], log_order: Fill, ahead: Fill) -> None:
-    between = (raw[0] + raw[1]) / 2, (raw[1] + raw[2]) / 2
-    for what, one, bare in (("log order", log_order, between[0]), ("head start", ahead, between[1])):
-        note = f"{texts} chunks, {one.lane:.0f} of them by the lane; CPU time; {one.wall_s:.0f} s passed"
-        report(f"re-embedding in {what} / raw encode of the same texts", bare / one.embed_s, at_least=0.90, note=note)
-        report(f"{what}: texts encoded / distinct texts", (one.log + one.lane) / texts, at_most=1.0)
-        report(f"{what}: operator's CPU / embed service's", one.operator_s / one.embed_s, at_most=0.05)
+def _report(texts: int, raw: Sequence[float], fills: Mapping[float, Sequence[Fill]]) -> None:
+    """Each fill against bare `encode` right before and right after it."""
+    for turn, (what, found) in enumerate(zip(("log order", "head start"), fills.values(), strict=True)):
+        bare = [(before + after) / 2 for before, after in pairwise(raw)][turn :: len(fills)]
+        ratios = [seconds / one.embed_s for seconds, one in zip(bare, found, strict=True)]
+        lane, wall = median(one.lane for one in found), median(one.wall_s for one in found)
+        note = f"{texts} chunks, {lane:.0f} of them by the lane; CPU time; {wall:.0f} s passed; medians of {len(found)}"
+        note += f", {min(ratios):.2f} to {max(ratios):.2f}"
+        report(f"re-embedding in {what} / raw encode of the same texts", median(ratios), at_least=0.90, note=note)
+        encoded = max((one.log + one.lane) / texts for one in found)
+        report(f"{what}: texts encoded / distinct texts", encoded, at_most=1.0)
+        busy = median(one.operator_s / one.embed_s for one in found)
+        report(f"{what}: operator's CPU / embed service's", busy, at_most=0.05)
 
 
 if __name__ == "__main__":
