@@ -29,7 +29,7 @@ class _Loader(yaml.SafeLoader):
     """Numbers with a point stay the text that they are: a float would already be another number."""
 
 
-_Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: str(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: str(node.value))
 
 
 def parse(text: str) -> tuple[Entry, ...]:

@@ -48,7 +48,9 @@ def counted(usage: TokenUsage) -> Counts:
 
     Raises `UsageError` for a count that is negative, absurd, or smaller than what it is said to hold.
     """
-    found: dict[TokenClass, int] = {one: int(getattr(usage, one.value)) for one in TokenClass if one is not TokenClass.REQUEST}
+    found: dict[TokenClass, int] = {
+        one: int(getattr(usage, one.value)) for one in TokenClass if one is not TokenClass.REQUEST
+    }
     for one, count in found.items():
         if not 0 <= count <= MAX_TOKENS:
             raise UsageError(f"usage.{one.value}: {count} is not between 0 and {MAX_TOKENS}")
