@@ -102,6 +102,10 @@ class Ledger(Protocol):
         """How far each stream is; those that were never seen are missing."""
         ...
 
+    async def streams(self) -> Mapping[Stream, Head]:
+        """Every stream that was ever seen, and how far it is."""
+        ...
+
     async def before(self, tenants: Mapping[Stream, Collection[str]], event_ids: Sequence[str]) -> Snapshot:
         """What a batch is judged by, read in one transaction: tenants of each of its streams, ids of its events."""
         ...

@@ -73,7 +73,7 @@ class Teller:
 
     async def _records(self, writer: FencedWriter) -> int:
         count = 0
-        for stream in (await self._ledger.everything()).heads:
+        for stream in await self._ledger.streams():
             start = await self._ledger.told_rows(stream)
             rows = await self._ledger.rows(stream, start, _AT_ONCE)
             if rows:

@@ -58,6 +58,10 @@ class PostgresLedger:
 
         return await self._read(read)
 
+    async def streams(self) -> Mapping[Stream, Head]:
+        """See `roggia_auditor.ports.Ledger`."""
+        return dict((await self._read(reading.streams)).values())
+
     async def before(self, tenants: Mapping[Stream, Collection[str]], event_ids: Sequence[str]) -> Snapshot:
         """See `roggia_auditor.ports.Ledger`."""
         return await self._read(partial(reading.snapshot, tenants=tenants, event_ids=event_ids))

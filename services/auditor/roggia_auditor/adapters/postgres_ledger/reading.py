@@ -41,19 +41,23 @@ async def snapshot(one: Any, tenants: Mapping[Stream, Collection[str]], event_id
     return Snapshot(streams, dict(_known(await one.fetch(query, list(event_ids)))))
 
 
+async def streams(one: Any) -> dict[int, tuple[Stream, Head]]:
+    """Every stream by its number, and how far it is."""
+    query = f"SELECT id, topic, topic_id, partition, next_offset, size, peaks FROM {P}streams"
+    return {
+        number: (Stream(topic, topic_id, partition), _head(*rest))
+        for number, topic, topic_id, partition, *rest in await one.fetch(query)
+    }
+
+
 async def everything(one: Any) -> State:
     """All heads, numbers and checkpoints."""
-    heads: dict[Stream, Head] = {}
-    streams: dict[int, Stream] = {}
-    query = f"SELECT id, topic, topic_id, partition, next_offset, size, peaks FROM {P}streams"
-    for number, topic, topic_id, partition, *rest in await one.fetch(query):
-        streams[number] = Stream(topic, topic_id, partition)
-        heads[streams[number]] = _head(*rest)
+    known = await streams(one)
     last: dict[str, dict[Stream, int]] = {}
     for number, tenant, found in await one.fetch(f"SELECT stream, tenant, last FROM {P}sequences"):
-        last.setdefault(tenant, {})[streams[number]] = found
+        last.setdefault(tenant, {})[known[number][0]] = found
     kept = await one.fetch(f"SELECT origin, size, note FROM {P}notes")
-    return State(heads, last, await head_log(one), {origin: (size, note) for origin, size, note in kept})
+    return State(dict(known.values()), last, await head_log(one), {origin: (size, note) for origin, size, note in kept})
 
 
 async def head_log(one: Any) -> Frontier:

@@ -67,6 +67,10 @@ class SqliteLedger:
 
         return await self._run(work)
 
+    async def streams(self) -> Mapping[Stream, Head]:
+        """See `roggia_auditor.ports.Ledger`."""
+        return dict((await self._run(reading.streams)).values())
+
     async def before(self, tenants: Mapping[Stream, Collection[str]], event_ids: Sequence[str]) -> Snapshot:
         """See `roggia_auditor.ports.Ledger`."""
         return await self._run(lambda connection: reading.snapshot(connection, tenants, event_ids))

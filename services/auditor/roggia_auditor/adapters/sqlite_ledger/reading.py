@@ -66,20 +66,24 @@ def _before(connection: sqlite3.Connection, stream: Stream, tenants: Sequence[st
     return Before(found[1], dict(_sequences(connection, found[0], tenants)))
 
 
+def streams(connection: sqlite3.Connection) -> dict[int, tuple[Stream, Head]]:
+    """Every stream by its number, and how far it is."""
+    query = "SELECT id, topic, topic_id, partition, next_offset, size, peaks FROM streams"
+    return {
+        number: (Stream(topic, topic_id, partition), Head(next_offset, Frontier.decoded(size, bytes(peaks))))
+        for number, topic, topic_id, partition, next_offset, size, peaks in connection.execute(query)
+    }
+
+
 def everything(connection: sqlite3.Connection) -> State:
     """All heads, numbers and checkpoints."""
     with reading(connection):
-        heads, streams = {}, {}
-        for number, topic, topic_id, partition, next_offset, size, peaks in connection.execute(
-            "SELECT id, topic, topic_id, partition, next_offset, size, peaks FROM streams"
-        ):
-            streams[number] = Stream(topic, topic_id, partition)
-            heads[streams[number]] = Head(next_offset, Frontier.decoded(size, bytes(peaks)))
+        known = streams(connection)
         last: dict[str, dict[Stream, int]] = {}
         for number, tenant, found in connection.execute("SELECT stream, tenant, last FROM sequences"):
-            last.setdefault(tenant, {})[streams[number]] = found
+            last.setdefault(tenant, {})[known[number][0]] = found
         notes = {origin: (size, note) for origin, size, note in connection.execute("SELECT * FROM notes")}
-        return State(heads, last, head_log(connection), notes)
+        return State(dict(known.values()), last, head_log(connection), notes)
 
 
 def head_log(connection: sqlite3.Connection) -> Frontier:
