@@ -17,7 +17,7 @@ from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.heads.sealing import Sealed
 from roggia_auditor.ledger.model import Row, Stream
 from roggia_auditor.ports import Ledger
-from roggia_auditor.tlog import hashes, proofs
+from roggia_auditor.tlog import proofs
 from roggia_auditor.tlog.tiles import WIDTH, Tile, nodes
 
 FORMAT = "roggia-audit-export/1"
@@ -43,7 +43,7 @@ class TenantExport:
             raise ExportError(f"tenant {tenant!r} has no record in the audit log")
         (folder / "head.checkpoint").write_text(str(self._sealed.checkpoint))
         totals = await self._records(tenant, known[tenant].last, folder / "records.jsonl")
-        (folder / "proof.json").write_text(json.dumps(await self._proof(tenant, known[tenant].last), indent=1) + "\n")
+        (folder / "proof.json").write_text(json.dumps(self._proof(tenant, known[tenant].last), indent=1) + "\n")
         names = ("head.checkpoint", "proof.json", "records.jsonl")
         manifest = {
             "format": FORMAT,
@@ -66,28 +66,25 @@ class TenantExport:
 
     async def _proven(self, tenant: str, origin: str, number: int) -> AsyncIterator[tuple[Row, list[bytes]]]:
         stream, size = self._streams[origin], self._log(origin).size
-        tiles = _Cached(self._ledger, stream)
+        tiles = _Cached(self._ledger, stream, size)
         at = 1
         while at <= number:
             rows = await self._ledger.tenant_rows(stream, tenant, at, min(_PAGE, number - at + 1))
             if not rows or rows[0].leaf.tenant_seq != at:
                 raise ExportError(f"{origin}: record {at} of tenant {tenant} is not in the ledger any more")
             for row in rows:
-                yield row, await tiles.path(row.index, size)
+                yield row, await tiles.path(row.index)
             at += len(rows)
 
-    async def _proof(self, tenant: str, last: Sequence[tuple[str, int]]) -> Mapping[str, Any]:
+    def _proof(self, tenant: str, last: Sequence[tuple[str, int]]) -> Mapping[str, Any]:
         """How the head log's checkpoint leads to the tenant's last numbers and to the roots of its logs."""
-        state, size = self._sealed.state, self._sealed.head_log.size
-        entries = [one.entry for one in await _all_heads(self._ledger, size)]
-        leaves = [hashes.leaf(entry) for entry in entries]
-        tree = _tree(leaves)
+        state = self._sealed.state
         index, leaf, path = state.tenant(tenant)
         return {
             "head": {
-                "index": size - 1,
-                "entry": _b64(entries[-1]),
-                "path": _path(proofs.inclusion(size - 1, size, tree)),
+                "index": self._sealed.head_log.size - 1,
+                "entry": _b64(state.head().encoded()),
+                "path": _path(self._sealed.path),
             },
             "tenant": {"index": index, "entry": _b64(leaf.encoded()), "path": _path(path)},
             "logs": [self._log_proof(origin) for origin, _ in last],
@@ -104,18 +101,19 @@ class TenantExport:
 class _Cached:
     """Paths in one stream's tree, from its tiles; each tile is read once."""
 
-    def __init__(self, ledger: Ledger, stream: Stream) -> None:
-        self._ledger, self._stream = ledger, stream
+    def __init__(self, ledger: Ledger, stream: Stream, size: int) -> None:
+        self._ledger, self._stream, self._size = ledger, stream, size
         self._held: dict[Tile, Sequence[bytes]] = {}
+        self._nodes = nodes(size, self._held.__getitem__)
 
-    async def path(self, index: int, size: int) -> list[bytes]:
+    async def path(self, index: int) -> list[bytes]:
         """The inclusion proof of a leaf: tiles that it needs are fetched first, then it is made of them."""
-        for tile in _needed(index, size):
+        if len(self._held) >= _TILES:
+            self._held.clear()
+        for tile in _needed(index, self._size):
             if tile not in self._held:
-                if len(self._held) >= _TILES:
-                    self._held.clear()
                 self._held[tile] = await self._ledger.tile(self._stream, tile)
-        return proofs.inclusion(index, size, nodes(size, self._held.__getitem__))
+        return proofs.inclusion(index, self._size, self._nodes)
 
 
 def _needed(index: int, size: int) -> list[Tile]:
@@ -127,24 +125,6 @@ def _needed(index: int, size: int) -> list[Tile]:
             found[Tile(level, at, min(WIDTH, count - at * WIDTH))] = None
         level += 1
     return list(found)
-
-
-async def _all_heads(ledger: Ledger, size: int) -> list[Any]:
-    found: list[Any] = []
-    while len(found) < size:
-        page = await ledger.head_entries(len(found), min(10_000, size - len(found)))
-        if not page:
-            raise ExportError(f"the head log holds {len(found)} leaves, not {size}")
-        found += page
-    return found
-
-
-def _tree(leaves: Sequence[bytes]) -> proofs.Nodes:
-    levels = [list(leaves)]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        levels.append([hashes.node(below[n], below[n + 1]) for n in range(0, len(below) - 1, 2)])
-    return lambda height, index: levels[height][index]
 
 
 def _line(origin: str, row: Row, path: Sequence[bytes]) -> Mapping[str, Any]:

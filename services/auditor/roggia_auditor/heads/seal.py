@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from roggia_auditor.errors import ProofError, TreeError
+from roggia_auditor.errors import TreeError
 from roggia_auditor.tlog import hashes, proofs
-from roggia_auditor.tlog.checkpoint import Checkpoint, decimal, digest
+from roggia_auditor.tlog.checkpoint import Checkpoint
 
 HEADER = "roggia-audit-head/1"
-_LINES = 5
 
 
 class LogHead(NamedTuple):
@@ -90,17 +89,6 @@ def seal(logs: Sequence[LogHead], last: Mapping[str, Mapping[str, int]]) -> Seal
     """The state of logs and, by tenant and origin, of last numbers; both in order of their names."""
     tenants = (TenantHead(name, tuple(sorted(held.items()))) for name, held in sorted(last.items()))
     return Seal(tuple(sorted(logs)), tuple(tenants))
-
-
-def head_of(entry: bytes) -> Head:
-    """The head in an entry. Raises `ProofError`."""
-    lines = entry.decode(errors="replace").split("\n")
-    if len(lines) != _LINES + 1 or lines[0] != HEADER or lines[-1]:
-        raise ProofError("no entry of the head log")
-    found = Head(decimal(lines[1], "logs"), digest(lines[2]), decimal(lines[3], "tenants"), digest(lines[4]))
-    if found.encoded() != entry:
-        raise ProofError("no entry of the head log: it is not written as entries are")
-    return found
 
 
 def _leaves(ones: Sequence[LogHead] | Sequence[TenantHead]) -> list[bytes]:

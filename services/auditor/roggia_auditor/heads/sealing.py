@@ -25,10 +25,11 @@ Anchor = Callable[[Note], Awaitable[None]]
 
 
 class Sealed(NamedTuple):
-    """A seal that is in the ledger: its state, the head log with its leaf, and the head log's checkpoint."""
+    """A seal that is in the ledger: its state, the head log with its leaf, that leaf's proof, and the checkpoint."""
 
     state: Seal
     head_log: Frontier
+    path: tuple[bytes, ...]
     checkpoint: Note
 
 
@@ -49,18 +50,24 @@ class Sealer:
         Only what is committed is sealed, and the ledger's databases flush what they commit: no checkpoint is ahead of
         what a power loss leaves. Raises `LedgerConflictError` where another auditor sealed at the same time.
         """
+        return await self._seal(await self._ledger.everything())
+
+    async def seal_new(self) -> Sealed | None:
+        """The same if something was entered since the last seal."""
         held = await self._ledger.everything()
+        return await self._seal(held) if self._is_new(held) else None
+
+    async def _seal(self, held: State) -> Sealed:
         state = state_of(held, self._origin)
         entry = state.head().encoded()
         head_log, _ = held.head_log.grown([hashes.leaf(entry)])
         signed = Checkpoint(self.head_origin, head_log.size, head_log.root()).signed(self._key)
         notes = {one.origin: (one.size, str(one.checkpoint().signed(self._key))) for one in state.logs}
         await self._ledger.append_head(held.head_log, entry, notes | {self.head_origin: (head_log.size, str(signed))})
-        return Sealed(state, head_log, signed)
+        # Of a tree's last leaf, what lies left of it are the peaks of the tree before, the narrowest first.
+        return Sealed(state, head_log, held.head_log.peaks[::-1], signed)
 
-    async def due(self) -> bool:
-        """Whether something was entered since the last seal."""
-        held = await self._ledger.everything()
+    def _is_new(self, held: State) -> bool:
         sealed = {origin: size for origin, (size, _) in held.notes.items()}
         return any(
             head.frontier.size != sealed.get(stream.origin(self._origin), 0) for stream, head in held.heads.items()
@@ -95,13 +102,13 @@ class Sealing:
 
     async def _once(self) -> None:
         try:
-            if not await self._sealer.due():
-                return
-            sealed = await self._sealer.seal()
+            sealed = await self._sealer.seal_new()
         except (LedgerUnavailableError, LedgerConflictError) as error:
             self._trouble["seal"] = str(error)
             return
         self._trouble["seal"] = ""
+        if sealed is None:
+            return
         metrics.SEALS.inc()
         for name, anchor in self._anchors.items():
             await self._publish(name, anchor, sealed.checkpoint)

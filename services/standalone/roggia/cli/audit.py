@@ -98,8 +98,7 @@ async def _export(settings: AuditorOptions, tenant: str, folder: Path) -> Any:
         )
     async with _ledger(settings) as ledger:
         sealed = await Sealer(ledger, settings.origin, auditor.signer_of(settings)).seal()
-        held = await ledger.everything()
-        streams = {stream.origin(settings.origin): stream for stream in held.heads}
+        streams = {stream.origin(settings.origin): stream for stream in await ledger.streams()}
         return await TenantExport(ledger, sealed, streams).write(tenant, folder)
 
 
