@@ -25,6 +25,7 @@ from roggia_schemas.events import RetrievalServed
 from starlette.types import ASGIApp
 
 from tests.support.console import FakeActions, FakeLooking
+from tests.support.console_audit import FakeAuditing
 from tests.support.query import RecordingStore, WordsModel, binding, passage, spec
 from tests.support.stream import Stream, StreamLog
 from tests.support.verifying import AT_ONCE
@@ -67,7 +68,7 @@ async def registry_app(folder: Path) -> AsyncIterator[ASGIApp]:
 @asynccontextmanager
 async def console_app(_folder: Path) -> AsyncIterator[ASGIApp]:
     """The console on made-up operations."""
-    yield console_application(FakeLooking(), FakeActions(), Access(TOKEN))
+    yield console_application(FakeLooking(), FakeActions(), FakeAuditing(), Access(TOKEN))
 
 
 def client(app: ASGIApp) -> httpx.AsyncClient:

@@ -3,36 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from zoneinfo import available_timezones as _available
 
+import structlog
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.errors import ConfigurationError
+from roggia_runtime.hosts import hosts_of
+from roggia_runtime.http import HttpServer, application
 from roggia_runtime.leadership import Leader
 from roggia_runtime.loop import ConsumerLoop, Delivery
 from roggia_runtime.service import Service
+from roggia_runtime.settings import HttpSettings
 from roggia_runtime.tables import Table
 from roggia_runtime.topic_ids import TopicIds
 from roggia_schemas import topics
 from roggia_schemas.events import TenantConfig
 
-from roggia_auditor.adapters.postgres_ledger import PostgresLedger
+from roggia_auditor.adapters.postgres_ledger import PostgresLedger, PostgresReports
 from roggia_auditor.adapters.price_log import KafkaPrices
-from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
+from roggia_auditor.adapters.sqlite_ledger import SqliteLedger, SqliteReports
 from roggia_auditor.adapters.streams import LedgerStarts
-from roggia_auditor.errors import KeyFileError
+from roggia_auditor.api.access_log import AccessLog
+from roggia_auditor.api.exporting import Exporting, Progress
+from roggia_auditor.api.http import Routes
+from roggia_auditor.api.reading import Reading
+from roggia_auditor.api.tokens import Tokens
+from roggia_auditor.errors import KeyFileError, LedgerError
+from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.handlers import AuditHandler
 from roggia_auditor.heads.sealing import Sealer, Sealing
 from roggia_auditor.ledger.model import Limits
 from roggia_auditor.periods import HOUR_MS
 from roggia_auditor.ports import Ledger
+from roggia_auditor.reports import Reports
 from roggia_auditor.settings import AuditorOptions, AuditorSettings
 from roggia_auditor.telling.teller import Teller, Told
 from roggia_auditor.tlog.keys import SignerKey
 
-NAME = "auditor"
+NAME, API = "auditor", "audit-api"
 available_timezones = cache(_available)
 _SQLITE = "sqlite:///"
+_API = "ROGGIA_AUDITOR_API"
+log = structlog.get_logger()
 SOURCE = "/roggia/auditor"
 """CloudEvents source of what the auditor publishes."""
 PICO_PER_MICRO = 10**6
@@ -77,6 +91,52 @@ def build(settings: AuditorSettings) -> Service:
         )
     )
     return service
+
+
+def build_api(settings: AuditorSettings) -> Service:
+    """The API as a service of its own: it reads the ledger, beside whoever writes it."""
+    options, api = settings.auditor, settings.api
+    codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
+    ledger, tokens = ledger_of(options), Tokens(api.tokens)
+    tokens.load()
+    service = Service(API, settings)
+    service.on_start(codec.start, ledger.start)
+    service.on_stop(codec.stop, ledger.stop)
+    exporting = None
+    if options.signing_key is not None:
+        exporting = Exporting(api.exports, partial(_export, ledger, options), api.keep_hours * 3600)
+        service.on_start(exporting.start)
+        service.add(exporting)
+    reading = Reading(ledger, reports_of(ledger), codec, options.origin)
+    routes = Routes(tokens, AccessLog(ledger), reading, exporting).routes()
+    app = application(service.health, routes, hosts=hosts_of(api.host, api.hosts), hosts_setting=f"{_API}_HOSTS")
+    server = HttpServer(HttpSettings(host=api.host, port=api.port), app)
+
+    async def listen() -> None:
+        try:
+            await server.start()
+        except ConfigurationError as error:
+            raise ConfigurationError(str(error).replace("ROGGIA_HTTP_PORT", f"{_API}_PORT")) from None
+        log.info("audit_api", address=f"http://{api.host}:{server.port}")
+
+    service.on_start(listen)
+    service.on_stop(server.stop)
+    return service
+
+
+async def _export(ledger: Ledger, options: AuditorOptions, tenant: str, folder: Path, progress: Progress) -> None:
+    sealed = await Sealer(ledger, options.origin, signer_of(options)).seal()
+    streams = {stream.origin(options.origin): stream for stream in await ledger.streams()}
+    await TenantExport(ledger, sealed, streams, progress).write(tenant, folder)
+
+
+def reports_of(ledger: Ledger) -> Reports:
+    """What is asked of a ledger for people."""
+    if isinstance(ledger, SqliteLedger):
+        return SqliteReports(ledger)
+    if isinstance(ledger, PostgresLedger):
+        return PostgresReports(ledger)
+    raise LedgerError(f"{type(ledger).__name__} has no reports")
 
 
 def sealing_of(options: AuditorOptions, ledger: Ledger) -> Sealing | None:

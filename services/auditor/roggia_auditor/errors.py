@@ -51,3 +51,7 @@ class LedgerConflictError(AuditorError, UnavailableError):
 
 class OverflowingError(LedgerError):
     """A sum left the range of 64 bits. It is never rounded, wrapped or made a float."""
+
+
+class TokensError(AuditorError, ConfigurationError):
+    """The file of the API's tokens breaks a rule, or cannot be read. The message names entry, value and remedy."""

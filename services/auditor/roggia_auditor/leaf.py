@@ -27,6 +27,8 @@ class Status(IntEnum):
     UNPRICED = 2
     PARKED = 3
     UNREADABLE = 4
+    ACCESS = 5
+    """Not of Kafka: somebody read the audit log."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import BatchLimits, DlqLimits, ServiceSettings, load
 
+from roggia_auditor.api.settings import ApiOptions
+
 _LEDGERS = ("sqlite:///", "postgresql://", "postgres://")
 _BATCH = BatchLimits(max_records=2_000, max_wait_ms=200)
 """One transaction of the ledger costs a flush of the disk: larger batches than other stages have."""
@@ -64,3 +66,4 @@ class AuditorSettings(ServiceSettings):
     """Everything that `roggia_auditor.app.build` needs."""
 
     auditor: AuditorOptions = Field(default_factory=lambda: load(AuditorOptions), description="auditor")
+    api: ApiOptions = Field(default_factory=lambda: load(ApiOptions), description="its API")

@@ -35,7 +35,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "roggia-audit-export/1"
 HEAD = "roggia-audit-head/1"
-STATUSES = {1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE"}
+STATUSES = {1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE", 5: "ACCESS"}
 FIXED = struct.Struct(">B16sIQQ16sQBBBq")
 LOG, WITNESS = 1, 4
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, struct.error)

@@ -14,6 +14,7 @@ from roggia_schemas import topics
 from roggia_schemas.events import IndexGeneration
 
 from roggia_operator.console.app import application
+from roggia_operator.console.audit import Audit
 from roggia_operator.console.index import Index
 from roggia_operator.console.live import Live
 from roggia_operator.console.live_actions import LiveActions
@@ -92,7 +93,8 @@ def _add_console(
         LetterActions(settings.kafka, codec),
         GenerationActions(client, settings.generations.rules),
     )
-    add_console(service, application(looking, actions, settings.console.access), settings.console)
+    audit = Audit(settings.console.audit_url, settings.console.audit_token)
+    add_console(service, application(looking, actions, audit, settings.console.access), settings.console)
 
 
 def jobs(settings: OperatorSettings, codec: EventCodec, aside: Callable[[], Collection[str]] = frozenset) -> Leader:

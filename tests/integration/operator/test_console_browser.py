@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import Browser, Page
+from roggia_auditor.tlog.keys import SignerKey
 from roggia_operator.console.access import Access
 from roggia_operator.console.app import application
+from roggia_operator.console.audit_views import Inference
 
 from tests.support.browser import chromium, served
 from tests.support.console import FakeActions, FakeLooking
+from tests.support.console_audit import KEY, FakeAuditing, proven
 
 TOKEN = "a-token-of-some-length"
 PAGES = (
     "/", "/topics", "/topics/doc.changed", "/dead-letters", "/dead-letters/doc.changed.dlq/2:17", "/jobs",
     "/jobs/replay-20251124-101500-1a2b", "/collections", "/generations", "/generations/3", "/generations/4", "/session",
+    "/costs", "/costs/acme", "/costs/acme/records", "/inferences/01941f2a-0000-7000-8000-000000000007",
     "/nothing-here",
 )  # fmt: skip
 WIDE, PHONE = (1280, 800), (390, 844)
@@ -57,9 +63,15 @@ def actions() -> FakeActions:
 
 
 @pytest.fixture(scope="module")
-def console(actions: FakeActions) -> Iterator[str]:
+def auditing() -> FakeAuditing:
+    """What the console shows of costs."""
+    return FakeAuditing()
+
+
+@pytest.fixture(scope="module")
+def console(actions: FakeActions, auditing: FakeAuditing) -> Iterator[str]:
     """Address of a console on made-up operations."""
-    with served(application(FakeLooking(), actions, Access(TOKEN))) as address:
+    with served(application(FakeLooking(), actions, auditing, Access(TOKEN))) as address:
         yield address
 
 
@@ -180,3 +192,64 @@ def _tab_to(page: Page, label: str) -> None:
         if focus[0] == label:
             return
     raise AssertionError(f"{label} cannot be reached by Tab")
+
+
+def test_a_record_is_verified_in_the_browser(browser: Browser, console: str) -> None:
+    """With the log's key it holds, and the key is remembered; with another key of the same name it does not."""
+    page, wrong = page_of(browser, WIDE)
+    page.goto(f"{console}/inferences/any")
+    assert verdict(page, str(KEY.verifier())).startswith("It holds: record 7 of acme, leaf 6 of 11")
+    page.reload()
+    assert page.input_value("input[name=key]") == str(KEY.verifier())
+    other = SignerKey.generate(KEY.name)
+    assert "not signed" in verdict(page, str(other.verifier()))
+    assert wrong == []
+    page.context.close()
+
+
+def forged(place: str, name: str, change: Callable[[str], str]) -> Inference:
+    """The proven record with one value changed."""
+    found = proven()
+    part = dict(getattr(found, place))
+    part[name] = change(str(part[name]))
+    return replace(found, **{place: part})
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "change"),
+    [
+        ("record", "pico_usd", lambda text: str(int(text) - 1)),
+        ("record", "tenant", lambda _: "beta"),
+        ("record", "log", lambda text: text[:-1] + "1"),
+        ("proof", "entry", lambda text: _flipped(text, 40)),
+        ("proof", "value", lambda text: _flipped(text, 9)),
+        ("proof", "index", lambda _: "5"),
+        ("proof", "checkpoint", lambda text: text.replace("\n11\n", "\n12\n")),
+    ],
+)
+def test_whatever_is_changed_does_not_hold(
+    browser: Browser, console: str, auditing: FakeAuditing, place: str, name: str, change: Callable[[str], str]
+) -> None:
+    """An amount on the page, the entry, the event, its place, the checkpoint: each is found, in words."""
+    auditing.shown = forged(place, name, change)
+    page, _ = page_of(browser, WIDE)
+    page.goto(f"{console}/inferences/any")
+    assert verdict(page, str(KEY.verifier())).startswith("It does not hold: ")
+    auditing.shown = None
+    page.context.close()
+
+
+def verdict(page: Page, key: str) -> str:
+    """What the page says after "Verify here"."""
+    page.evaluate("document.getElementById('verdict').replaceChildren()")
+    page.fill("input[name=key]", key)
+    page.click("text=Verify here")
+    page.wait_for_selector("#verdict .note")
+    return page.inner_text("#verdict")
+
+
+def _flipped(text: str, at: int) -> str:
+    """Base64 with one bit of one byte changed."""
+    raw = bytearray(base64.b64decode(text))
+    raw[at] ^= 1
+    return base64.b64encode(raw).decode()

@@ -12,12 +12,14 @@ from roggia_runtime.errors import UnavailableError
 from starlette.testclient import TestClient
 
 from tests.support.console import HOSTILE, FakeActions, FakeLooking
+from tests.support.console_audit import FakeAuditing
 
 TOKEN = "a-token-of-some-length"
 PAGES = (
     "/", "/topics", "/topics/doc.changed", "/dead-letters", "/dead-letters/doc.changed.dlq/2:17", "/jobs",
     "/jobs/replay-20251124-101500-1a2b", "/collections", "/generations", "/generations/1", "/generations/2",
-    "/generations/3", "/generations/4", "/session",
+    "/generations/3", "/generations/4", "/session", "/costs", "/costs/acme", "/costs/acme/records?day=2026-11-30",
+    "/inferences/01941f2a-0000-7000-8000-000000000007",
 )  # fmt: skip
 
 
@@ -25,8 +27,8 @@ class Console:
     """A client of a console on made-up operations."""
 
     def __init__(self, access: Access | None = None, looking: FakeLooking | None = None) -> None:
-        self.actions = FakeActions()
-        app = application(looking or FakeLooking(), self.actions, access or Access(TOKEN))
+        self.actions, self.auditing = FakeActions(), FakeAuditing()
+        app = application(looking or FakeLooking(), self.actions, self.auditing, access or Access(TOKEN))
         self.http = TestClient(app, base_url="http://127.0.0.1:7090", follow_redirects=False)
 
     def unlock(self) -> None:

@@ -11,6 +11,8 @@ from roggia.reference.__main__ import pages, stale
 from roggia.reference.settings import rows
 from roggia.stack import plan
 from roggia.stack.data import DataDirectory
+from roggia_auditor.api import tokens
+from roggia_auditor.settings import AuditorSettings
 from roggia_embedder.settings import EmbedderSettings
 from roggia_ingest.settings import IngestSettings
 from roggia_operator.settings import OperatorSettings
@@ -21,8 +23,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_every_setting_that_the_stack_gives_a_service_is_one_that_it_reads(tmp_path: Path) -> None:
     """A misspelt variable would be ignored in silence, and a service would write outside the data directory."""
-    known = {row.variable for cls in (IngestSettings, EmbedderSettings, OperatorSettings) for row in rows(cls)}
-    specs = [*plan.services(DataDirectory(tmp_path), plan.Ports(), "t" * 16), *plan.companions(plan.Ports())]
+    every = (IngestSettings, EmbedderSettings, OperatorSettings, AuditorSettings)
+    known = {row.variable for cls in every for row in rows(cls)}
+    data, ports = DataDirectory(tmp_path), plan.Ports()
+    specs = [*plan.services(data, ports, "t" * 16, "u"), *plan.companions(ports), *plan.auditing(data, ports)]
 
     assert {name for spec in specs for name in spec.environment} <= known
     assert all(find_spec(spec.arguments[0]) for spec in specs)
@@ -35,17 +39,20 @@ def test_every_setting_that_the_stack_gives_a_service_is_one_that_it_reads(tmp_p
         ("embed", EmbedderSettings),
         ("index", EmbedderSettings),
         ("operator", OperatorSettings),
+        ("auditor", AuditorSettings),
+        ("audit-api", AuditorSettings),
     ],
 )
 def test_what_the_stack_gives_a_service_is_valid_and_inside_the_data_directory(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     name: str,
-    cls: type[IngestSettings | EmbedderSettings | OperatorSettings],
+    cls: type[IngestSettings | EmbedderSettings | OperatorSettings | AuditorSettings],
 ) -> None:
     """The settings load as given, and every path among them lies in the one directory that `up` shows."""
     data = DataDirectory(tmp_path)
-    (spec,) = [one for one in plan.services(data, plan.Ports(), "t" * 16) if one.name == name]
+    every = [*plan.services(data, plan.Ports(), "t" * 16), *plan.auditing(data, plan.Ports())]
+    (spec,) = [one for one in every if one.name == name]
     for variable, value in spec.environment.items():
         monkeypatch.setenv(variable, value)
 
@@ -79,3 +86,16 @@ def test_the_console_token_is_made_once_for_its_owner_alone(tmp_path: Path) -> N
     assert re.fullmatch("[0-9a-f]{48}", token)
     assert data.console_token() == token
     assert (tmp_path / "console.token").stat().st_mode & 0o077 == 0
+
+
+def test_what_the_audit_needs_is_made_once_and_never_overwritten(tmp_path: Path) -> None:
+    """A key, a token that its file grants, for their owner alone; what somebody changed in the file stays."""
+    files = DataDirectory(tmp_path).audit
+    token = files.prepared()
+    (grant,) = tokens.parse(files.tokens.read_text())
+    assert (grant.sha256, grant.name) == (tokens.digest(token), "console")
+    key = files.head_key.read_text()
+    files.tokens.write_text("")
+    assert files.prepared() == token
+    assert (files.head_key.read_text(), files.tokens.read_text()) == (key, "")
+    assert all(one.stat().st_mode & 0o077 == 0 for one in (files.head_key, tmp_path / "audit/console.token"))

@@ -8,29 +8,33 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from roggia_auditor.errors import ExportError
+from roggia_auditor.export.paths import Paths
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.heads.sealing import Sealed
 from roggia_auditor.ledger.model import Row, Stream
 from roggia_auditor.ports import Ledger
-from roggia_auditor.tlog import proofs
-from roggia_auditor.tlog.tiles import WIDTH, Tile, nodes
 
 FORMAT = "roggia-audit-export/1"
 _PAGE = 500
-_TILES = 512
-"""Tiles kept while paths are made, 8 KiB each."""
 
 
 class TenantExport:
-    """Writes the export of one tenant under one seal."""
+    """Writes the export of one tenant under one seal. `progress` hears of every record: how many, of how many."""
 
-    def __init__(self, ledger: Ledger, sealed: Sealed, streams: Mapping[str, Stream]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        sealed: Sealed,
+        streams: Mapping[str, Stream],
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
         self._ledger, self._sealed, self._streams = ledger, sealed, streams
+        self._progress = progress
 
     async def write(self, tenant: str, folder: Path) -> Mapping[str, Any]:
         """Write it into a folder that is not there yet, or is empty; return the manifest.
@@ -56,17 +60,20 @@ class TenantExport:
 
     async def _records(self, tenant: str, last: Sequence[tuple[str, int]], path: Path) -> Mapping[str, str]:
         count = pico = 0
+        of = sum(number for _, number in last)
         with path.open("w") as out:
             for origin, number in last:
                 async for row, proof in self._proven(tenant, origin, number):
                     out.write(json.dumps(_line(origin, row, proof)) + "\n")
                     count += 1
                     pico += row.leaf.cost_pico or 0
+                    if self._progress is not None:
+                        self._progress(count, of)
         return {"records": str(count), "pico_usd": str(pico)}
 
     async def _proven(self, tenant: str, origin: str, number: int) -> AsyncIterator[tuple[Row, list[bytes]]]:
         stream, size = self._streams[origin], self._log(origin).size
-        tiles = _Cached(self._ledger, stream, size)
+        tiles = Paths(self._ledger, stream, size)
         at = 1
         while at <= number:
             rows = await self._ledger.tenant_rows(stream, tenant, at, min(_PAGE, number - at + 1))
@@ -96,35 +103,6 @@ class TenantExport:
 
     def _log(self, origin: str) -> LogHead:
         return self._sealed.state.log(origin)[1]
-
-
-class _Cached:
-    """Paths in one stream's tree, from its tiles; each tile is read once."""
-
-    def __init__(self, ledger: Ledger, stream: Stream, size: int) -> None:
-        self._ledger, self._stream, self._size = ledger, stream, size
-        self._held: dict[Tile, Sequence[bytes]] = {}
-        self._nodes = nodes(size, self._held.__getitem__)
-
-    async def path(self, index: int) -> list[bytes]:
-        """The inclusion proof of a leaf: tiles that it needs are fetched first, then it is made of them."""
-        if len(self._held) >= _TILES:
-            self._held.clear()
-        for tile in _needed(index, self._size):
-            if tile not in self._held:
-                self._held[tile] = await self._ledger.tile(self._stream, tile)
-        return proofs.inclusion(index, self._size, self._nodes)
-
-
-def _needed(index: int, size: int) -> list[Tile]:
-    """Tiles on the way from a leaf to the root, and those at the right edge, of every level."""
-    found, level = dict[Tile, None](), 0
-    while count := size >> 8 * level:
-        last = (count - 1) // WIDTH
-        for at in {min(index >> 8 * (level + 1), last), last}:
-            found[Tile(level, at, min(WIDTH, count - at * WIDTH))] = None
-        level += 1
-    return list(found)
 
 
 def _line(origin: str, row: Row, path: Sequence[bytes]) -> Mapping[str, Any]:

@@ -74,6 +74,8 @@ class Teller:
     async def _records(self, writer: FencedWriter) -> int:
         count = 0
         for stream in await self._ledger.streams():
+            if stream.topic != topics.INFERENCE_COMPLETED:
+                continue
             start = await self._ledger.told_rows(stream)
             rows = await self._ledger.rows(stream, start, _AT_ONCE)
             if rows:

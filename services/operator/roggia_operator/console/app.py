@@ -14,15 +14,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from roggia_operator.console.access import Access, Guard
+from roggia_operator.console.audit_pages import AuditPages
 from roggia_operator.console.forms import Forms
 from roggia_operator.console.middleware import Confined
 from roggia_operator.console.pages import Pages
-from roggia_operator.console.ports import Actions, Looking
+from roggia_operator.console.ports import Actions, Auditing, Looking
 from roggia_operator.console.render import environment
 from roggia_operator.errors import SelectionError
 
 
-def application(looking: Looking, actions: Actions, access: Access) -> ASGIApp:
+def application(looking: Looking, actions: Actions, audit: Auditing, access: Access) -> ASGIApp:
     """The console: pages, forms and their style, behind the host check."""
     guard = Guard(access)
     pages = Pages(looking, guard, environment())
@@ -36,6 +37,7 @@ def application(looking: Looking, actions: Actions, access: Access) -> ASGIApp:
     inner = Starlette(
         routes=[
             *pages.routes(),
+            *AuditPages(audit, pages).routes(),
             *Forms(actions, guard, pages).routes(),
             Mount("/static", StaticFiles(directory=_static())),
         ],

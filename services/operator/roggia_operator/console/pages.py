@@ -29,6 +29,7 @@ MENU = (
     ("/jobs", "Jobs"),
     ("/generations", "Generations"),
     ("/collections", "Collections"),
+    ("/costs", "Costs"),
 )
 log = structlog.get_logger()
 

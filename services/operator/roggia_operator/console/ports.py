@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from roggia_operator.console.audit_views import Costs, Inference, RecordPage, TenantMonth
 from roggia_operator.console.generation_views import Generations
 from roggia_operator.console.views import (
     CollectionRow,
@@ -57,6 +58,26 @@ class Looking(Protocol):
     async def generations(self) -> Generations:
         """Every generation of the index, and which one each knowledge base gets. An index that does not answer is a
         problem that is told."""
+        ...
+
+
+class Auditing(Protocol):
+    """Reads of the audit log. Raises the runtime's errors, and `SelectionError` for what is not there."""
+
+    async def months(self) -> Sequence[TenantMonth]:
+        """Newest month of every tenant."""
+        ...
+
+    async def costs(self, tenant: str, month: str) -> Costs:
+        """One month of a tenant; the newest where `month` is empty."""
+        ...
+
+    async def records(self, tenant: str, filters: Mapping[str, str]) -> RecordPage:
+        """A page of records; `filters` are day, model, status, late and cursor."""
+        ...
+
+    async def inference(self, event_id: str) -> Inference:
+        """One record with its event and its proof."""
         ...
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import jinja2
 import msgspec
 
+from roggia_operator.console.audit_views import dollars
+
 _STEPS = (("d", 86_400.0), ("h", 3_600.0), ("min", 60.0))
 _RESTING = 0.05
 """Records per second below which nothing flows: a rate that decays would be shown as 0.0."""
@@ -28,7 +30,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {
         "age": age, "moment": moment, "rate": rate, "number": number, "pretty": pretty, "size": size,
-        "share": share, "when": when,
+        "share": share, "when": when, "dollars": dollars,
     }  # fmt: skip
     return made
 

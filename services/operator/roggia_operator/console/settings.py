@@ -33,6 +33,13 @@ class ConsoleOptions(BaseSettings):
         "http://127.0.0.1:7080", pattern=r"^https?://", description="address of the query role, for the collections"
     )
 
+    audit_url: str = Field(
+        "http://127.0.0.1:7091", pattern=r"^https?://", description="address of the audit API, for costs and proofs"
+    )
+    audit_token: SecretStr | None = Field(
+        None, description="token of the audit API (roggia audit token); unset: the console shows no costs"
+    )
+
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if self.private and self.token is None:

@@ -20,10 +20,12 @@ from roggia_auditor.tlog.keys import SignerKey
 from roggia_runtime.settings import load
 
 from roggia.cli import options
+from roggia.cli.audit_token import token
 from roggia.cli.output import emit, out
 from roggia.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: keys, exports, and checking them.")
+app.command("token")(token)
 Folder = Annotated[Path, typer.Argument(help="Folder of the export.")]
 
 

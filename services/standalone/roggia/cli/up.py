@@ -16,7 +16,7 @@ from roggia.connection import data_directory
 from roggia.stack import plan
 from roggia.stack.data import DataDirectory
 from roggia.stack.supervisor import Notice
-from roggia.stack.up import stack
+from roggia.stack.up import Beside, stack
 
 LAST_PORT = 65_535
 COLOURS = {"ready": "green", "restarting": "yellow", "not ready": "yellow", "failed": "red"}
@@ -43,8 +43,14 @@ def up(
             "Needs the extra `popularity`."
         ),
     ] = True,
+    audit: Annotated[
+        bool,
+        typer.Option(
+            help="Keep the audit log of inferences and serve it: two more processes. Needs the extra `auditor`."
+        ),
+    ] = True,
 ) -> None:
-    """Run everything on this machine: broker, registry, ingest, embed, index, operator, popularity.
+    """Run everything on this machine: broker, registry, ingest, embed, index, operator, popularity, audit.
 
     Restarts what dies; Ctrl-C stops it all. A port that is taken is replaced by a free one; other commands find it.
     """
@@ -55,14 +61,18 @@ def up(
             "Not counted: what is asked for most (pip install 'roggia[popularity]'; --no-popularity says no more)."
         )
         popularity = False
-    asyncio.run(_serve(where, plan.Ports(kafka_port, registry_port, query_port, console_port), popularity=popularity))
+    if audit and not plan.can_audit():
+        err.print("Not kept: the audit log (pip install 'roggia[auditor]'; --no-audit says no more).")
+        audit = False
+    ports = plan.Ports(kafka_port, registry_port, query_port, console_port)
+    asyncio.run(_serve(where, ports, Beside(popularity, audit)))
 
 
-async def _serve(data: DataDirectory, ports: plan.Ports, *, popularity: bool) -> None:
+async def _serve(data: DataDirectory, ports: plan.Ports, beside: Beside) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    serving = asyncio.create_task(_until_failed(data, ports, popularity=popularity))
+    serving = asyncio.create_task(_until_failed(data, ports, beside))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     if stop.is_set():
@@ -74,8 +84,8 @@ async def _serve(data: DataDirectory, ports: plan.Ports, *, popularity: bool) ->
         err.print("Stopped.")
 
 
-async def _until_failed(data: DataDirectory, ports: plan.Ports, *, popularity: bool) -> None:
-    async with stack(data, show, ports, popularity=popularity) as supervisor:
+async def _until_failed(data: DataDirectory, ports: plan.Ports, beside: Beside) -> None:
+    async with stack(data, show, ports, beside) as supervisor:
         state = supervisor.state()
         err.print(f"Kafka {state.kafka} · registry {state.registry} · search {state.query} · console {state.console}")
         err.print("Ready. Next: roggia publish, roggia search, roggia ask, roggia status. Ctrl-C stops it.")

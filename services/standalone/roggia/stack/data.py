@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from roggia.errors import AlreadyRunningError, NotRunningError
+from roggia.stack.audit_files import AuditFiles
 
 DEFAULT = Path("roggia-data")
 
@@ -52,6 +53,8 @@ class DataDirectory:
         self.content = self.root / "content"
         self.registry_file = self.models / "mlflow.sqlite3"
         self.reports = self.root / "reports"
+        self.ledger = self.root / "ledger.sqlite3"
+        self.audit = AuditFiles(self.root / "audit")
         self.logs = self.root / "logs"
         self._token = self.root / "console.token"
         self._state = self.root / "state.json"

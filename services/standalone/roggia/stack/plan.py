@@ -15,7 +15,9 @@ BROKER_PORT = 19092
 REGISTRY_PORT = 18081
 QUERY_PORT = 7080
 CONSOLE_PORT = 7090
-HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083, "operator": 17084, "popularity": 17085}
+AUDIT_PORT = 7091
+HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083, "operator": 17084, "popularity": 17085,
+                "auditor": 17086, "audit-api": 17087}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Ports:
     registry: int = REGISTRY_PORT
     query: int = QUERY_PORT
     console: int = CONSOLE_PORT
+    audit: int = AUDIT_PORT
     health: Mapping[str, int] = field(default_factory=lambda: dict(HEALTH_PORTS))
 
     @classmethod
@@ -37,6 +40,7 @@ class Ports:
             registry=choose(want.registry, taken),
             query=choose(want.query, taken),
             console=choose(want.console, taken),
+            audit=choose(want.audit, taken),
             health={name: choose(port, taken) for name, port in want.health.items()},
         )
 
@@ -66,8 +70,12 @@ def support(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
     ]
 
 
-def services(data: DataDirectory, ports: Ports, console_token: str) -> list[ProcessSpec]:
-    """Ingest, embed, index (upsert and query together: the embedded index admits one process) and operator."""
+def services(data: DataDirectory, ports: Ports, console_token: str, audit_token: str = "") -> list[ProcessSpec]:
+    """Ingest, embed, index (upsert and query together: the embedded index admits one process) and operator.
+
+    `audit_token` is the console's for the audit API; empty where there is none.
+    """
+    audited = {"ROGGIA_OPERATOR_CONSOLE_AUDIT_TOKEN": audit_token} if audit_token else {}
     return [
         _service(
             "ingest",
@@ -110,6 +118,8 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
                 "ROGGIA_OPERATOR_CONSOLE_PORT": str(ports.console),
                 "ROGGIA_OPERATOR_CONSOLE_TOKEN": console_token,
                 "ROGGIA_OPERATOR_CONSOLE_INDEX_URL": ports.addresses().query,
+                "ROGGIA_OPERATOR_CONSOLE_AUDIT_URL": f"http://{LOOPBACK}:{ports.audit}",
+                **audited,
                 "ROGGIA_OPERATOR_MODELS_URI": f"sqlite:///{data.registry_file}",
                 "ROGGIA_OPERATOR_GENERATIONS_REPORTS": str(data.reports),
                 "ROGGIA_OPERATOR_GENERATIONS_METRICS_URLS": f"http://{LOOPBACK}:{ports.health['index']}",
@@ -120,16 +130,42 @@ def services(data: DataDirectory, ports: Ports, console_token: str) -> list[Proc
 
 def can_count() -> bool:
     """Whether Faust is installed, with which popularity is counted (extra `popularity`)."""
-    try:
-        distribution("faust-streaming")
-    except PackageNotFoundError:
-        return False
-    return True
+    return _installed("faust-streaming")
+
+
+def can_audit() -> bool:
+    """Whether what the auditor signs with is installed (extra `auditor`)."""
+    return _installed("cryptography")
 
 
 def companions(ports: Ports) -> list[ProcessSpec]:
     """The popularity role: what it counts orders a re-embedding, and nothing waits for it."""
     return [_service("popularity", ("roggia_embedder", "popularity"), ports, {})]
+
+
+def auditing(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
+    """The auditor and its API, over one ledger. No document waits for them."""
+    ledger = {
+        "ROGGIA_AUDITOR_LEDGER": f"sqlite:///{data.ledger}",
+        "ROGGIA_AUDITOR_SIGNING_KEY": str(data.audit.head_key),
+    }
+    api = {
+        "ROGGIA_AUDITOR_API_PORT": str(ports.audit),
+        "ROGGIA_AUDITOR_API_TOKENS": str(data.audit.tokens),
+        "ROGGIA_AUDITOR_API_EXPORTS": str(data.audit.exports),
+    }
+    return [
+        _service("auditor", ("roggia_auditor", "ledger"), ports, ledger),
+        _service("audit-api", ("roggia_auditor", "api"), ports, ledger | api),
+    ]
+
+
+def _installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _service(name: str, arguments: tuple[str, ...], ports: Ports, environment: dict[str, str]) -> ProcessSpec:

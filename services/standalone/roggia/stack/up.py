@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import aiohttp
 from roggia_runtime.settings import KafkaSettings, RegistrySettings, load
@@ -17,17 +18,25 @@ from roggia.stack.supervisor import Addresses, Notice, Supervisor
 PROBE_TIMEOUT_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What runs beside the documents' way. `popularity`: what is asked for most is counted. `audit`: inferences are
+    audited, and the log is served."""
+
+    popularity: bool = False
+    audit: bool = False
+
+
 @asynccontextmanager
 async def stack(
     data: DataDirectory,
     watch: Callable[[Notice], None],
     preferred: plan.Ports | None = None,
-    *,
-    popularity: bool = False,
+    beside: Beside = Beside(),
 ) -> AsyncIterator[Supervisor]:
     """A running stack: every process ready, topics and schemas in place. Leaving the block stops all of it.
 
-    `popularity`: what is asked for most is counted as well, by a process that starts last and is not waited for.
+    What is `beside` it starts last and is not waited for.
 
     Raises `AlreadyRunningError` when another supervisor holds `data`, `StackFailedError` when a process cannot start.
     """
@@ -40,9 +49,12 @@ async def stack(
             try:
                 await supervisor.bring_up(plan.support(data, ports), http)
                 await _prepare(where)
-                await supervisor.bring_up(plan.services(data, ports, data.console_token()), http)
-                if popularity:
+                token = data.audit.prepared() if beside.audit else ""
+                await supervisor.bring_up(plan.services(data, ports, data.console_token(), token), http)
+                if beside.popularity:
                     supervisor.accompany(plan.companions(ports), http)
+                if beside.audit:
+                    supervisor.accompany(plan.auditing(data, ports), http)
                 yield supervisor
             finally:
                 await supervisor.close()

@@ -146,6 +146,10 @@ class PostgresLedger:
         found = await self._fetch(query, value, limit)
         return [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in map(tuple, found)]
 
+    async def fetch(self, query: str, *values: object) -> Sequence[Any]:
+        """For the other parts of this adapter: rows of one statement. Raises `LedgerUnavailableError`."""
+        return await self._fetch(query, *values)
+
     async def _rows(self, where: str, *values: object) -> Sequence[Row]:
         query = f"SELECT {', '.join(columns.ROW)} FROM {P}records WHERE {where}"
         return [columns.from_record(tuple(row)) for row in await self._fetch(query, *values)]

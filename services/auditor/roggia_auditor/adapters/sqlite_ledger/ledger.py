@@ -166,6 +166,10 @@ class SqliteLedger:
         found = await self._run(lambda connection: connection.execute(query, (value, limit)).fetchall())
         return [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in found]
 
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """For the other parts of this adapter: what `work` reads. Raises `LedgerUnavailableError`."""
+        return await self._run(work)
+
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         async with self._lock:
             if self._connection is None:

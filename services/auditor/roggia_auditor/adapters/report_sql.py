@@ -1,0 +1,82 @@
+"""Questions of reports in SQL that both databases take; `?` stands for a value, `{P}` for the tables' prefix."""
+
+from __future__ import annotations
+
+from roggia_auditor.adapters import columns
+from roggia_auditor.errors import LedgerError
+from roggia_auditor.reports import LOOKED_UP, DuplicatePlace, Place, Selection
+
+_ROW = ", ".join(f"r.{name}" for name in columns.ROW)
+MONTHS = (
+    "SELECT tenant, period, tokens, pico_usd, unpriced, token_limit, pico_limit, seq FROM {P}months WHERE tenant = ? "
+    "ORDER BY period"
+)
+CROSSINGS = "SELECT period, limit_name, percent FROM {P}crossings WHERE tenant = ? ORDER BY 1, 2, 3"
+TENANTS = "SELECT DISTINCT tenant FROM {P}sequences ORDER BY 1"
+NOTE = "SELECT size, note FROM {P}notes WHERE origin = ?"
+NOTES = "SELECT origin, size, note FROM {P}notes ORDER BY origin"
+
+
+def records(wanted: Selection, after: Place | None, limit: int) -> tuple[str, list[object]]:
+    """Streams' names and number, then `columns.ROW`."""
+    parts, values = _conditions(wanted)
+    if after is not None:
+        parts.append("(r.occurred_at, r.stream, r.leaf_index) < (?, ?, ?)")
+        values += after
+    query = (
+        f"SELECT s.topic, s.topic_id, s.partition, r.stream, {_ROW} FROM {{P}}records r "
+        f"JOIN {{P}}streams s ON s.id = r.stream WHERE {' AND '.join(parts)} "
+        "ORDER BY r.occurred_at DESC, r.stream DESC, r.leaf_index DESC LIMIT ?"
+    )
+    return query, [*values, limit]
+
+
+def duplicates(tenants: frozenset[str] | None, after: DuplicatePlace | None, limit: int) -> tuple[str, list[object]]:
+    """Streams' names and number, the tenant, then offset, event id, hash and whether it is the same."""
+    parts, values = _of_tenants(tenants)
+    if after is not None:
+        parts.append('(d.stream, d."offset") > (?, ?)')
+        values += after
+    query = (
+        'SELECT s.topic, s.topic_id, s.partition, d.stream, r.tenant, d."offset", d.event_id, d.value_sha256, d.same '
+        "FROM {P}duplicates d JOIN {P}streams s ON s.id = d.stream "
+        f"JOIN {{P}}records r ON r.event_id = d.event_id AND r.status <> 4 WHERE {' AND '.join(parts)} "
+        'ORDER BY d.stream, d."offset" LIMIT ?'
+    )
+    return query, [*values, limit]
+
+
+def _conditions(wanted: Selection) -> tuple[list[str], list[object]]:
+    parts, values = _of_tenants(wanted.tenants)
+    statuses = sorted(int(one) for one in wanted.statuses)
+    parts.append(f"r.status IN ({_marks(statuses)})")
+    values += statuses
+    if wanted.id_name:
+        if wanted.id_name not in LOOKED_UP:
+            raise LedgerError(f"{wanted.id_name!r} is not looked up by; there are {', '.join(LOOKED_UP)}")
+        parts.append(f"r.{wanted.id_name} = ?")
+        values.append(wanted.id_value)
+    for condition, value in (
+        ("r.occurred_at >= ?", wanted.start),
+        ("r.occurred_at < ?", wanted.end),
+        ("r.day = ?", wanted.day or None),
+        ("r.model = ?", wanted.model or None),
+        ("r.prompt = ?", wanted.prompt or None),
+    ):
+        if value is not None:
+            parts.append(condition)
+            values.append(value)
+    if wanted.late:
+        parts.append("r.booked <> substr(r.day, 1, 7)")
+    return parts, values
+
+
+def _of_tenants(tenants: frozenset[str] | None) -> tuple[list[str], list[object]]:
+    if tenants is None:
+        return ["1 = 1"], []
+    named = sorted(tenants)
+    return [f"r.tenant IN ({_marks(named)})" if named else "1 = 0"], list(named)
+
+
+def _marks(values: list[int] | list[str]) -> str:
+    return ", ".join("?" * len(values))
