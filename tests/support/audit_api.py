@@ -82,7 +82,7 @@ async def running(folder: Path, *, exports: bool = True) -> AsyncIterator[Api]:
     ledger = SqliteLedger(folder / "ledger.sqlite3")
     await ledger.start()
     (folder / "tokens.yaml").write_text(tokens())
-    sealer, codec = Sealer(ledger, ORIGIN, KEY), EventCodec(RegistrySettings(url=""), source="/test")
+    sealer, codec = Sealer(ledger, ORIGIN, KEY), EventCodec(RegistrySettings(), source="/test")
 
     async def export(tenant: str, target: Path, progress: Progress) -> None:
         sealed = await sealer.seal()
@@ -92,8 +92,9 @@ async def running(folder: Path, *, exports: bool = True) -> AsyncIterator[Api]:
     exporting = Exporting(folder / "exports", export, 3600) if exports else None
     if exporting is not None:
         await exporting.start()
-    reading = Reading(ledger, SqliteReports(ledger), codec, ORIGIN)
-    routes = Routes(Tokens(folder / "tokens.yaml"), AccessLog(ledger), reading, exporting).routes()
+    reports = SqliteReports(ledger)
+    reading = Reading(ledger, reports, codec, ORIGIN)
+    routes = Routes(Tokens(folder / "tokens.yaml"), AccessLog(ledger, reports.knows), reading, exporting).routes()
     transport = httpx.ASGITransport(application(list, routes), raise_app_exceptions=False)
     work = asyncio.create_task(exporting.run()) if exporting else None
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

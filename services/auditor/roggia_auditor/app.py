@@ -107,8 +107,9 @@ def build_api(settings: AuditorSettings) -> Service:
         exporting = Exporting(api.exports, partial(_export, ledger, options), api.keep_hours * 3600)
         service.on_start(exporting.start)
         service.add(exporting)
-    reading = Reading(ledger, reports_of(ledger), codec, options.origin)
-    routes = Routes(tokens, AccessLog(ledger), reading, exporting).routes()
+    reports = reports_of(ledger)
+    reading = Reading(ledger, reports, codec, options.origin)
+    routes = Routes(tokens, AccessLog(ledger, reports.knows), reading, exporting).routes()
     app = application(service.health, routes, hosts=hosts_of(api.host, api.hosts), hosts_setting=f"{_API}_HOSTS")
     server = HttpServer(HttpSettings(host=api.host, port=api.port), app)
 

@@ -91,6 +91,10 @@ class Reports(Protocol):
         """Every tenant that has a record, by name."""
         ...
 
+    async def knows(self, tenant: str) -> bool:
+        """Whether a tenant has a record."""
+        ...
+
     async def note(self, origin: str) -> tuple[int, str] | None:
         """Size and text of a log's newest checkpoint; None for one that has none."""
         ...

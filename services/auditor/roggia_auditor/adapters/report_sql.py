@@ -13,6 +13,7 @@ MONTHS = (
 )
 CROSSINGS = "SELECT period, limit_name, percent FROM {P}crossings WHERE tenant = ? ORDER BY 1, 2, 3"
 TENANTS = "SELECT DISTINCT tenant FROM {P}sequences ORDER BY 1"
+KNOWN = "SELECT 1 FROM {P}sequences WHERE tenant = ? LIMIT 1"
 NOTE = "SELECT size, note FROM {P}notes WHERE origin = ?"
 NOTES = "SELECT origin, size, note FROM {P}notes ORDER BY origin"
 

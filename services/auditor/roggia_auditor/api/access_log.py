@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 import msgspec
 from roggia_runtime.clock import now_ms
@@ -25,6 +26,8 @@ from roggia_auditor.tlog import hashes
 
 STREAM = Stream("audit.access", NO_EVENT, 0)
 """Its topic id is that of no topic."""
+Knows: TypeAlias = Callable[[str], Awaitable[bool]]
+"""Whether the ledger holds a record of a tenant."""
 _TRIES = 20
 """Another process that enters readings at the same time moves the head; each try meets it anew."""
 
@@ -52,16 +55,19 @@ class _Entry:
 class AccessLog:
     """Enters readings. Those that come at the same time share one transaction."""
 
-    def __init__(self, ledger: Ledger, now: Callable[[], int] = now_ms) -> None:
-        self._ledger, self._now = ledger, now
+    def __init__(self, ledger: Ledger, knows: Knows, now: Callable[[], int] = now_ms) -> None:
+        self._ledger, self._knows, self._now = ledger, knows, now
         self._waiting: list[_Entry] = []
         self._lock = asyncio.Lock()
 
     async def enter(self, access: Access) -> None:
-        """Return once the reading is in the ledger.
+        """Return once the reading is in the ledger. One about a tenant without records is nobody's: asking about a name
+        makes no tenant of it.
 
         Raises `LedgerUnavailableError` or `LedgerConflictError` where it cannot be: then nothing may be answered.
         """
+        if access.tenant and not await self._knows(access.tenant):
+            access = msgspec.structs.replace(access, tenant="")
         mine = _Entry(access)
         self._waiting.append(mine)
         try:

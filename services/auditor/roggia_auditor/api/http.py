@@ -178,7 +178,9 @@ class Routes:
 
     async def _begin(self, asked: Asked) -> Answer:
         wanted = await _body(asked.request)
-        job = self._jobs().begin(asking.allowed(wanted.tenant, asked.grant))
+        tenant = asking.allowed(wanted.tenant, asked.grant)
+        await self._reading.check_known(tenant)
+        job = self._jobs().begin(tenant)
         return _json(job, job.tenant, 0, 202)
 
     async def _exports(self, asked: Asked) -> Answer:

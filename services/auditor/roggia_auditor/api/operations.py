@@ -63,7 +63,7 @@ OPERATIONS: Final = (
         scope=Scope.EXPORT,
         method="POST",
         status=202,
-        refusals=(408, 409, 413),
+        refusals=(404, 408, 409, 413),
     ),
     Operation("exports", "/exports", "List exports", messages.Exports, scope=Scope.EXPORT),
     Operation("export", "/exports/{id}", "How far an export is", messages.Export, scope=Scope.EXPORT, refusals=(404,)),

@@ -84,6 +84,11 @@ class Reading:
         """Tenants that have records."""
         return messages.Tenants(tenants=tuple(one for one in await self._reports.tenants() if grant.sees(one)))
 
+    async def check_known(self, tenant: str) -> None:
+        """Raises `NotFoundError` for a tenant without records."""
+        if not await self._reports.knows(tenant):
+            raise NotFoundError(f"tenant: {tenant!r} has no record in the audit log", "tenant")
+
     async def logs(self) -> messages.Logs:
         """Newest checkpoints."""
         return messages.Logs(

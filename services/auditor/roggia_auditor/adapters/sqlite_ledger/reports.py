@@ -36,6 +36,10 @@ class SqliteReports:
         """See `Reports`."""
         return [str(tenant) for (tenant,) in await self._all(report_sql.TENANTS, [])]
 
+    async def knows(self, tenant: str) -> bool:
+        """See `Reports`."""
+        return bool(await self._all(report_sql.KNOWN, [tenant]))
+
     async def note(self, origin: str) -> tuple[int, str] | None:
         """See `Reports`."""
         found = await self._all(report_sql.NOTE, [origin])
