@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.support.auditor_fleet import audit_ledger
 from tests.support.chaos_proof import devstack_alone, own_broker
 from tests.support.kafka import (
     _apache_session,
@@ -31,6 +32,7 @@ __all__ = [
     "_apache_template",
     "_devstack_session",
     "apache_kafka",
+    "audit_ledger",
     "devstack",
     "devstack_alone",
     "fresh_apache",

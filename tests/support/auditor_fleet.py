@@ -7,11 +7,14 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+from roggia_auditor.adapters.postgres_ledger import PostgresLedger
 from roggia_auditor.adapters.price_log import entry_of
+from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.judging import Before, Read, Rules, judge
 from roggia_auditor.ledger.model import Duplicate, Head, Known, Stream, Usage, UsageKey
@@ -41,6 +44,21 @@ NAMES = (
     topics.TENANT_BUDGET,
     topics.USAGE_ADJUSTED,
 )
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def audit_ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[str, Ledger]]:
+    """A ledger's DSN, and the test's own view of it."""
+    if request.param == "sqlite":
+        path = tmp_path / "ledger.sqlite3"
+        dsn, made = f"sqlite:///{path}", SqliteLedger(path)
+        view: Ledger = made
+    else:
+        dsn = request.getfixturevalue("postgres_dsn")
+        view = PostgresLedger(dsn)
+    await view.start()
+    yield dsn, view
+    await view.stop()
 
 
 class Auditor(ServerProcess):

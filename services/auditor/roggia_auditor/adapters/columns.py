@@ -16,6 +16,14 @@ RECORD = (
     "stream", "leaf_index", "event_id", "tenant", "tenant_seq", "status", "booked", "day", "occurred_at", *LOOKUPS,
     "cost_pico", "entry", "leaf_hash", "value",
 )  # fmt: skip
+
+
+def looked_up(name: str) -> str:
+    """The condition that finds records by one of `FOUND_BY`: with what makes its partial index fit, which neither
+    database concludes from a value that it does not see."""
+    return f"{name} = ? AND " + ("status <> 4" if name == "event_id" else f"{name} <> ''")
+
+
 USAGE_KEY = UsageKey._fields
 USAGE_SUMS = USAGE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roggia_auditor.adapters import columns
 from roggia_auditor.errors import LedgerError
+from roggia_auditor.ledger.model import MAX_INT
 from roggia_auditor.reports import LOOKED_UP, DuplicatePlace, Place, Selection
 
 _ROW = ", ".join(f"r.{name}" for name in columns.ROW)
@@ -20,16 +21,17 @@ NOTES = "SELECT origin, size, note FROM {P}notes ORDER BY origin"
 
 def records(wanted: Selection, after: Place | None, limit: int) -> tuple[str, list[object]]:
     """Streams' names and number, then `columns.ROW`."""
+    source, named = _source(wanted)
     parts, values = _conditions(wanted)
     if after is not None:
         parts.append("(r.occurred_at, r.stream, r.leaf_index) < (?, ?, ?)")
         values += after
     query = (
-        f"SELECT s.topic, s.topic_id, s.partition, r.stream, {_ROW} FROM {{P}}records r "
+        f"SELECT s.topic, s.topic_id, s.partition, r.stream, {_ROW} FROM {source} r "
         f"JOIN {{P}}streams s ON s.id = r.stream WHERE {' AND '.join(parts)} "
         "ORDER BY r.occurred_at DESC, r.stream DESC, r.leaf_index DESC LIMIT ?"
     )
-    return query, [*values, limit]
+    return query, [*named, *values, limit]
 
 
 def duplicates(tenants: frozenset[str] | None, after: DuplicatePlace | None, limit: int) -> tuple[str, list[object]]:
@@ -47,16 +49,22 @@ def duplicates(tenants: frozenset[str] | None, after: DuplicatePlace | None, lim
     return query, [*values, limit]
 
 
+def _source(wanted: Selection) -> tuple[str, list[object]]:
+    """The records, or those with an id. The limit is none: it keeps both databases from walking all of a tenant's
+    records in the order of their times, and looking at each whether it has the id."""
+    if not wanted.id_name:
+        return "{P}records", []
+    if wanted.id_name not in LOOKED_UP:
+        raise LedgerError(f"{wanted.id_name!r} is not looked up by; there are {', '.join(LOOKED_UP)}")
+    inner = f"SELECT * FROM {{P}}records WHERE {columns.looked_up(wanted.id_name)} LIMIT {MAX_INT}"
+    return f"({inner})", [wanted.id_value]
+
+
 def _conditions(wanted: Selection) -> tuple[list[str], list[object]]:
     parts, values = _of_tenants(wanted.tenants)
     statuses = sorted(int(one) for one in wanted.statuses)
     parts.append(f"r.status IN ({_marks(statuses)})")
     values += statuses
-    if wanted.id_name:
-        if wanted.id_name not in LOOKED_UP:
-            raise LedgerError(f"{wanted.id_name!r} is not looked up by; there are {', '.join(LOOKED_UP)}")
-        parts.append(f"r.{wanted.id_name} = ?")
-        values.append(wanted.id_value)
     for condition, value in (
         ("r.occurred_at >= ?", wanted.start),
         ("r.occurred_at < ?", wanted.end),

@@ -141,7 +141,7 @@ class PostgresLedger:
             raise LedgerError(f"{field!r} is not looked up by; there are {', '.join(columns.FOUND_BY)}")
         query = (
             f"SELECT topic, topic_id, partition, entry, leaf_index FROM {P}records JOIN {P}streams s ON s.id = stream "
-            f"WHERE {field} = $1 ORDER BY occurred_at, stream, leaf_index LIMIT $2"
+            f"WHERE {columns.looked_up(field).replace('?', '$1')} ORDER BY occurred_at, stream, leaf_index LIMIT $2"
         )
         found = await self._fetch(query, value, limit)
         return [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in map(tuple, found)]

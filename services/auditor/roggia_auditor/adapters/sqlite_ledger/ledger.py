@@ -161,7 +161,7 @@ class SqliteLedger:
             raise LedgerError(f"{field!r} is not looked up by; there are {', '.join(columns.FOUND_BY)}")
         query = (
             "SELECT topic, topic_id, partition, entry, leaf_index FROM records JOIN streams ON streams.id = stream "
-            f"WHERE {field} = ? ORDER BY occurred_at, stream, leaf_index LIMIT ?"
+            f"WHERE {columns.looked_up(field)} ORDER BY occurred_at, stream, leaf_index LIMIT ?"
         )
         found = await self._run(lambda connection: connection.execute(query, (value, limit)).fetchall())
         return [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in found]
