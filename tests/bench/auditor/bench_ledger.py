@@ -4,8 +4,8 @@ usage: python -m tests.bench.auditor.bench_ledger [--events N]
 
 Ours judges every record (decode, price, book, number, hash), and appends it with sums, tree and heads; the baseline
 writes the rows that came out of it (records, tiles, tenants' numbers, sums, head) as they are, in the same batches and
-with the same flushes, into the same tables. Both in SQLite, in turns, each into a file of its own. Then a usage query, a look-up and a
-page over the whole, and the process's memory at a tenth of the events and at all of them.
+with the same flushes, into the same tables. Both in SQLite, in turns, each into a file of its own. Then a usage query,
+a look-up and a page over the whole, and the process's memory at a tenth of the events and at all of them.
 """
 
 from __future__ import annotations
