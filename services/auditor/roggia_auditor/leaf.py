@@ -58,11 +58,11 @@ class Leaf:
         """The entry."""
         head = _HEAD.pack(
             SCHEMA,
-            uuid.UUID(self.topic_id).bytes,
+            _uuid(self.topic_id),
             self.partition,
             self.offset,
             self.appended_at,
-            uuid.UUID(self.event_id).bytes,
+            _uuid(self.event_id),
             self.tenant_seq,
             self.status,
             0,
@@ -101,6 +101,10 @@ def decoded(entry: bytes) -> Leaf:
     if len(found.value_sha256) != _HASH or found.encoded() != entry:
         raise ProofError("no entry of the audit log: it is not written as entries are")
     return found
+
+
+def _uuid(text: str) -> bytes:
+    return bytes.fromhex(text.replace("-", ""))
 
 
 def _text(text: str) -> bytes:
