@@ -27,6 +27,8 @@ class Status(IntEnum):
     UNPRICED = 2
     PARKED = 3
     UNREADABLE = 4
+    ACT = 5
+    """Something that was done to the audit log itself, not a record of Kafka: see `roggia_auditor.retention.acts`."""
 
 
 @dataclass(frozen=True, slots=True)
