@@ -48,6 +48,10 @@ class FolderSegments:
         """See `roggia_auditor.retention.ports.SegmentFiles`."""
         return await asyncio.to_thread(_checked, self._place(span), span)
 
+    async def present(self, span: Span) -> bool:
+        """See `roggia_auditor.retention.ports.SegmentFiles`."""
+        return await asyncio.to_thread((self._place(span) / MANIFEST).exists)
+
     async def remove(self, span: Span) -> bool:
         """See `roggia_auditor.retention.ports.SegmentFiles`."""
         self._files.pop(span, None)

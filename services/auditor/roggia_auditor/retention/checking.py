@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 
 from roggia_auditor.errors import ProofError, SegmentError
-from roggia_auditor.ledger.model import Row, Stream
+from roggia_auditor.ledger.model import Row
 from roggia_auditor.ports import Ledger
 from roggia_auditor.retention.ports import SegmentFiles
 from roggia_auditor.retention.segment import Segment, Shares, Span
@@ -35,7 +36,7 @@ async def check(ledger: Ledger, files: SegmentFiles, segment: Segment) -> None:
     if (shares.done(), shares.newest) != (segment.shares, segment.newest):
         raise SegmentError(f"{span.name}: counts, sums or hashes by tenant are not those of its manifest")
     signed = checkpoint.of(note.parse(segment.checkpoint))
-    under(span, leaves, signed, await covering(ledger, span, signed.size))
+    await asyncio.to_thread(under, span, leaves, signed, await covering(ledger, span, signed.size))
 
 
 async def covering(ledger: Ledger, span: Span, size: int) -> Covering:
@@ -45,7 +46,8 @@ async def covering(ledger: Ledger, span: Span, size: int) -> Covering:
     while count := size >> TILE_HEIGHT * level:
         last = (count - 1) // WIDTH
         for index in sorted({*range(low // WIDTH, min(high // WIDTH, last) + 1), last}):
-            found |= await _read(ledger, span.stream, Tile(level, index, min(WIDTH, count - index * WIDTH)))
+            tile = Tile(level, index, min(WIDTH, count - index * WIDTH))
+            found[tile] = list(await ledger.tile(span.stream, tile))
         low, high, level = low // WIDTH, high // WIDTH, level + 1
     return found
 
@@ -74,10 +76,6 @@ def _check_rows(span: Span, at: int, rows: Sequence[Row]) -> None:
             raise SegmentError(f"{span.name}: leaf {index} has another hash than its entry")
         if hashlib.sha256(row.value).digest() != row.leaf.value_sha256:
             raise SegmentError(f"{span.name}: the value of leaf {index} is not the one that was logged")
-
-
-async def _read(ledger: Ledger, stream: Stream, tile: Tile) -> Covering:
-    return {tile: list(await ledger.tile(stream, tile))}
 
 
 def _above(tile: Tile, size: int) -> Tile:

@@ -58,12 +58,16 @@ class Keeper:
     async def drop(self, found: Droppable, judged: History, reason: str) -> None:
         """Drop the entries and values of a segment, for ever. Leaf hashes, tiles and sums stay.
 
-        Raises `HeldError` for one that must wait, `LedgerConflictError` where something was decided meanwhile: then
-        nothing was dropped.
+        Raises `HeldError` for one that must wait, `LedgerConflictError` where something was decided meanwhile,
+        `SegmentError` for one whose files are not here: then nothing was dropped.
         """
         segment = found.segment
         if waits := found.waits or held(judged.active, segment.shares):
             raise HeldError(f"{segment.span.name}: {waits}")
+        if not await self._files.present(segment.span):
+            raise SegmentError(
+                f"{segment.span.name} is not in this folder, so its files would stay; nothing was dropped"
+            )
         await self._empty(segment.span)
         acts = [self._dropping(segment, share, reason) for share in segment.shares]
         await self._ledger.drop(segment.span, await next_acts(self._ledger, judged, acts))

@@ -78,6 +78,10 @@ class SegmentFiles(SegmentReader, Protocol):
         """The text of its manifest, once its files have the hashes that it names. Raises `SegmentError`."""
         ...
 
+    async def present(self, span: Span) -> bool:
+        """Whether it is in this place at all."""
+        ...
+
     async def remove(self, span: Span) -> bool:
         """Remove its files, whole or half written; whether there were any."""
         ...

@@ -83,5 +83,5 @@ class Retention:
             try:
                 await keeper.drop(one, await again(self._ledger, plan.judged), reason)
                 metrics.SEGMENTS.labels("dropped").inc()
-            except (HeldError, LedgerConflictError) as why:
+            except (HeldError, LedgerConflictError, SegmentError) as why:
                 log.info("not_dropped", segment=one.segment.span.name, why=str(why))
