@@ -51,11 +51,11 @@ class Dying:
 
 @pytest.fixture
 async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
-    """Two months over three tiles, signed and told."""
+    """Two months over two tiles, signed and told."""
     made = sqlite_ground(tmp_path)
     await made.ledger.start()
-    await made.month(1, 400)
-    await made.month(2, 250)
+    await made.month(1, 280)
+    await made.month(2, 60)
     await made.signed()
     yield made
     await made.ledger.stop()
@@ -102,15 +102,15 @@ async def test_a_crash_while_dropping_leaves_all_of_it_or_an_act(ground: Ground,
     root = await ground.root()
     await dies(ground, step, 0)
     report, left = await ground.verified("beta"), len(await ground.rows())
-    assert left == 650 - sum(one.span.end - one.span.first for one in await ground.ledger.segments() if one.dropped)
-    assert hidden(report) == (0 if left == 650 else 133 if left == 250 else 217)
+    assert left == 340 - sum(one.span.end - one.span.first for one in await ground.ledger.segments() if one.dropped)
+    assert hidden(report) == (0 if left == 340 else 93 if left == 60 else 113)
     await worker(ground.ledger, ground.files, 0).once()
     assert await ground.root() == root
     assert await ground.rows() == []
     assert not list(ground.place.rglob("*.parquet"))
     told = [act for act in (await history(ground.ledger)).acts if act.kind is Kind.RECORDS_DROPPED]
     assert len(told) == 6
-    assert hidden(await ground.verified("beta")) == 217
+    assert hidden(await ground.verified("beta")) == 113
 
 
 async def test_every_step_is_among_those_that_crash(ground: Ground) -> None:
@@ -123,7 +123,7 @@ async def test_every_step_is_among_those_that_crash(ground: Ground) -> None:
 
 async def test_half_a_segment_is_none(ground: Ground) -> None:
     """What a crash left of the files is written over: a folder without its name, one without its act."""
-    for name in ("2025-01-0-400.new", "2025-01-0-400"):
+    for name in ("2025-01-0-280.new", "2025-01-0-280"):
         place = ground.place / STREAM.topic / STREAM.topic_id / "0" / name
         place.mkdir(parents=True)
         (place / "records.parquet").write_bytes(b"half")
