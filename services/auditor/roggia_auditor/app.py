@@ -22,8 +22,11 @@ from roggia_schemas import topics
 from roggia_schemas.events import TenantConfig
 
 from roggia_auditor.adapters.postgres_ledger import PostgresLedger, PostgresReports
+from roggia_auditor.adapters.postgres_payloads import PostgresCiphertexts, PostgresKeys
 from roggia_auditor.adapters.price_log import KafkaPrices
+from roggia_auditor.adapters.segment_files import FolderSegments
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger, SqliteReports
+from roggia_auditor.adapters.sqlite_payloads import SqliteCiphertexts, SqliteKeys
 from roggia_auditor.adapters.streams import LedgerStarts
 from roggia_auditor.api.access_log import AccessLog
 from roggia_auditor.api.exporting import Exporting, Progress
@@ -35,9 +38,13 @@ from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.handlers import AuditHandler
 from roggia_auditor.heads.sealing import Sealer, Sealing
 from roggia_auditor.ledger.model import Limits
+from roggia_auditor.payloads.envelope import MasterKey
+from roggia_auditor.payloads.erasing import Eraser
+from roggia_auditor.payloads.vault import Vault
 from roggia_auditor.periods import HOUR_MS
 from roggia_auditor.ports import Ledger
 from roggia_auditor.reports import Reports
+from roggia_auditor.retention.worker import Policy, Retention
 from roggia_auditor.settings import AuditorOptions, AuditorSettings
 from roggia_auditor.telling.teller import Teller, Told
 from roggia_auditor.tlog.keys import SignerKey
@@ -74,6 +81,7 @@ def build(settings: AuditorSettings) -> Service:
     service.add(tenants)
     told = Told(options.origin, lambda: zones_of(tenants.rows), round(options.grace_hours * HOUR_MS))
     service.add(Leader(settings.kafka, f"{options.group}.teller", topics.PRICE_CHANGED, Teller(ledger, codec, told)))
+    _retain(service, settings, ledger)
     sealing = sealing_of(options, ledger)
     if sealing is not None:
         service.add(sealing)
@@ -163,12 +171,54 @@ def signer_of(options: AuditorOptions) -> SignerKey:
     return key
 
 
-def ledger_of(options: AuditorOptions) -> Ledger:
-    """The ledger behind the DSN."""
-    dsn = options.ledger.get_secret_value()
+def ledger_of(options: AuditorOptions) -> SqliteLedger | PostgresLedger:
+    """The ledger behind the DSN; it reads the segments too, where their folder is set."""
+    dsn, files = options.ledger.get_secret_value(), segments_of(options)
     if not dsn.startswith(_SQLITE):
-        return PostgresLedger(dsn)
-    return SqliteLedger(Path(dsn.removeprefix(_SQLITE)))
+        return PostgresLedger(dsn, segments=files)
+    return SqliteLedger(Path(dsn.removeprefix(_SQLITE)), segments=files)
+
+
+def segments_of(options: AuditorOptions) -> FolderSegments | None:
+    """The folder of segments; None where none is set."""
+    return None if options.segments is None else FolderSegments(options.segments)
+
+
+def payloads_of(options: AuditorOptions) -> Vault | None:
+    """Payloads and their keys; None where none are kept. Raises `KeyFileError` for a master key that is none."""
+    if options.payloads is None or options.payload_keys is None or options.payload_master_key is None:
+        return None
+    payloads, keys = options.payloads.get_secret_value(), options.payload_keys.get_secret_value()
+    return Vault(
+        master=MasterKey.read(options.payload_master_key),
+        keys=PostgresKeys(keys) if not keys.startswith(_SQLITE) else SqliteKeys(Path(keys.removeprefix(_SQLITE))),
+        ciphertexts=(
+            PostgresCiphertexts(payloads)
+            if not payloads.startswith(_SQLITE)
+            else SqliteCiphertexts(Path(payloads.removeprefix(_SQLITE)))
+        ),
+    )
+
+
+def _retain(service: Service, settings: AuditorSettings, ledger: SqliteLedger | PostgresLedger) -> None:
+    """Add the worker of retention, where there is anything for it to do."""
+    options, vault = settings.auditor, payloads_of(settings.auditor)
+    if options.segments is None and vault is None:
+        return
+    policy = Policy(
+        options.origin,
+        options.seal_after_days,
+        options.drop_after_days,
+        options.retention_interval_s,
+        round(options.grace_hours * HOUR_MS),
+    )
+    finish = None
+    if vault is not None:
+        service.on_start(vault.start)
+        service.on_stop(vault.stop)
+        finish = Eraser(ledger, vault, "roggia auditor").finish
+    work = Retention(ledger, segments_of(options), policy, finish)
+    service.add(Leader(settings.kafka, f"{options.group}.retention", topics.PRICE_CHANGED, work))
 
 
 def limits_of(rows: Mapping[str, TenantConfig]) -> Mapping[str, Limits]:

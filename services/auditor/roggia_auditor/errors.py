@@ -37,6 +37,18 @@ class ExportError(AuditorError):
     """An export cannot be written as it was asked for."""
 
 
+class SegmentError(AuditorError):
+    """A segment cannot be written or read, or is not what its manifest says. Nothing is dropped on such ground."""
+
+
+class HeldError(AuditorError):
+    """A legal hold is in the way. The message names it; nothing was done."""
+
+
+class PayloadError(AuditorError):
+    """A payload, or a key of one, does not decrypt: another master key, or bytes that were changed."""
+
+
 class LedgerError(AuditorError):
     """The ledger holds what this version cannot read, or what must not be. Not transient: the service stops."""
 

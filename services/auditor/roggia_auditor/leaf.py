@@ -27,7 +27,9 @@ class Status(IntEnum):
     UNPRICED = 2
     PARKED = 3
     UNREADABLE = 4
-    ACCESS = 5
+    ACT = 5
+    """Something that was done to the audit log itself, not a record of Kafka: see `roggia_auditor.retention.acts`."""
+    ACCESS = 6
     """Not of Kafka: somebody read the audit log."""
 
 

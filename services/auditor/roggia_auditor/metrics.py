@@ -17,3 +17,7 @@ SEALS = counter("roggia_auditor_seals_total", "Leaves of the head log that this 
 NOT_ANCHORED = counter(
     "roggia_auditor_not_anchored_total", "Checkpoints that an anchor did not take, by its name", ["anchor"]
 )
+SEGMENTS = counter(
+    "roggia_auditor_segments_total", "Segments that this process sealed, dropped, or failed to seal", ["what"]
+)
+ERASED = counter("roggia_auditor_erased_total", "Subjects whose key was destroyed")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import BatchLimits, DlqLimits, ServiceSettings, load
 
 from roggia_auditor.api.settings import ApiOptions
 
 _LEDGERS = ("sqlite:///", "postgresql://", "postgres://")
+DROP_LEAST_DAYS = 180
+"""What no setting can undercut: laws ask for six months. A typo must not cost the records of this year."""
 _BATCH = BatchLimits(max_records=2_000, max_wait_ms=200)
 """One transaction of the ledger costs a flush of the disk: larger batches than other stages have."""
 
@@ -44,13 +46,38 @@ class AuditorOptions(BaseSettings):
         le=24 * 27,
         description="hours after a month's end in the tenant's zone in which it takes late events",
     )
+    segments: Path | None = Field(
+        None, description="folder of sealed segments, shared by all instances; unset: nothing is sealed away or dropped"
+    )
+    seal_after_days: int | None = Field(
+        None,
+        ge=0,
+        description="days after which a closed month leaves the ledger's tables for a segment; unset: by hand only",
+    )
+    drop_after_days: int | None = Field(
+        None,
+        ge=DROP_LEAST_DAYS,
+        description="days after which entries and values of a sealed segment are dropped for ever; unset: by hand only",
+    )
+    retention_interval_s: float = Field(
+        3600.0, gt=0, le=86_400, description="seconds between two looks for what is to be sealed or dropped"
+    )
+    payloads: SecretStr | None = Field(
+        None, description="where encrypted prompts and answers are kept: sqlite:///PATH or postgresql://…; unset: none"
+    )
+    payload_keys: SecretStr | None = Field(
+        None, description="where their keys are kept, one per subject; never the same place as payloads"
+    )
+    payload_master_key: Path | None = Field(
+        None, description="file with 32 random bytes in base64 that encrypt the keys of subjects"
+    )
     batch: BatchLimits = Field(default=_BATCH, description="when a batch is complete")
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
 
-    @field_validator("ledger")
+    @field_validator("ledger", "payloads", "payload_keys")
     @classmethod
-    def _known_ledger(cls, dsn: SecretStr) -> SecretStr:
-        if not dsn.get_secret_value().startswith(_LEDGERS):
+    def _known_ledger(cls, dsn: SecretStr | None) -> SecretStr | None:
+        if dsn is not None and not dsn.get_secret_value().startswith(_LEDGERS):
             raise ValueError("use sqlite:///PATH or postgresql://USER@HOST/DATABASE")
         return dsn
 
@@ -60,6 +87,27 @@ class AuditorOptions(BaseSettings):
         if any(letter.isspace() or letter == "+" or not letter.isprintable() for letter in origin):
             raise ValueError("use a URL without its scheme, without spaces and without +")
         return origin.rstrip("/")
+
+    @model_validator(mode="after")
+    def _retention_is_whole(self) -> AuditorOptions:
+        if self.segments is None and (self.seal_after_days is not None or self.drop_after_days is not None):
+            raise ValueError("seal_after_days, drop_after_days: name the folder of segments too (segments)")
+        if self.drop_after_days is not None and self.drop_after_days < (self.seal_after_days or 0):
+            raise ValueError(
+                f"drop_after_days: {self.drop_after_days} is less than seal_after_days, {self.seal_after_days}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _payloads_are_whole(self) -> AuditorOptions:
+        given = (self.payloads, self.payload_keys, self.payload_master_key)
+        if any(one is not None for one in given) and None in given:
+            raise ValueError("payloads, payload_keys, payload_master_key: set all three, or none of them")
+        if self.payloads is not None and self.payloads == self.payload_keys:
+            raise ValueError(
+                "payload_keys: the same place as payloads; a backup of one must not hold the other: use two databases"
+            )
+        return self
 
 
 class AuditorSettings(ServiceSettings):

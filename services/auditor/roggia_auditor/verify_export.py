@@ -11,7 +11,11 @@ another way than the folder did. What is checked, each on the one before it:
 4. The tenant's leaf says how many records it has in which logs; each log's leaf says that log's size and root.
 5. Every record is in its log's tree, is the tenant's, has the hash of the value that comes with it, and the numbers
    are 1, 2, 3 … up to the tenant's last one in that log: none is missing, none is twice.
-6. What is written beside a record for reading is what its entry says, and the sums are those of the manifest.
+6. A number that is missing is accepted in one case alone: a record of the log of acts, itself checked as in 5, says
+   that whoever runs the log dropped it. The report then says so: "complete" is false and "not_shown" names the numbers,
+   when they were dropped, by whom and why. Nothing proves what was in them, nor that they were old enough. With
+   --complete that does not hold. Who kept an older export compares "leaves_sha256": SHA-256 over the leaf hashes.
+7. What is written beside a record for reading is what its entry says, and the sums are those of the manifest.
 
 Exit status: 0 all of it holds, 1 something does not (the report says what and where), 2 it could not be read.
 Prints a JSON report. Sources: RFC 6962 and RFC 9162 (trees), C2SP signed-note, tlog-checkpoint, tlog-cosignature.
@@ -35,7 +39,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "roggia-audit-export/1"
 HEAD = "roggia-audit-head/1"
-STATUSES = {1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE", 5: "ACCESS"}
+STATUSES = {1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE", 5: "ACT", 6: "ACCESS"}
+ACTS = "audit.acts/00000000-0000-0000-0000-000000000000/0"
+DROPPED = ("at", "by", "reason", "month", "records", "pico_usd", "leaves_sha256")
 FIXED = struct.Struct(">B16sIQQ16sQBBBq")
 LOG, WITNESS = 1, 4
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, struct.error)
@@ -51,9 +57,11 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--key", required=True, help="public key of the head log, NAME+ID+BASE64")
     parser.add_argument("--witness", action="append", default=[], help="public key of a witness that must have signed")
+    parser.add_argument("--complete", action="store_true", help="a record that was dropped is one that is missing")
     given = parser.parse_args()
     try:
         report = check(given.folder, given.key, given.witness)
+        need(not given.complete or bool(report["complete"]), f"records are not shown: {report['not_shown']}")
     except WrongError as wrong:
         print(json.dumps({"holds": False, "why": str(wrong)}, indent=1))
         return 1
@@ -77,31 +85,82 @@ def check(folder: Path, key: str, witnesses: list[str]) -> dict[str, object]:
     size, root = signed_head((folder / "head.checkpoint").read_text(), key, witnesses)
     proof = json.loads((folder / "proof.json").read_text())
     logs, last = committed(proof, size, root, manifest["tenant"])
-    seen = dict.fromkeys(last, 0)
+    shown: dict[str, list[tuple[int, int]]] = {origin: [] for origin in last}
+    acts: list[dict[str, str]] = []
+    acts_log = f"{key.split('+', maxsplit=1)[0].removesuffix('/head')}/{ACTS}"
     pico = count = 0
     for line, text in enumerate((folder / "records.jsonl").read_text().splitlines(), 1):
-        pico += record(json.loads(text), f"records.jsonl:{line}", manifest["tenant"], logs, seen)
+        row = json.loads(text)
+        pico += record(row, f"records.jsonl:{line}", manifest["tenant"], logs, shown)
+        acts += [json.loads(raw(row["value"]))] if row["log"] == acts_log else []
         count += 1
-    for origin, number in last.items():
-        need(seen[origin] == number, f"{origin}: record {seen[origin] + 1} of {number} is missing")
+    hidden = [part for origin, number in last.items() for part in not_shown(origin, number, shown[origin], logs, acts)]
+    away = sum(int(str(one["last"])) - int(str(one["first"])) + 1 for one in hidden)
+    need(
+        manifest.get("not_shown", "0") == str(away),
+        f"manifest.json: {manifest.get('not_shown')} not shown, here are {away}",
+    )
     need(manifest["records"] == str(count), f"manifest.json: {manifest['records']} records, here are {count}")
     need(manifest["pico_usd"] == str(pico), f"manifest.json: {manifest['pico_usd']} pico-USD, the records say {pico}")
-    return {"tenant": manifest["tenant"], "records": count, "pico_usd": str(pico), "logs": last, "head_size": size}
+    said = {"tenant": manifest["tenant"], "records": count, "pico_usd": str(pico), "logs": last, "head_size": size}
+    return {**said, "complete": not hidden, "not_shown": hidden}
+
+
+def not_shown(
+    origin: str,
+    last: int,
+    shown: list[tuple[int, int]],
+    logs: dict[str, tuple[int, bytes]],
+    acts: list[dict[str, str]],
+) -> list[dict[str, object]]:
+    """Numbers of a log that an act says were dropped. Raises `WrongError` for one that is missing without an act."""
+    dropped = [act for act in acts if act["act"] == "records.dropped" and act["log"] == origin]
+    for act in dropped:
+        fits(act, origin, last, shown, logs[origin][0])
+    found: list[dict[str, object]] = []
+    for before, number in zip([0, *(one for one, _ in shown)], [*(one for one, _ in shown), last + 1], strict=True):
+        at = before + 1
+        while at < number:
+            act = next((one for one in dropped if int(one["first"]) <= at <= int(one["last"])), None)
+            need(act is not None, f"{origin}: record {at} of {last} is missing")
+            until = min(number - 1, int(act["last"]))  # type: ignore[index]
+            found.append({"log": origin, "first": at, "last": until, **{name: act[name] for name in DROPPED}})  # type: ignore[index]
+            at = until + 1
+    return found
+
+
+def fits(act: dict[str, str], origin: str, last: int, shown: list[tuple[int, int]], size: int) -> None:
+    """Raises `WrongError` for an act of dropping that contradicts what is shown."""
+    first, end, first_leaf, end_leaf = (int(act[name]) for name in ("first", "last", "first_leaf", "end_leaf"))
+    what = f"{origin}: the act that drops records {first} to {end}"
+    need(1 <= first <= end <= last and 0 <= first_leaf < end_leaf <= size, f"{what} names what is not there")
+    need(int(act["records"]) == end - first + 1 <= end_leaf - first_leaf, f"{what} counts {act['records']}")
+    for number, index in shown:
+        need(
+            (first <= number <= end) == (first_leaf <= index < end_leaf),
+            f"{what} has leaves {first_leaf} up to {end_leaf}; record {number} is leaf {index}",
+        )
 
 
 def record(
-    row: dict[str, object], where: str, tenant: str, logs: dict[str, tuple[int, bytes]], seen: dict[str, int]
+    row: dict[str, object],
+    where: str,
+    tenant: str,
+    logs: dict[str, tuple[int, bytes]],
+    shown: dict[str, list[tuple[int, int]]],
 ) -> int:
     """One record; its amount. Raises `WrongError`."""
-    origin, entry, value = str(row["log"]), raw(row["entry"]), raw(row["value"])
-    need(origin in seen, f"{where}: the tenant has no record in {origin}")
+    origin, entry, value, index = str(row["log"]), raw(row["entry"]), raw(row["value"]), int(str(row["index"]))
+    need(origin in shown, f"{where}: the tenant has no record in {origin}")
     size, root = logs[origin]
-    included(leaf(entry), int(str(row["index"])), size, row["path"], root, f"{where}: record")
+    included(leaf(entry), index, size, row["path"], root, f"{where}: record")
     found = fields(entry)
     need(found["tenant"] == tenant, f"{where}: a record of another tenant")
     number = int(str(found["tenant_seq"]))
-    need(number == seen[origin] + 1, f"{where}: number {number} follows {seen[origin]}; one is missing, or is twice")
-    seen[origin] = number
+    before = shown[origin][-1] if shown[origin] else (0, -1)
+    need(number > before[0], f"{where}: number {number} follows {before[0]}; it is twice, or out of order")
+    need(index > before[1], f"{where}: leaf {index} follows {before[1]}; numbers grow with leaves")
+    shown[origin].append((number, index))
     need(
         found.pop("value_sha256") == hashlib.sha256(value).hexdigest(),
         f"{where}: its value is not the one that was logged",

@@ -16,8 +16,9 @@ from roggia_auditor.errors import ExportError
 from roggia_auditor.export.paths import Paths
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.heads.sealing import Sealed
-from roggia_auditor.ledger.model import Row, Stream
+from roggia_auditor.ledger.model import ACTS, Row, Stream
 from roggia_auditor.ports import Ledger
+from roggia_auditor.retention.history import dropped_of
 
 FORMAT = "roggia-audit-export/1"
 _PAGE = 500
@@ -61,27 +62,37 @@ class TenantExport:
     async def _records(self, tenant: str, last: Sequence[tuple[str, int]], path: Path) -> Mapping[str, str]:
         count = pico = 0
         of = sum(number for _, number in last)
+        acts = sum(number for origin, number in last if self._streams[origin] == ACTS)
+        dropped = await dropped_of(self._ledger, tenant, acts)
         with path.open("w") as out:
             for origin, number in last:
-                async for row, proof in self._proven(tenant, origin, number):
+                async for row, proof in self._proven(tenant, origin, number, dropped.get(origin, ())):
                     out.write(json.dumps(_line(origin, row, proof)) + "\n")
                     count += 1
                     pico += row.leaf.cost_pico or 0
                     if self._progress is not None:
                         self._progress(count, of)
-        return {"records": str(count), "pico_usd": str(pico)}
+        hidden = sum(number for _, number in last) - count
+        return {"records": str(count), "not_shown": str(hidden), "pico_usd": str(pico)}
 
-    async def _proven(self, tenant: str, origin: str, number: int) -> AsyncIterator[tuple[Row, list[bytes]]]:
+    async def _proven(
+        self, tenant: str, origin: str, number: int, dropped: Sequence[tuple[int, int]]
+    ) -> AsyncIterator[tuple[Row, list[bytes]]]:
+        """Records 1 up to `number` but those that were dropped, as the tenant's own acts say: they are exported too."""
         stream, size = self._streams[origin], self._log(origin).size
         tiles = Paths(self._ledger, stream, size)
         at = 1
-        while at <= number:
+        while (at := _kept_from(at, dropped)) <= number:
             rows = await self._ledger.tenant_rows(stream, tenant, at, min(_PAGE, number - at + 1))
-            if not rows or rows[0].leaf.tenant_seq != at:
-                raise ExportError(f"{origin}: record {at} of tenant {tenant} is not in the ledger any more")
             for row in rows:
+                if row.leaf.tenant_seq > number:
+                    return
+                if row.leaf.tenant_seq != (at := _kept_from(at, dropped)):
+                    break
                 yield row, await tiles.path(row.index)
-            at += len(rows)
+                at += 1
+            if not rows or rows[0].leaf.tenant_seq >= at:
+                raise ExportError(f"{origin}: record {at} of tenant {tenant} is not in the ledger any more")
 
     def _proof(self, tenant: str, last: Sequence[tuple[str, int]]) -> Mapping[str, Any]:
         """How the head log's checkpoint leads to the tenant's last numbers and to the roots of its logs."""
@@ -125,6 +136,14 @@ def _line(origin: str, row: Row, path: Sequence[bytes]) -> Mapping[str, Any]:
         "path": _path(path),
         "value": _b64(row.value),
     }
+
+
+def _kept_from(number: int, dropped: Sequence[tuple[int, int]]) -> int:
+    """The number, or the first one behind it that was not dropped."""
+    for first, last in dropped:
+        if first <= number <= last:
+            number = last + 1
+    return number
 
 
 def _path(found: Sequence[bytes]) -> list[str]:

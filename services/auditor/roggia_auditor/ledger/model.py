@@ -26,6 +26,10 @@ class Stream(NamedTuple):
         return f"{prefix}/{self.topic}/{self.topic_id}/{self.partition}"
 
 
+ACTS = Stream("audit.acts", NO_EVENT, 0)
+"""The log of what was done to the audit log itself. No topic is behind it: it begins in the ledger."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """How far a stream is: the next offset, and the right edge of its tree."""

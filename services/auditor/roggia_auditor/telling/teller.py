@@ -104,4 +104,4 @@ class Teller:
 
 def _ends(ends: Mapping[Stream, int]) -> Mapping[int, int]:
     """Next offsets by partition: those of the newest stream of each, should a topic have been made anew."""
-    return {stream.partition: offset for stream, offset in ends.items()}
+    return {stream.partition: offset for stream, offset in ends.items() if stream.topic == topics.INFERENCE_COMPLETED}

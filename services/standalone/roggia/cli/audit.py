@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,18 +12,21 @@ from roggia_auditor import app as auditor
 from roggia_auditor import verify_export
 from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.heads.sealing import Sealer
-from roggia_auditor.ports import Ledger
 from roggia_auditor.settings import AuditorOptions
 from roggia_auditor.tlog.keys import SignerKey
 from roggia_runtime.settings import load
 
-from roggia.cli import options
+from roggia.cli import audit_erase, audit_hold, audit_segments, options
+from roggia.cli.audit_common import not_shown, opened
 from roggia.cli.audit_token import token
 from roggia.cli.output import emit, out
 from roggia.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: keys, exports, and checking them.")
 app.command("token")(token)
+app.add_typer(audit_hold.app, name="hold")
+app.add_typer(audit_segments.app, name="segments")
+app.command("erase")(audit_erase.erase)
 Folder = Annotated[Path, typer.Argument(help="Folder of the export.")]
 
 
@@ -73,6 +74,9 @@ def verify(
     witness: Annotated[
         list[str] | None, typer.Option("--witness", help="Public key of a witness that must have signed; repeatable.")
     ] = None,
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Records that were dropped are records that are missing.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Check an export, offline: nothing is asked of anybody. Exit status 0: it holds, 1: it does not, 2: unreadable.
@@ -85,11 +89,15 @@ def verify(
         report = {"holds": False, "why": str(wrong)}
     except verify_export.UNREADABLE as error:
         raise UsageError(f"FOLDER: {folder} cannot be read as an export: {error!r}") from error
+    if complete and report["holds"] and not report["complete"]:
+        report |= {"holds": False, "why": "records are not shown: they were dropped"}
     if json:
         emit(report)
     else:
         said = f"{report['records']} records of {report['tenant']}" if report["holds"] else report["why"]
         out.print(f"{'It holds' if report['holds'] else 'It does not hold'}: {said}", markup=False)
+        for part in report.get("not_shown", ()):
+            out.print(not_shown(part), markup=False)
     raise typer.Exit(0 if report["holds"] else 1)
 
 
@@ -98,17 +106,7 @@ async def _export(settings: AuditorOptions, tenant: str, folder: Path) -> Any:
         raise UsageError(
             "ROGGIA_AUDITOR_SIGNING_KEY: an export is proven under a signed checkpoint; name the key's file"
         )
-    async with _ledger(settings) as ledger:
+    async with opened(settings) as ledger:
         sealed = await Sealer(ledger, settings.origin, auditor.signer_of(settings)).seal()
         streams = {stream.origin(settings.origin): stream for stream in await ledger.streams()}
         return await TenantExport(ledger, sealed, streams).write(tenant, folder)
-
-
-@asynccontextmanager
-async def _ledger(settings: AuditorOptions) -> AsyncIterator[Ledger]:
-    ledger = auditor.ledger_of(settings)
-    await ledger.start()
-    try:
-        yield ledger
-    finally:
-        await ledger.stop()

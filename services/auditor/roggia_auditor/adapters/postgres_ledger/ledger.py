@@ -11,7 +11,8 @@ from roggia_runtime.adapters.postgres import AWAY
 
 from roggia_auditor import leaf as leaves
 from roggia_auditor.adapters import columns
-from roggia_auditor.adapters.postgres_ledger import reading, writing
+from roggia_auditor.adapters.archived import Archived
+from roggia_auditor.adapters.postgres_ledger import moving, reading, writing
 from roggia_auditor.adapters.postgres_ledger.schema import CREATE, NUMBER, STREAM, P
 from roggia_auditor.errors import (
     LedgerConflictError,
@@ -23,6 +24,8 @@ from roggia_auditor.errors import (
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.model import DayKey, Draft, Duplicate, Head, MonthKey, Row, Stream, Usage, UsageKey
 from roggia_auditor.ports import HeadEntry, Snapshot, State, Untold
+from roggia_auditor.retention.ports import SegmentReader
+from roggia_auditor.retention.segment import Moved, Segment, Span
 from roggia_auditor.tlog.frontier import Frontier
 from roggia_auditor.tlog.tiles import Tile
 
@@ -32,9 +35,13 @@ _LOCK = 0x526F676769610003
 
 
 class PostgresLedger:
-    """A small pool. Two auditors that own the same partition for a moment take turns on its head."""
+    """A small pool. Two auditors that own the same partition for a moment take turns on its head.
 
-    def __init__(self, dsn: str, *, timeout_s: float = 10.0) -> None:
+    `segments` is where records go that have moved.
+    """
+
+    def __init__(self, dsn: str, *, timeout_s: float = 10.0, segments: SegmentReader | None = None) -> None:
+        self._archive = Archived(segments)
         self._dsn = dsn
         self._timeout_s = timeout_s
         self._pool: Any = None
@@ -86,12 +93,14 @@ class PostgresLedger:
     async def rows(self, stream: Stream, start: int, limit: int) -> Sequence[Row]:
         """See `roggia_auditor.ports.Ledger`."""
         where = f"stream = {NUMBER} AND leaf_index >= $4 ORDER BY leaf_index LIMIT $5"
-        return await self._rows(where, *stream, start, limit)
+        held = await self._rows(where, *stream, start, limit)
+        return await self._archive.rows(held, await self.moved(stream), start, limit)
 
     async def tenant_rows(self, stream: Stream, tenant: str, start: int, limit: int) -> Sequence[Row]:
         """See `roggia_auditor.ports.Ledger`."""
         where = f"stream = {NUMBER} AND tenant = $4 AND tenant_seq >= $5 ORDER BY tenant_seq LIMIT $6"
-        return await self._rows(where, *stream, tenant, start, limit)
+        held = await self._rows(where, *stream, tenant, start, limit)
+        return await self._archive.tenant_rows(held, await self.moved(stream), tenant, start, limit)
 
     async def tile(self, stream: Stream, tile: Tile) -> Sequence[bytes]:
         """See `roggia_auditor.ports.Ledger`."""
@@ -144,7 +153,28 @@ class PostgresLedger:
             f"WHERE {columns.looked_up(field).replace('?', '$1')} ORDER BY occurred_at, stream, leaf_index LIMIT $2"
         )
         found = await self._fetch(query, value, limit)
-        return [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in map(tuple, found)]
+        held = [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in map(tuple, found)]
+        return await self._archive.find(held, await self._read(moving.moved), field, value, limit)
+
+    async def segments(self) -> Sequence[Segment]:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        return await self._read(moving.segments)
+
+    async def moved(self, stream: Stream) -> Sequence[Moved]:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        return await self._read(partial(moving.moved, stream=stream))
+
+    async def seal(self, segment: Segment, acts: Draft) -> None:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        await self._write(partial(writing.seal, segment=segment, acts=acts))
+
+    async def move(self, span: Span, tiles: int) -> int:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        return await self._write(partial(moving.move, span=span, tiles=tiles))
+
+    async def drop(self, span: Span, acts: Draft) -> None:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        await self._write(partial(writing.drop, span=span, acts=acts))
 
     async def fetch(self, query: str, *values: object) -> Sequence[Any]:
         """For the other parts of this adapter: rows of one statement. Raises `LedgerUnavailableError`."""
@@ -197,12 +227,12 @@ class PostgresLedger:
 
         return await self._away(read)
 
-    async def _write(self, work: Callable[[Any], Awaitable[None]]) -> None:
-        async def write() -> None:
+    async def _write(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        async def write() -> T:
             async with self._connected().acquire() as one, one.transaction():
-                await work(one)
+                return await work(one)
 
-        await self._away(write)
+        return await self._away(write)
 
     def _connected(self) -> Any:
         if self._pool is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from roggia_auditor import leaf as leaves
 from roggia_auditor.adapters import columns
+from roggia_auditor.adapters.postgres_ledger import moving
 from roggia_auditor.adapters.postgres_ledger.schema import NUMBER, STREAM, P
 from roggia_auditor.ledger.judging import Before
 from roggia_auditor.ledger.model import (
@@ -38,7 +39,8 @@ async def snapshot(one: Any, tenants: Mapping[Stream, Collection[str]], event_id
     """What a batch is judged by."""
     streams = {stream: await _before(one, stream, list(names)) for stream, names in tenants.items()}
     query = f"SELECT entry FROM {P}records WHERE status <> 4 AND event_id = ANY($1::text[])"
-    return Snapshot(streams, dict(_known(await one.fetch(query, list(event_ids)))))
+    known = await moving.known(one, event_ids)
+    return Snapshot(streams, {**known, **dict(_known(await one.fetch(query, list(event_ids))))})
 
 
 async def streams(one: Any) -> dict[int, tuple[Stream, Head]]:
@@ -70,11 +72,9 @@ async def tile(one: Any, stream: Stream, wanted: Tile) -> list[bytes]:
     """Hashes of a tile, as far as they are there."""
     start, end = wanted.index * WIDTH, wanted.index * WIDTH + wanted.width
     if wanted.level == 0:
-        query = f"SELECT leaf_hash FROM {P}records WHERE stream = {NUMBER} AND leaf_index >= $4 AND leaf_index < $5"
-        found = await one.fetch(f"{query} ORDER BY leaf_index", *stream, start, end)
-    else:
-        query = f"SELECT hash FROM {P}tiles WHERE stream = {NUMBER} AND level = $6 AND hash_index >= $4"
-        found = await one.fetch(f"{query} AND hash_index < $5 ORDER BY hash_index", *stream, start, end, wanted.level)
+        return await moving.leaves(one, stream, start, end)
+    query = f"SELECT hash FROM {P}tiles WHERE stream = {NUMBER} AND level = $6 AND hash_index >= $4"
+    found = await one.fetch(f"{query} AND hash_index < $5 ORDER BY hash_index", *stream, start, end, wanted.level)
     return [bytes(held) for (held,) in found]
 
 

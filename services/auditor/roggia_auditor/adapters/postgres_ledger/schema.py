@@ -51,6 +51,12 @@ CREATE TABLE IF NOT EXISTS {P}days (
     seq bigint NOT NULL, told bigint NOT NULL, PRIMARY KEY (tenant, day, provider, model));
 CREATE INDEX IF NOT EXISTS {P}days_untold ON {P}days (tenant) WHERE told < seq;
 CREATE TABLE IF NOT EXISTS {P}told_rows (stream bigint PRIMARY KEY, until bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS {P}segments (
+    stream bigint NOT NULL, first_leaf bigint NOT NULL, end_leaf bigint NOT NULL, month text NOT NULL,
+    dropped boolean NOT NULL, manifest text NOT NULL, PRIMARY KEY (stream, first_leaf));
+CREATE TABLE IF NOT EXISTS {P}moved_leaves (
+    stream bigint NOT NULL, first_leaf bigint NOT NULL, hashes bytea NOT NULL, PRIMARY KEY (stream, first_leaf));
+CREATE TABLE IF NOT EXISTS {P}moved_events (event bytea PRIMARY KEY, value_sha256 bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS {P}head_log (
     leaf_index bigint PRIMARY KEY, entry bytea NOT NULL, peaks bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS {P}notes (origin text PRIMARY KEY, size bigint NOT NULL, note text NOT NULL);

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from roggia_auditor.adapters import columns
+from roggia_auditor.adapters.postgres_ledger import moving
 from roggia_auditor.adapters.postgres_ledger.reading import head_log
 from roggia_auditor.adapters.postgres_ledger.schema import STREAM, P
 from roggia_auditor.errors import LedgerConflictError
 from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, crossings
+from roggia_auditor.retention.segment import Segment, Span
 from roggia_auditor.tlog import hashes
 from roggia_auditor.tlog.frontier import Frontier
 
@@ -43,7 +45,19 @@ _ADD_MONTH = (
 async def append(one: Any, drafts: Sequence[Draft]) -> None:
     """The drafts of a batch. In the order of their streams, so that two auditors cannot wait for each other."""
     for draft in sorted(drafts, key=lambda draft: draft.stream):
-        await _enter(one, draft)
+        await enter(one, draft)
+
+
+async def seal(one: Any, segment: Segment, acts: Draft) -> None:
+    """A segment and its act."""
+    await enter(one, acts)
+    await moving.seal(one, segment)
+
+
+async def drop(one: Any, span: Span, acts: Draft) -> None:
+    """The mark of a dropped segment and its acts."""
+    await enter(one, acts)
+    await moving.drop(one, span)
 
 
 async def append_head(one: Any, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]) -> None:
@@ -71,9 +85,12 @@ async def told(one: Any, months: Mapping[MonthKey, int], days: Mapping[DayKey, i
     )
 
 
-async def _enter(one: Any, draft: Draft) -> None:
+async def enter(one: Any, draft: Draft) -> None:
+    """A draft, within a transaction."""
     number = await _advance(one, draft)
     await one.executemany(_INSERT, [columns.to_record(number, row) for row in draft.rows])
+    if twice := await moving.known(one, [row.leaf.event_id for row in draft.rows]):
+        raise LedgerConflictError(f"{draft.stream}: {next(iter(twice))} was entered meanwhile, and has moved since")
     await one.executemany(
         f"INSERT INTO {P}tiles VALUES ($1, $2, $3, $4)",
         [(number, tile.level, tile.index, tile.hash) for tile in draft.tiles],

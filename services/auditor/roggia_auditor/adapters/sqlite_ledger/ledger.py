@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from roggia_auditor import leaf as leaves
 from roggia_auditor.adapters import columns
-from roggia_auditor.adapters.sqlite_ledger import reading, writing
-from roggia_auditor.adapters.sqlite_ledger.reading import STREAM
-from roggia_auditor.adapters.sqlite_ledger.schema import CREATE
+from roggia_auditor.adapters.archived import Archived
+from roggia_auditor.adapters.sqlite_ledger import moving, reading, writing
+from roggia_auditor.adapters.sqlite_ledger.schema import CREATE, STREAM
 from roggia_auditor.errors import LedgerError, LedgerUnavailableError, TreeError
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.model import (
@@ -28,6 +28,8 @@ from roggia_auditor.ledger.model import (
     UsageKey,
 )
 from roggia_auditor.ports import HeadEntry, Snapshot, State, Untold
+from roggia_auditor.retention.ports import SegmentReader
+from roggia_auditor.retention.segment import Moved, Segment, Span
 from roggia_auditor.tlog.frontier import Frontier
 from roggia_auditor.tlog.tiles import Tile
 
@@ -37,10 +39,11 @@ T = TypeVar("T")
 class SqliteLedger:
     """One connection, used by one thread at a time, off the event loop, also when a caller is cancelled.
 
-    `busy_s` is how long to wait for another process's write, seconds.
+    `busy_s` is how long to wait for another process's write, seconds. `segments` is where records go that have moved.
     """
 
-    def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
+    def __init__(self, path: Path, *, busy_s: float = 5.0, segments: SegmentReader | None = None) -> None:
+        self._archive = Archived(segments)
         self._path = path
         self._busy_s = busy_s
         self._connection: sqlite3.Connection | None = None
@@ -100,7 +103,8 @@ class SqliteLedger:
             "AND leaf_index >= ? ORDER BY leaf_index LIMIT ?"
         )
         found = await self._run(lambda connection: connection.execute(query, (*stream, start, limit)).fetchall())
-        return [columns.from_record(row) for row in found]
+        held = [columns.from_record(row) for row in found]
+        return await self._archive.rows(held, await self.moved(stream), start, limit)
 
     async def tenant_rows(self, stream: Stream, tenant: str, start: int, limit: int) -> Sequence[Row]:
         """See `roggia_auditor.ports.Ledger`."""
@@ -109,9 +113,9 @@ class SqliteLedger:
             "AND tenant = ? AND tenant_seq >= ? ORDER BY tenant_seq LIMIT ?"
         )
         values = (*stream, tenant, start, limit)
-        return [
-            columns.from_record(row) for row in await self._run(lambda held: held.execute(query, values).fetchall())
-        ]
+        found = await self._run(lambda connection: connection.execute(query, values).fetchall())
+        held = [columns.from_record(row) for row in found]
+        return await self._archive.tenant_rows(held, await self.moved(stream), tenant, start, limit)
 
     async def tile(self, stream: Stream, tile: Tile) -> Sequence[bytes]:
         """See `roggia_auditor.ports.Ledger`."""
@@ -164,7 +168,28 @@ class SqliteLedger:
             f"WHERE {columns.looked_up(field)} ORDER BY occurred_at, stream, leaf_index LIMIT ?"
         )
         found = await self._run(lambda connection: connection.execute(query, (value, limit)).fetchall())
-        return [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in found]
+        held = [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in found]
+        return await self._archive.find(held, await self._run(moving.moved), field, value, limit)
+
+    async def segments(self) -> Sequence[Segment]:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        return await self._run(moving.segments)
+
+    async def moved(self, stream: Stream) -> Sequence[Moved]:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        return await self._run(lambda connection: moving.moved(connection, stream))
+
+    async def seal(self, segment: Segment, acts: Draft) -> None:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        await self._run(lambda connection: writing.seal(connection, segment, acts))
+
+    async def move(self, span: Span, tiles: int) -> int:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        return await self._run(lambda connection: writing.move(connection, span, tiles))
+
+    async def drop(self, span: Span, acts: Draft) -> None:
+        """See `roggia_auditor.retention.ports.KeptLedger`."""
+        await self._run(lambda connection: writing.drop(connection, span, acts))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """For the other parts of this adapter: what `work` reads. Raises `LedgerUnavailableError`."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from roggia_auditor import leaf as leaves
 from roggia_auditor.adapters import columns
+from roggia_auditor.adapters.sqlite_ledger import moving
+from roggia_auditor.adapters.sqlite_ledger.schema import NUMBER, STREAM
 from roggia_auditor.ledger.judging import Before
 from roggia_auditor.ledger.model import (
     OWN,
@@ -25,7 +27,6 @@ from roggia_auditor.ports import DayTotal, MonthTotal, Snapshot, State, Untold
 from roggia_auditor.tlog.frontier import Frontier
 from roggia_auditor.tlog.tiles import WIDTH, Tile
 
-STREAM = "topic = ? AND topic_id = ? AND partition = ?"
 _AT_ONCE = 500
 
 
@@ -100,6 +101,7 @@ def _known(connection: sqlite3.Connection, event_ids: Sequence[str]) -> Iterator
         for (entry,) in connection.execute(query, some):
             leaf = leaves.decoded(bytes(entry))
             yield leaf.event_id, Known(leaf.value_sha256)
+    yield from moving.known(connection, event_ids)
 
 
 def _sequences(connection: sqlite3.Connection, number: int, tenants: Sequence[str]) -> Iterator[tuple[str, int]]:
@@ -113,17 +115,14 @@ def _sequences(connection: sqlite3.Connection, number: int, tenants: Sequence[st
 def tile(connection: sqlite3.Connection, stream: Stream, wanted: Tile) -> list[bytes]:
     """Hashes of a tile, as far as they are there."""
     start = wanted.index * WIDTH
-    number = f"(SELECT id FROM streams WHERE {STREAM})"
     if wanted.level == 0:
-        query = f"SELECT leaf_hash FROM records WHERE stream = {number} AND leaf_index >= ? AND leaf_index < ?"
-        query += " ORDER BY leaf_index"
-        values: tuple[object, ...] = (*stream, start, start + wanted.width)
-    else:
-        query = (
-            f"SELECT hash FROM tiles WHERE stream = {number} AND level = ? AND hash_index >= ? AND hash_index < ? "
-            "ORDER BY hash_index"
-        )
-        values = (*stream, wanted.level, start, start + wanted.width)
+        with reading(connection):
+            return moving.leaves(connection, stream, start, start + wanted.width)
+    query = (
+        f"SELECT hash FROM tiles WHERE stream = {NUMBER} AND level = ? AND hash_index >= ? AND hash_index < ? "
+        "ORDER BY hash_index"
+    )
+    values = (*stream, wanted.level, start, start + wanted.width)
     return [bytes(found) for (found,) in connection.execute(query, values)]
 
 

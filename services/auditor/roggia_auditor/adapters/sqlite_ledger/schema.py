@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from roggia_auditor.adapters import columns
 
+STREAM = "topic = ? AND topic_id = ? AND partition = ?"
+NUMBER = f"(SELECT id FROM streams WHERE {STREAM})"
 _SUMS = ", ".join(f"{name} INTEGER NOT NULL CHECK ({name} >= 0)" for name in columns.USAGE_SUMS)
 CREATE = (
     """CREATE TABLE IF NOT EXISTS streams (
@@ -50,6 +52,14 @@ CREATE = (
     "CREATE INDEX IF NOT EXISTS days_untold ON days (tenant) WHERE told < seq",
     """CREATE TABLE IF NOT EXISTS told_rows (
     stream INTEGER PRIMARY KEY, until INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE IF NOT EXISTS segments (
+    stream INTEGER NOT NULL, first_leaf INTEGER NOT NULL, end_leaf INTEGER NOT NULL, month TEXT NOT NULL,
+    dropped INTEGER NOT NULL, manifest TEXT NOT NULL, PRIMARY KEY (stream, first_leaf)) STRICT""",
+    """CREATE TABLE IF NOT EXISTS moved_leaves (
+    stream INTEGER NOT NULL, first_leaf INTEGER NOT NULL, hashes BLOB NOT NULL,
+    PRIMARY KEY (stream, first_leaf)) STRICT""",
+    """CREATE TABLE IF NOT EXISTS moved_events (
+    event BLOB PRIMARY KEY, value_sha256 BLOB NOT NULL) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS head_log (
     leaf_index INTEGER PRIMARY KEY, entry BLOB NOT NULL, peaks BLOB NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS notes (

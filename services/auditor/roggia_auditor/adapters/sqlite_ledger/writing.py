@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from roggia_auditor.adapters import columns
-from roggia_auditor.adapters.sqlite_ledger.reading import STREAM, head_log
+from roggia_auditor.adapters.sqlite_ledger import moving
+from roggia_auditor.adapters.sqlite_ledger.reading import head_log
+from roggia_auditor.adapters.sqlite_ledger.schema import STREAM
 from roggia_auditor.errors import LedgerConflictError
 from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, Usage, UsageKey, crossings
+from roggia_auditor.retention.segment import Segment, Span
 from roggia_auditor.tlog import hashes
 from roggia_auditor.tlog.frontier import Frontier
 
@@ -39,15 +42,38 @@ def append(connection: sqlite3.Connection, drafts: Sequence[Draft]) -> None:
     """The drafts of a batch, all or none."""
     with transaction(connection):
         for draft in drafts:
-            _enter(connection, draft)
+            enter(connection, draft)
 
 
-def _enter(connection: sqlite3.Connection, draft: Draft) -> None:
+def seal(connection: sqlite3.Connection, segment: Segment, acts: Draft) -> None:
+    """A segment and its act."""
+    with transaction(connection):
+        enter(connection, acts)
+        moving.seal(connection, segment)
+
+
+def move(connection: sqlite3.Connection, span: Span, tiles: int) -> int:
+    """Records of a segment out of the table."""
+    with transaction(connection):
+        return moving.move(connection, span, tiles)
+
+
+def drop(connection: sqlite3.Connection, span: Span, acts: Draft) -> None:
+    """The mark of a dropped segment and its acts."""
+    with transaction(connection):
+        enter(connection, acts)
+        moving.drop(connection, span)
+
+
+def enter(connection: sqlite3.Connection, draft: Draft) -> None:
+    """A draft, within a transaction."""
     number = _advance(connection, draft)
     try:
         connection.executemany(_INSERT, [columns.to_record(number, row) for row in draft.rows])
     except sqlite3.IntegrityError as error:
         raise LedgerConflictError(f"{draft.stream}: an event of the batch was entered meanwhile ({error})") from error
+    if twice := moving.known(connection, [row.leaf.event_id for row in draft.rows]):
+        raise LedgerConflictError(f"{draft.stream}: {next(iter(twice))[0]} was entered meanwhile, and has moved since")
     connection.executemany(
         "INSERT INTO tiles VALUES (?, ?, ?, ?)", [(number, one.level, one.index, one.hash) for one in draft.tiles]
     )

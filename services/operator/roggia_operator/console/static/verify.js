@@ -6,7 +6,7 @@
   const verdict = document.getElementById("verdict");
   if (!form || !verdict) return;
   const KEPT = "roggia.audit.key";
-  const STATUSES = { 1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE", 5: "ACCESS" };
+  const STATUSES = { 1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE", 5: "ACT", 6: "ACCESS" };
   const text = new TextEncoder();
   const raw = (base64) => Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
   const joined = (...parts) => new Uint8Array(parts.flatMap((part) => [...part]));
