@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from roggia_auditor import verify_export
-from roggia_auditor.api.access_log import STREAM as ACCESS
 from roggia_auditor.api.tokens import Scope, entry
 from roggia_auditor.leaf import Status
 from roggia_auditor.ledger.judging import Rules
+from roggia_auditor.ledger.model import READINGS as ACCESS
 from roggia_auditor.ledger.model import Limits
 from roggia_auditor.pricing.entries import PriceBook
 from roggia_auditor.tlog import hashes, proof_file, proofs

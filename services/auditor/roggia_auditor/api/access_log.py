@@ -1,6 +1,6 @@
 """Who read the audit log: one leaf for each reading, in a log of its own, entered before the answer leaves.
 
-The log is a stream of the ledger like any other (`STREAM`), with numbers per tenant, so that a tenant's export holds
+The log is a stream of the ledger like any other (`READINGS`), with numbers per tenant, so that a tenant's export holds
 the readings of its records too, provably all of them. It is the only stream that Kafka does not hold: places and times
 are those of this process, and a ledger that is rebuilt from Kafka begins it anew.
 """
@@ -20,12 +20,10 @@ from roggia_runtime.ids import uuid7
 
 from roggia_auditor.errors import LedgerConflictError
 from roggia_auditor.leaf import Leaf, Status
-from roggia_auditor.ledger.model import NO_EVENT, Draft, Head, Row, Stream
+from roggia_auditor.ledger.model import READINGS, Draft, Head, Row
 from roggia_auditor.ports import Ledger
 from roggia_auditor.tlog import hashes
 
-STREAM = Stream("audit.access", NO_EVENT, 0)
-"""Its topic id is that of no topic."""
 Knows: TypeAlias = Callable[[str], Awaitable[bool]]
 """Whether the ledger holds a record of a tenant."""
 _TRIES = 20
@@ -90,8 +88,8 @@ class AccessLog:
 
     async def _append(self, entries: Sequence[_Entry]) -> None:
         tenants = {one.access.tenant for one in entries if one.access.tenant}
-        found = await self._ledger.before({STREAM: tenants}, [one.event_id for one in entries])
-        before = found.streams[STREAM]
+        found = await self._ledger.before({READINGS: tenants}, [one.event_id for one in entries])
+        before = found.streams[READINGS]
         # A caller that was cancelled may have had its entry written all the same.
         new = [one for one in entries if one.event_id not in found.known]
         await self._ledger.append([draft(before.head, before.sequences, new, self._now())])
@@ -100,7 +98,7 @@ class AccessLog:
 def draft(before: Head, sequences: Mapping[str, int], entries: Sequence[_Entry], at: int) -> Draft:
     """The readings as leaves behind `before`. `sequences` are last numbers by tenant."""
     last = dict(sequences)
-    made = Draft(STREAM, before, before)
+    made = Draft(READINGS, before, before)
     for place, one in enumerate(entries):
         tenant = one.access.tenant
         if tenant:
@@ -115,8 +113,8 @@ def _row(one: _Entry, before: Head, place: int, number: int, at: int) -> Row:
     value = msgspec.json.encode(one.access, order="deterministic")
     day = datetime.fromtimestamp(at / 1000, UTC).date().isoformat()
     leaf = Leaf(
-        topic_id=STREAM.topic_id,
-        partition=STREAM.partition,
+        topic_id=READINGS.topic_id,
+        partition=READINGS.partition,
         offset=before.next_offset + place,
         appended_at=at,
         event_id=one.event_id,

@@ -21,6 +21,11 @@ class Stream(NamedTuple):
     topic_id: str
     partition: int
 
+    @property
+    def of_kafka(self) -> bool:
+        """Whether a partition is behind it, and not the ledger itself."""
+        return self.topic_id != NO_EVENT
+
     def origin(self, prefix: str) -> str:
         """The name of its log, for ever."""
         return f"{prefix}/{self.topic}/{self.topic_id}/{self.partition}"
@@ -28,6 +33,12 @@ class Stream(NamedTuple):
 
 ACTS = Stream("audit.acts", NO_EVENT, 0)
 """The log of what was done to the audit log itself. No topic is behind it: it begins in the ledger."""
+
+
+READINGS = Stream("audit.access", NO_EVENT, 0)
+"""The log of who read the audit log. No topic is behind it either."""
+UNTOLD = frozenset({ACTS, READINGS})
+"""Logs that no topic tells of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from roggia_auditor import periods
-from roggia_auditor.ledger.model import ACTS, Row, Stream
+from roggia_auditor.ledger.model import ACTS, UNTOLD, Row, Stream
 from roggia_auditor.ports import State
 from roggia_auditor.retention.history import History, history
 from roggia_auditor.retention.holds import Hold
@@ -131,6 +131,6 @@ async def _sealable(ledger: KeptLedger, span: Span, state: State, judged: Histor
     waits = held(judged.active, shares.done())
     if size < span.end:
         waits = "no signed checkpoint covers it yet (ROGGIA_AUDITOR_SIGNING_KEY)"
-    elif await ledger.told_rows(span.stream) < span.end:
+    elif span.stream not in UNTOLD and await ledger.told_rows(span.stream) < span.end:
         waits = "its records were not told on audit.recorded yet: the auditor service does it"
     return Sealable(span, shares.done(), shares.newest, signed, waits)

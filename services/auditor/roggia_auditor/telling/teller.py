@@ -13,7 +13,7 @@ from roggia_schemas import topics
 from roggia_schemas.events import InferenceCompleted
 
 from roggia_auditor import periods
-from roggia_auditor.ledger.model import Row, Stream
+from roggia_auditor.ledger.model import UNTOLD, Row, Stream
 from roggia_auditor.ports import EventCodec, Ledger, Zones
 from roggia_auditor.pricing.classes import counted, tokens
 from roggia_auditor.telling import events
@@ -74,7 +74,7 @@ class Teller:
     async def _records(self, writer: FencedWriter) -> int:
         count = 0
         for stream in await self._ledger.streams():
-            if stream.topic != topics.INFERENCE_COMPLETED:
+            if stream in UNTOLD:
                 continue
             start = await self._ledger.told_rows(stream)
             rows = await self._ledger.rows(stream, start, _AT_ONCE)
@@ -104,4 +104,4 @@ class Teller:
 
 def _ends(ends: Mapping[Stream, int]) -> Mapping[int, int]:
     """Next offsets by partition: those of the newest stream of each, should a topic have been made anew."""
-    return {stream.partition: offset for stream, offset in ends.items() if stream.topic == topics.INFERENCE_COMPLETED}
+    return {stream.partition: offset for stream, offset in ends.items() if stream.of_kafka}
