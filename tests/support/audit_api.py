@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from roggia_auditor.adapters.segment_files import FolderSegments
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger, SqliteReports
 from roggia_auditor.api.access_log import AccessLog
 from roggia_auditor.api.exporting import Exporting, Progress
@@ -79,7 +80,7 @@ def tokens() -> str:
 @asynccontextmanager
 async def running(folder: Path, *, exports: bool = True) -> AsyncIterator[Api]:
     """The API over an empty ledger in a folder."""
-    ledger = SqliteLedger(folder / "ledger.sqlite3")
+    ledger = SqliteLedger(folder / "ledger.sqlite3", segments=FolderSegments(folder / "segments"))
     await ledger.start()
     (folder / "tokens.yaml").write_text(tokens())
     sealer, codec = Sealer(ledger, ORIGIN, KEY), EventCodec(RegistrySettings(), source="/test")

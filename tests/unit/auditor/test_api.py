@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from roggia_auditor import verify_export
+from roggia_auditor.adapters.segment_files import FolderSegments
 from roggia_auditor.api.tokens import Scope, entry
 from roggia_auditor.leaf import Status
 from roggia_auditor.ledger.judging import Rules
@@ -24,6 +25,7 @@ from roggia_auditor.tlog import hashes, proof_file, proofs
 
 from tests.support.audit_api import ACME, ALL, BETA, KEY, ORIGIN, READER, Api, bearer, running
 from tests.support.auditing import BOOK, NOON, STREAM, attempt, inference, read, reads
+from tests.support.retaining import Ground
 
 DAY_MS = 24 * 3_600_000
 
@@ -251,6 +253,24 @@ async def test_a_record_comes_with_a_proof_that_leads_to_the_signed_root(api: Ap
     text = (await api.get(f"/records/{event}/proof")).text
     checked = proof_file.parse(text).check(hashes.leaf(entry_), STREAM.origin(ORIGIN), [KEY.verifier()])
     assert (checked.origin, str(checked.size)) == (origin, proof["size"])
+
+
+async def test_a_record_of_a_sealed_month_is_found_by_its_id_with_its_proof(tmp_path: Path) -> None:
+    """It has left the tables for a segment: by any id, with event and proof, for its tenant alone."""
+    async with running(tmp_path) as api:
+        place = tmp_path / "segments"
+        ground = Ground(api.ledger, FolderSegments(place), place)
+        await ground.month(1, 9)
+        await ground.signed()
+        assert await ground.seal()
+        theirs, mine = inference(2).event_id, inference(1).event_id
+        assert (await api.get("/records")).json()["records"] == []
+        found = (await api.get(f"/records/{mine}")).json()
+        assert (found["event"]["request_id"], found["proof"]["index"]) == ("req-1", "0")
+        (one,) = (await api.get("/records", request_id="req-1")).json()["records"]
+        assert one["event_id"] == mine
+        assert (await api.get(f"/records/{theirs}")).status_code == 404
+        assert (await api.get("/records", request_id="req-2")).json()["records"] == []
 
 
 async def test_logs_are_listed_with_their_checkpoints(api: Api) -> None:
