@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from zoneinfo import available_timezones as _available
 
@@ -16,12 +16,20 @@ from roggia_runtime.topic_ids import TopicIds
 from roggia_schemas import topics
 from roggia_schemas.events import TenantConfig
 
+from roggia_auditor.adapters.anchors.folder import FolderAnchor
+from roggia_auditor.adapters.anchors.kafka import KafkaAnchor
+from roggia_auditor.adapters.anchors.objects import ObjectAnchor, Place
+from roggia_auditor.adapters.anchors.sigv4 import Credentials
+from roggia_auditor.adapters.anchors.witness import WitnessAnchor
 from roggia_auditor.adapters.postgres_ledger import PostgresLedger
 from roggia_auditor.adapters.price_log import KafkaPrices
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
 from roggia_auditor.adapters.streams import LedgerStarts
+from roggia_auditor.anchor_settings import AnchorOptions
 from roggia_auditor.errors import KeyFileError
 from roggia_auditor.handlers import AuditHandler
+from roggia_auditor.heads.anchoring import Anchor, Anchoring
+from roggia_auditor.heads.continuing import consistency
 from roggia_auditor.heads.sealing import Sealer, Sealing
 from roggia_auditor.ledger.model import Limits
 from roggia_auditor.periods import HOUR_MS
@@ -60,9 +68,10 @@ def build(settings: AuditorSettings) -> Service:
     service.add(tenants)
     told = Told(options.origin, lambda: zones_of(tenants.rows), round(options.grace_hours * HOUR_MS))
     service.add(Leader(settings.kafka, f"{options.group}.teller", topics.PRICE_CHANGED, Teller(ledger, codec, told)))
-    sealing = sealing_of(options, ledger)
-    if sealing is not None:
-        service.add(sealing)
+    if options.signing_key is not None:
+        anchors = anchoring_of(settings, ledger, codec)
+        service.on_stop(anchors.close)
+        service.add(Sealing(sealer_of(options, ledger), options.seal_interval_s, anchors))
     service.add(
         ConsumerLoop(
             settings=settings.kafka,
@@ -79,27 +88,58 @@ def build(settings: AuditorSettings) -> Service:
     return service
 
 
-def sealing_of(options: AuditorOptions, ledger: Ledger) -> Sealing | None:
-    """The worker that signs checkpoints; None without a key. Raises `KeyFileError` for one that cannot be read."""
-    if options.signing_key is None:
-        return None
-    return Sealing(Sealer(ledger, options.origin, signer_of(options)), options.seal_interval_s, {})
+def sealer_of(options: AuditorOptions, ledger: Ledger) -> Sealer:
+    """What signs checkpoints, with the keys that the settings name. Raises `KeyFileError` for one that is missing."""
+    key = signer_of(options)
+    if options.retiring_key is None:
+        return Sealer(ledger, options.origin, key)
+    return Sealer(ledger, options.origin, key, _signer(options, options.retiring_key, "RETIRING_KEY"))
 
 
 def signer_of(options: AuditorOptions) -> SignerKey:
     """The key in the file that the settings name. Raises `KeyFileError`."""
-    path = options.signing_key
+    return _signer(options, options.signing_key, "SIGNING_KEY")
+
+
+def _signer(options: AuditorOptions, path: Path | None, name: str) -> SignerKey:
     try:
         text = "" if path is None else path.read_text()
     except OSError as error:
-        raise KeyFileError(f"ROGGIA_AUDITOR_SIGNING_KEY: {path} cannot be read ({error.strerror})") from error
+        raise KeyFileError(f"ROGGIA_AUDITOR_{name}: {path} cannot be read ({error.strerror})") from error
     key = SignerKey.parse(text)
     if key.name != f"{options.origin}/head":
         raise KeyFileError(
-            f"ROGGIA_AUDITOR_SIGNING_KEY: {path} is of {key.name}, the head log is {options.origin}/head; name the "
+            f"ROGGIA_AUDITOR_{name}: {path} is of {key.name}, the head log is {options.origin}/head; name the "
             "origin that the key was made for, or make another key (roggia audit key)"
         )
     return key
+
+
+def anchoring_of(settings: AuditorSettings, ledger: Ledger, codec: EventCodec) -> Anchoring:
+    """Every anchor that the settings name."""
+    options, stores = settings.auditor.anchor, dict[str, Anchor]()
+    if options.topic:
+        stores[topics.AUDIT_CHECKPOINT] = KafkaAnchor(settings.kafka, codec)
+    if options.folder is not None:
+        stores["folder"] = FolderAnchor(options.folder)
+    if options.url is not None:
+        stores["objects"] = ObjectAnchor(_place(options, options.url))
+    return witnessing_of(settings.auditor, ledger, stores)
+
+
+def witnessing_of(options: AuditorOptions, ledger: Ledger, stores: Mapping[str, Anchor] | None = None) -> Anchoring:
+    """The witnesses, and these stores: without any, what exports and proofs are signed by."""
+    prove = partial(consistency, ledger)
+    witnesses = {key.name: WitnessAnchor(url, key, prove) for key, url in options.anchor.witness_list()}
+    return Anchoring(ledger, f"{options.origin}/head", witnesses, stores, options.anchor.timeout_s)
+
+
+def _place(options: AnchorOptions, url: str) -> Place:
+    secret, token = options.secret_key, options.authorization
+    credentials = None
+    if options.access_key is not None and secret is not None:
+        credentials = Credentials(options.access_key, secret.get_secret_value(), options.region)
+    return Place(url, options.retain_days, credentials, "" if token is None else token.get_secret_value())
 
 
 def ledger_of(options: AuditorOptions) -> Ledger:

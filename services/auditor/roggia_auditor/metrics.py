@@ -17,3 +17,8 @@ SEALS = counter("roggia_auditor_seals_total", "Leaves of the head log that this 
 NOT_ANCHORED = counter(
     "roggia_auditor_not_anchored_total", "Checkpoints that an anchor did not take, by its name", ["anchor"]
 )
+ANCHORED = gauge(
+    "roggia_auditor_anchored_leaves",
+    "Leaves of the head log under the newest checkpoint that an anchor took",
+    ["anchor"],
+)

@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from roggia_auditor.errors import ExportError
+from roggia_auditor.export.paths import StreamPaths
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.heads.sealing import Sealed
 from roggia_auditor.ledger.model import Row, Stream
 from roggia_auditor.ports import Ledger
-from roggia_auditor.tlog import proofs
-from roggia_auditor.tlog.tiles import WIDTH, Tile, nodes
 
 FORMAT = "roggia-audit-export/1"
 _PAGE = 500
-_TILES = 512
-"""Tiles kept while paths are made, 8 KiB each."""
 
 
 class TenantExport:
@@ -37,7 +34,7 @@ class TenantExport:
 
         Raises `ExportError` for a folder that holds something, and for a tenant without records.
         """
-        _make_empty(folder)
+        make_empty(folder)
         known = {one.tenant: one for one in self._sealed.state.tenants}
         if tenant not in known:
             raise ExportError(f"tenant {tenant!r} has no record in the audit log")
@@ -66,7 +63,7 @@ class TenantExport:
 
     async def _proven(self, tenant: str, origin: str, number: int) -> AsyncIterator[tuple[Row, list[bytes]]]:
         stream, size = self._streams[origin], self._log(origin).size
-        tiles = _Cached(self._ledger, stream, size)
+        tiles = StreamPaths(self._ledger, stream, size)
         at = 1
         while at <= number:
             rows = await self._ledger.tenant_rows(stream, tenant, at, min(_PAGE, number - at + 1))
@@ -96,35 +93,6 @@ class TenantExport:
 
     def _log(self, origin: str) -> LogHead:
         return self._sealed.state.log(origin)[1]
-
-
-class _Cached:
-    """Paths in one stream's tree, from its tiles; each tile is read once."""
-
-    def __init__(self, ledger: Ledger, stream: Stream, size: int) -> None:
-        self._ledger, self._stream, self._size = ledger, stream, size
-        self._held: dict[Tile, Sequence[bytes]] = {}
-        self._nodes = nodes(size, self._held.__getitem__)
-
-    async def path(self, index: int) -> list[bytes]:
-        """The inclusion proof of a leaf: tiles that it needs are fetched first, then it is made of them."""
-        if len(self._held) >= _TILES:
-            self._held.clear()
-        for tile in _needed(index, self._size):
-            if tile not in self._held:
-                self._held[tile] = await self._ledger.tile(self._stream, tile)
-        return proofs.inclusion(index, self._size, self._nodes)
-
-
-def _needed(index: int, size: int) -> list[Tile]:
-    """Tiles on the way from a leaf to the root, and those at the right edge, of every level."""
-    found, level = dict[Tile, None](), 0
-    while count := size >> 8 * level:
-        last = (count - 1) // WIDTH
-        for at in {min(index >> 8 * (level + 1), last), last}:
-            found[Tile(level, at, min(WIDTH, count - at * WIDTH))] = None
-        level += 1
-    return list(found)
 
 
 def _line(origin: str, row: Row, path: Sequence[bytes]) -> Mapping[str, Any]:
@@ -157,7 +125,8 @@ def _b64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def _make_empty(folder: Path) -> None:
+def make_empty(folder: Path) -> None:
+    """Make a folder for an export. Raises `ExportError` where it holds something."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise ExportError(f"{folder}: it holds something; name an empty folder")

@@ -52,6 +52,9 @@ CREATE = (
     stream INTEGER PRIMARY KEY, until INTEGER NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS head_log (
     leaf_index INTEGER PRIMARY KEY, entry BLOB NOT NULL, peaks BLOB NOT NULL) STRICT""",
+    """CREATE TABLE IF NOT EXISTS sealed_logs (
+    origin TEXT NOT NULL, head_index INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL,
+    next_offset INTEGER NOT NULL, PRIMARY KEY (origin, head_index)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS notes (
     origin TEXT PRIMARY KEY, size INTEGER NOT NULL, note TEXT NOT NULL) STRICT, WITHOUT ROWID""",
     f"""CREATE TABLE IF NOT EXISTS usage (
