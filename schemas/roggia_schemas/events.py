@@ -13,6 +13,24 @@ import msgspec
 from roggia_schemas.wiretypes import Event, Int, Long, Millis, Uuid, Vector, no_vector, same_fields
 
 
+class AuditCheckpoint(Event, frozen=True, kw_only=True):
+    """A signed checkpoint of the audit log's head log. It commits to every record that was entered before it."""
+
+    EVENT: ClassVar[str] = "audit.checkpoint"
+
+    event_id: Uuid
+    """UUIDv5 over log and size."""
+    occurred_at: Millis
+    """When it was published, milliseconds since the epoch, UTC."""
+    log: str
+    """Origin of the head log; equals the key."""
+    size: Long
+    """Leaves of the head log."""
+    note: str
+    """The checkpoint as a signed note (C2SP tlog-checkpoint), byte for byte: written to a file, any verifier reads it.
+    """
+
+
 class AuditStatus(str, Enum):
     """What became of a record."""
 
@@ -1180,12 +1198,13 @@ class UsageAdjusted(Event, frozen=True, kw_only=True):
     """In words."""
 
 
-EVENTS: tuple[type[Event], ...] = (AuditRecorded, DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, InferenceCompleted, OpsJob, PriceChanged, RetrievalServed, RetrievalShadowed, TenantBudget, TenantConfig, TenantUsage, UsageAdjusted)
+EVENTS: tuple[type[Event], ...] = (AuditCheckpoint, AuditRecorded, DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, InferenceCompleted, OpsJob, PriceChanged, RetrievalServed, RetrievalShadowed, TenantBudget, TenantConfig, TenantUsage, UsageAdjusted)
 __all__ = [
     "EVENTS",
     "AdjustmentReason",
     "AnswerCache",
     "AttemptOutcome",
+    "AuditCheckpoint",
     "AuditRecorded",
     "AuditStatus",
     "BudgetAsOf",

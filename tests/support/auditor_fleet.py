@@ -43,6 +43,7 @@ NAMES = (
     topics.TENANT_USAGE,
     topics.TENANT_BUDGET,
     topics.USAGE_ADJUSTED,
+    topics.AUDIT_CHECKPOINT,
 )
 
 

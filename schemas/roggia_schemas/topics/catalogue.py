@@ -34,6 +34,7 @@ class TopicFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         "provider/model",
         "tenant_id/day/provider/model",
         "tenant_id/period",
+        "log",
     ]
     partitions: Annotated[int, msgspec.Meta(ge=1)]
     compatibility: Compatibility

@@ -49,6 +49,17 @@ class PayloadError(AuditorError):
     """A payload, or a key of one, does not decrypt: another master key, or bytes that were changed."""
 
 
+class AnchorError(AuditorError):
+    """An anchor did not take a checkpoint. The message says whether it is away, or holds another history."""
+
+
+class OvertakenError(AnchorError):
+    """A witness has signed a larger tree of this log already: seal again, and ask it to sign that.
+
+    Where it comes back, the ledger was set back to a former state.
+    """
+
+
 class LedgerError(AuditorError):
     """The ledger holds what this version cannot read, or what must not be. Not transient: the service stops."""
 

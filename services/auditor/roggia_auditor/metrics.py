@@ -21,3 +21,8 @@ SEGMENTS = counter(
     "roggia_auditor_segments_total", "Segments that this process sealed, dropped, or failed to seal", ["what"]
 )
 ERASED = counter("roggia_auditor_erased_total", "Subjects whose key was destroyed")
+ANCHORED = gauge(
+    "roggia_auditor_anchored_leaves",
+    "Leaves of the head log under the newest checkpoint that an anchor took",
+    ["anchor"],
+)

@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from roggia_runtime.records import Output, Record
 from roggia_schemas.wiretypes import Event
 
+from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.judging import Before
 from roggia_auditor.ledger.model import (
@@ -52,10 +53,11 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeadEntry:
-    """One leaf of the head log."""
+    """One leaf of the head log. `after` is the log's right edge with it."""
 
     index: int
     entry: bytes
+    after: Frontier
 
 
 class MonthTotal(NamedTuple):
@@ -122,11 +124,26 @@ class Ledger(Protocol):
         """All heads and numbers, read in one transaction."""
         ...
 
-    async def append_head(self, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]) -> None:
+    async def append_head(
+        self, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]], logs: Sequence[LogHead] = ()
+    ) -> None:
         """Append a leaf to the head log, and keep the newest checkpoints by origin, in one transaction.
 
-        Raises `LedgerConflictError`, and writes nothing, where the head log is no longer `before`.
+        `logs` are those that the leaf commits to: kept for `sealed_logs`. Raises `LedgerConflictError`, and writes
+        nothing, where the head log is no longer `before`.
         """
+        ...
+
+    async def sealed_logs(self, size: int) -> Sequence[LogHead]:
+        """The logs as the head log's first `size` leaves left them, in order of their names."""
+        ...
+
+    async def kept(self, origin: str) -> tuple[int, str] | None:
+        """Size and text of a log's newest checkpoint; None for a log without one."""
+        ...
+
+    async def keep(self, origin: str, size: int, note: str) -> None:
+        """The same checkpoint with more signatures. Nothing happens where another size is the newest by now."""
         ...
 
     async def head_entries(self, start: int, limit: int) -> Sequence[HeadEntry]:

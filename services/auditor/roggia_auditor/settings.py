@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import BatchLimits, DlqLimits, ServiceSettings, load
 
+from roggia_auditor.anchor_settings import AnchorOptions
 from roggia_auditor.api.settings import ApiOptions
 
 _LEDGERS = ("sqlite:///", "postgresql://", "postgres://")
@@ -37,9 +38,14 @@ class AuditorOptions(BaseSettings):
     signing_key: Path | None = Field(
         None, description="file with the Ed25519 key that signs checkpoints (roggia audit key); unset: none are signed"
     )
+    retiring_key: Path | None = Field(
+        None,
+        description="file with the key that signed before: it signs beside the new one until verifiers have that",
+    )
     seal_interval_s: float = Field(
         10.0, gt=0, le=3600, description="seconds between two looks for something new to sign a checkpoint over"
     )
+    anchor: AnchorOptions = Field(default_factory=AnchorOptions, description="where checkpoints are anchored")
     grace_hours: float = Field(
         12.0,
         ge=0,

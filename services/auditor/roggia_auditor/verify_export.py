@@ -1,9 +1,11 @@
 """Checks one tenant's export of the audit log. Needs Python 3.11 and the package `cryptography`; nothing of Roggia.
 
     python verify_export.py FOLDER --key 'NAME+ID+BASE64' [--witness 'NAME+ID+BASE64']
+    python verify_export.py RECORD.tlog-proof --key … [--witness …]
 
 FOLDER holds manifest.json, head.checkpoint, proof.json and records.jsonl. The keys are public, and come to you by
-another way than the folder did. What is checked, each on the one before it:
+another way than the folder did. Of several keys of the log, old and new, one must have signed, and none falsely.
+What is checked, each on the one before it:
 
 1. Every file is the one that the manifest names.
 2. head.checkpoint is signed by the key (and by the witness, where one is given): size and root of the head log.
@@ -16,6 +18,9 @@ another way than the folder did. What is checked, each on the one before it:
    when they were dropped, by whom and why. Nothing proves what was in them, nor that they were old enough. With
    --complete that does not hold. Who kept an older export compares "leaves_sha256": SHA-256 over the leaf hashes.
 7. What is written beside a record for reading is what its entry says, and the sums are those of the manifest.
+
+A RECORD.tlog-proof (C2SP tlog-proof) is one record. Its `extra` line leads from its log to the head log: steps 2 and 3,
+that log's leaf, that the file's own checkpoint is of that size and root and is signed, and the record in it.
 
 Exit status: 0 all of it holds, 1 something does not (the report says what and where), 2 it could not be read.
 Prints a JSON report. Sources: RFC 6962 and RFC 9162 (trees), C2SP signed-note, tlog-checkpoint, tlog-cosignature.
@@ -32,6 +37,7 @@ import struct
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -42,6 +48,7 @@ HEAD = "roggia-audit-head/1"
 STATUSES = {1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE", 5: "ACT", 6: "ACCESS"}
 ACTS = "audit.acts/00000000-0000-0000-0000-000000000000/0"
 DROPPED = ("at", "by", "reason", "month", "records", "pico_usd", "leaves_sha256")
+PROOF, RECORD = "c2sp.org/tlog-proof@v1", "roggia-audit-proof/1"
 FIXED = struct.Struct(">B16sIQQ16sQBBBq")
 LOG, WITNESS = 1, 4
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, struct.error)
@@ -54,14 +61,18 @@ class WrongError(Exception):
 def main() -> int:
     """Check and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--key", required=True, help="public key of the head log, NAME+ID+BASE64")
+    parser.add_argument("folder", type=Path, help="folder of an export, or file of a proof")
+    parser.add_argument("--key", required=True, action="append", help="public key of the head log, NAME+ID+BASE64")
     parser.add_argument("--witness", action="append", default=[], help="public key of a witness that must have signed")
     parser.add_argument("--complete", action="store_true", help="a record that was dropped is one that is missing")
     given = parser.parse_args()
     try:
-        report = check(given.folder, given.key, given.witness)
-        need(not given.complete or bool(report["complete"]), f"records are not shown: {report['not_shown']}")
+        checked = check if given.folder.is_dir() else check_proof
+        report = checked(given.folder, " ".join(given.key), given.witness)
+        need(
+            not given.complete or bool(report.get("complete", True)),
+            f"records are not shown: {report.get('not_shown')}",
+        )
     except WrongError as wrong:
         print(json.dumps({"holds": False, "why": str(wrong)}, indent=1))
         return 1
@@ -73,7 +84,9 @@ def main() -> int:
 
 
 def check(folder: Path, key: str, witnesses: list[str]) -> dict[str, object]:
-    """Everything. Raises `WrongError`."""
+    """An export. `key` may be several, separated by spaces. Raises `WrongError`."""
+    for one in (*key.split(), *witnesses):
+        key_of(one)
     manifest = json.loads((folder / "manifest.json").read_text())
     need(manifest["format"] == FORMAT, f"manifest.json: format {manifest['format']!r} is not {FORMAT!r}")
     for name, digest in manifest["files"].items():
@@ -82,17 +95,20 @@ def check(folder: Path, key: str, witnesses: list[str]) -> dict[str, object]:
         {"head.checkpoint", "proof.json", "records.jsonl"} <= set(manifest["files"]),
         "manifest.json names too few files",
     )
-    size, root = signed_head((folder / "head.checkpoint").read_text(), key, witnesses)
-    proof = json.loads((folder / "proof.json").read_text())
-    logs, last = committed(proof, size, root, manifest["tenant"])
+    with readable("head.checkpoint"):
+        size, root = signed_head((folder / "head.checkpoint").read_text(), key, witnesses)
+    with readable("proof.json"):
+        proof = json.loads((folder / "proof.json").read_text())
+        logs, last = committed(proof, size, root, manifest["tenant"])
     shown: dict[str, list[tuple[int, int]]] = {origin: [] for origin in last}
     acts: list[dict[str, str]] = []
     acts_log = f"{key.split('+', maxsplit=1)[0].removesuffix('/head')}/{ACTS}"
     pico = count = 0
-    for line, text in enumerate((folder / "records.jsonl").read_text().splitlines(), 1):
-        row = json.loads(text)
-        pico += record(row, f"records.jsonl:{line}", manifest["tenant"], logs, shown)
-        acts += [json.loads(raw(row["value"]))] if row["log"] == acts_log else []
+    for line, text in enumerate((folder / "records.jsonl").read_bytes().splitlines(), 1):
+        with readable(f"records.jsonl:{line}"):
+            row = json.loads(text)
+            pico += record(row, f"records.jsonl:{line}", manifest["tenant"], logs, shown)
+            acts += [json.loads(raw(row["value"]))] if row["log"] == acts_log else []
         count += 1
     hidden = [part for origin, number in last.items() for part in not_shown(origin, number, shown[origin], logs, acts)]
     away = sum(int(str(one["last"])) - int(str(one["first"])) + 1 for one in hidden)
@@ -140,6 +156,37 @@ def fits(act: dict[str, str], origin: str, last: int, shown: list[tuple[int, int
             (first <= number <= end) == (first_leaf <= index < end_leaf),
             f"{what} has leaves {first_leaf} up to {end_leaf}; record {number} is leaf {index}",
         )
+
+
+def check_proof(file: Path, key: str, witnesses: list[str]) -> dict[str, object]:
+    """One record. `key` may be several, separated by spaces. Raises `WrongError`."""
+    for one in (*key.split(), *witnesses):
+        key_of(one)
+    with readable(file.name):
+        return proven(file, key, witnesses)
+
+
+def proven(file: Path, key: str, witnesses: list[str]) -> dict[str, object]:
+    """What a proof's file says, once all of it holds. Raises `WrongError`."""
+    above, found, below = file.read_text().partition("\n\n")
+    first, extra, index, *path = above.split("\n")
+    need(bool(found) and first == PROOF, f"{file.name}: no proof of a record")
+    need(extra.startswith("extra ") and index.startswith("index "), f"{file.name}: no lines `extra` and `index`")
+    more = json.loads(raw(extra.removeprefix("extra ")))
+    need(more["format"] == RECORD, f"{file.name}: format {more['format']!r} is not {RECORD!r}")
+    size, root = signed_head(more["checkpoint"], key, witnesses)
+    log_count, log_root, _, _ = head_of(more, size, root)
+    origin, log_size, its_root = log_of(more["log"], log_count, log_root)
+    body, _, lines = below.partition("\n\n")
+    need(
+        body == f"{origin}\n{log_size}\n{base64.b64encode(its_root).decode()}", f"{file.name}: a checkpoint of another"
+    )
+    need(signed_by(key, body + "\n", lines), f"{file.name}: the log's checkpoint is not signed by the key")
+    entry, at = raw(more["entry"]), int(index.removeprefix("index "))
+    included(leaf(entry), at, log_size, path, its_root, f"{file.name}: record")
+    said, value = fields(entry), raw(more["value"])
+    need(said["value_sha256"] == hashlib.sha256(value).hexdigest(), f"{file.name}: its value is not the one logged")
+    return {**said, "log": origin, "index": str(at), "log_size": log_size, "head_size": size}
 
 
 def record(
@@ -204,12 +251,7 @@ def committed(
     proof: dict[str, dict[str, object]], size: int, root: bytes, tenant: str
 ) -> tuple[dict[str, tuple[int, bytes]], dict[str, int]]:
     """Sizes and roots of the tenant's logs, and its last number in each. Raises `WrongError`."""
-    head = raw(proof["head"]["entry"])
-    need(proof["head"]["index"] == size - 1, "proof.json: the head is not the newest one of the head log")
-    included(leaf(head), size - 1, size, proof["head"]["path"], root, "proof.json: head")
-    lines = head.decode().split("\n")
-    need(len(lines) == 6 and lines[0] == HEAD and lines[5] == "", "proof.json: the head is of another kind")
-    log_count, log_root, tenant_count, tenant_root = int(lines[1]), raw(lines[2]), int(lines[3]), raw(lines[4])
+    log_count, log_root, tenant_count, tenant_root = head_of(proof, size, root)
     of_tenant = raw(proof["tenant"]["entry"])
     place = int(str(proof["tenant"]["index"]))
     included(leaf(of_tenant), place, tenant_count, proof["tenant"]["path"], tenant_root, "proof.json: tenant")
@@ -218,38 +260,55 @@ def committed(
     last = {origin: int(number) for origin, number in zip(rest[::2], rest[1::2], strict=True)}
     logs: dict[str, tuple[int, bytes]] = {}
     for one in list(proof["logs"]):
-        entry = raw(one["entry"])  # type: ignore[index]
-        included(leaf(entry), int(one["index"]), log_count, one["path"], log_root, "proof.json: log")  # type: ignore[index]
-        origin, log_size, its_root, _ = entry.decode().removesuffix("\n").split("\n")
-        logs[origin] = int(log_size), raw(its_root)
+        origin, log_size, its_root = log_of(one, log_count, log_root)  # type: ignore[arg-type]
+        logs[origin] = log_size, its_root
     need(set(last) <= set(logs), "proof.json: a log of the tenant is missing")
     return logs, last
 
 
+def head_of(proof: dict[str, dict[str, object]], size: int, root: bytes) -> tuple[int, bytes, int, bytes]:
+    """What the head log's newest leaf says: how many logs, their root; how many tenants, theirs."""
+    head = raw(proof["head"]["entry"])
+    need(proof["head"]["index"] == size - 1, "proof.json: the head is not the newest one of the head log")
+    included(leaf(head), size - 1, size, proof["head"]["path"], root, "proof.json: head")
+    lines = head.decode().split("\n")
+    need(len(lines) == 6 and lines[0] == HEAD and lines[5] == "", "proof.json: the head is of another kind")
+    return int(lines[1]), raw(lines[2]), int(lines[3]), raw(lines[4])
+
+
+def log_of(one: dict[str, object], count: int, root: bytes) -> tuple[str, int, bytes]:
+    """Name, size and root of a log among the logs."""
+    entry = raw(one["entry"])
+    included(leaf(entry), int(str(one["index"])), count, one["path"], root, "proof.json: log")
+    origin, size, its_root, _ = entry.decode().removesuffix("\n").split("\n")
+    return origin, int(size), raw(its_root)
+
+
 def signed_head(text: str, key: str, witnesses: list[str]) -> tuple[int, bytes]:
-    """Size and root of the head log in its checkpoint. Raises `WrongError` unless every key has signed it."""
+    """Size and root of the head log in its checkpoint. Raises `WrongError` unless log and witnesses have signed it."""
     body, found, lines = text.rpartition("\n\n")
     need(bool(found), "head.checkpoint: no signed note")
     body += "\n"
-    need(signs(key, LOG, body, lines), "head.checkpoint: not signed by the key")
+    need(signed_by(key, body, lines), "head.checkpoint: not signed by the key")
     for witness in witnesses:
         need(
             signs(witness, WITNESS, body, lines), f"head.checkpoint: not signed by the witness {witness.split('+')[0]}"
         )
     origin, size, root = body.removesuffix("\n").split("\n")
-    need(
-        origin == key.split("+", maxsplit=1)[0],
-        f"head.checkpoint: it is of {origin}, the key of {key.split('+', maxsplit=1)[0]}",
-    )
+    names = {one.split("+", maxsplit=1)[0] for one in key.split()}
+    need({origin} == names, f"head.checkpoint: it is of {origin}, the key of {', '.join(sorted(names))}")
     return int(size), raw(root)
+
+
+def signed_by(key: str, body: str, lines: str) -> bool:
+    """Whether one of the log's keys signed. Each is looked at: a signature that does not hold is never passed over."""
+    return True in [signs(one, LOG, body, lines) for one in key.split()]
 
 
 def signs(key: str, kind: int, body: str, lines: str) -> bool:
     """Whether one of the lines is the key's signature over the note. Raises `WrongError` for one that does not hold."""
-    name, told, packed = key.strip().split("+", 2)
-    material = raw(packed)
-    number = hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
-    need(material[0] == kind and number.hex() == told, f"key {name}: it cannot be read, or is of another kind")
+    name, number, material = key_of(key)
+    need(material[0] == kind, f"key {name}: it is of another kind, of a log or of a witness")
     for signature in (raw(line.split(" ")[2]) for line in lines.splitlines() if line.startswith(f"— {name} ")):
         if signature[:4] == number:
             message, made = body, signature[4:]
@@ -261,6 +320,19 @@ def signs(key: str, kind: int, body: str, lines: str) -> bool:
                 raise WrongError(f"head.checkpoint: the signature of {name} does not hold") from None
             return True
     return False
+
+
+def key_of(key: str) -> tuple[str, bytes, bytes]:
+    """Name, id and material of a key. Raises `ValueError`: it is what was given, not what is checked."""
+    try:
+        name, told, packed = key.strip().split("+", 2)
+        material = raw(packed)
+    except ValueError:
+        raise ValueError(f"key {key[:80]!r}: expected NAME+ID+BASE64") from None
+    number = hashlib.sha256(name.encode() + b"\n" + material).digest()[:4]
+    if number.hex() != told or len(material) != 33:
+        raise ValueError(f"key {name}: it was not copied whole")
+    return name, number, material
 
 
 def included(found: bytes, index: int, size: int, path: object, root: bytes, what: str) -> None:
@@ -280,10 +352,11 @@ def included(found: bytes, index: int, size: int, path: object, root: bytes, wha
 
 
 def hashes(path: object) -> Iterator[bytes]:
-    """Hashes in base64. Raises `WrongError`."""
+    """Hashes in base64. Raises `ValueError`."""
     for one in path if isinstance(path, list) else ():
         found = raw(one)
-        need(len(found) == 32, "a hash is not 32 bytes long")
+        if len(found) != 32:
+            raise ValueError("a hash is not 32 bytes long")
         yield found
 
 
@@ -298,13 +371,23 @@ def node(left: bytes, right: bytes) -> bytes:
 
 
 def raw(text: object) -> bytes:
-    """Bytes in base64. Raises `WrongError`."""
+    """Bytes in base64. Raises `ValueError`."""
     try:
         found = base64.b64decode(str(text), validate=True)
     except (binascii.Error, ValueError):
         found = b""
-    need(base64.b64encode(found).decode() == text, f"no base64: {str(text)[:60]!r}")
+    if base64.b64encode(found).decode() != text:
+        raise ValueError(f"no base64: {str(text)[:60]!r}")
     return found
+
+
+@contextmanager
+def readable(where: str) -> Iterator[None]:
+    """What is in a file that is there and cannot be read does not hold, and the report says where."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise WrongError(f"{where}: cannot be read: {error or error!r}") from None
 
 
 def need(holds: bool, otherwise: str) -> None:

@@ -8,6 +8,7 @@ from roggia_schemas import bundled, cloudevents
 from roggia_schemas.codec import Codec
 from roggia_schemas.errors import UnknownSchemaError
 from roggia_schemas.events import (
+    AuditCheckpoint,
     GenerationSide,
     IndexGeneration,
     JobSide,
@@ -114,11 +115,13 @@ class EventCodec:
 
 def key(event: Event) -> bytes:
     """Kafka key of an event: `tenant/doc` of a document, `job/side` and `g<N>/side` of a job and a generation, what a
-    price or a total is of, else the tenant."""
+    price, a total or a checkpoint is of, else the tenant."""
     if isinstance(event, OpsJob):
         return job_key(event.job_id, event.side)
     if isinstance(event, IndexGeneration):
         return generation_key(event.generation, event.side)
+    if isinstance(event, AuditCheckpoint):
+        return event.log.encode()
     if isinstance(event, PriceChanged):
         return f"{event.provider}/{event.model}".encode()
     if isinstance(event, TenantUsage):

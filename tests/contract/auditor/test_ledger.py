@@ -18,6 +18,7 @@ from roggia_auditor.errors import (
     OverflowingError,
     TreeError,
 )
+from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.ledger.judging import Before, Read, Rules, judge
 from roggia_auditor.ledger.model import (
     MAX_INT,
@@ -273,6 +274,38 @@ async def test_the_head_log_grows_leaf_by_leaf(ledger: Ledger) -> None:
     assert [(one.index, one.entry) for one in await ledger.head_entries(0, 10)] == [(0, b"one"), (1, b"two")]
     assert [one.entry for one in await ledger.head_entries(1, 10)] == [b"two"]
     assert (await ledger.everything()).notes == {"head": (2, "note two"), "log": (3, "note of the log")}
+
+
+async def test_every_leaf_of_the_head_log_has_its_edge_and_its_logs(ledger: Ledger) -> None:
+    """What any consistency proof begins with, and the logs as each leaf left them: those that did not change too."""
+    one, other = LogHead("a", 1, bytes(32), 1), LogHead("b", 5, bytes(range(32)), 9)
+    grown = LogHead("b", 6, bytes(32), 9)
+    seals, edge = [(one, other), (one, other), (one, grown), ()], Frontier()
+    for number, logs in enumerate(seals):
+        await ledger.append_head(edge, str(number).encode(), {}, logs)
+        edge, _ = edge.grown([hashes.leaf(str(number).encode())])
+    assert (await ledger.head_entries(3, 1))[0].after == edge
+    assert [found.after.size for found in await ledger.head_entries(0, 9)] == [1, 2, 3, 4]
+    assert [list(await ledger.sealed_logs(size)) for size in range(5)] == [
+        [],
+        [one, other],
+        [one, other],
+        [one, grown],
+        [one, grown],
+    ]
+
+
+async def test_a_checkpoint_takes_more_signatures_while_it_is_the_newest(ledger: Ledger) -> None:
+    """A witness that answers late changes nothing; a log without a checkpoint has none."""
+    assert await ledger.kept("head") is None
+    await ledger.append_head(Frontier(), b"one", {"head": (1, "note one"), "log": (3, "note of the log")})
+    await ledger.keep("head", 1, "note one, witnessed")
+    assert await ledger.kept("head") == (1, "note one, witnessed")
+    await ledger.keep("head", 2, "from nowhere")
+    await ledger.keep("other", 1, "of another")
+    assert await ledger.kept("head") == (1, "note one, witnessed")
+    assert await ledger.kept("log") == (3, "note of the log")
+    assert await ledger.kept("other") is None
 
 
 async def test_a_tenants_records_come_in_its_own_order(ledger: Ledger) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
-from roggia_auditor.app import signer_of
 from roggia_auditor.heads.sealing import Sealer
+from roggia_auditor.parts import signer_of
 from roggia_auditor.settings import AuditorOptions
 from roggia_runtime.settings import load
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from roggia_auditor import verify_export
@@ -17,6 +13,7 @@ from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
 from roggia_auditor.ledger.judging import Rules, judge
 from roggia_runtime.settings import KafkaSettings
 
+from tests.support.audit_commands import alone, roggia
 from tests.support.auditing import BOOK, STREAM, reads
 from tests.support.auditor_fleet import prepare
 from tests.support.kafka import Broker
@@ -30,24 +27,6 @@ prices:
     from: 2025-01-01T00:00:00Z
     usd_per_million: {input: 2.50, output: 10, reasoning: output}
 """
-
-
-def roggia(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line."""
-    return subprocess.run(
-        [sys.executable, "-m", "roggia", *arguments],
-        input=stdin, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment},
-    )  # fmt: skip
-
-
-def alone(folder: Path, key: str, place: Path) -> Any:
-    """What the one file says, taken out of the package and run without anybody's paths."""
-    file = shutil.copy(verify_export.__file__, place / "verify.py")
-    command = [sys.executable, "-I", str(file), str(folder), "--key", key]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    report = json.loads(done.stdout)
-    assert done.returncode == (0 if report["holds"] else 1)
-    return report
 
 
 def falsify(file: Path) -> None:

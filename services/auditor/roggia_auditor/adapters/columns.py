@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from roggia_auditor import leaf as leaves
-from roggia_auditor.errors import LedgerError, ProofError
+from roggia_auditor.errors import LedgerError, ProofError, TreeError
 from roggia_auditor.ledger.model import USAGE, Row, Usage, UsageKey
+from roggia_auditor.ports import HeadEntry
+from roggia_auditor.tlog.frontier import Frontier
 
 SCHEMA_VERSION = 1
 LOOKUPS = ("request_id", "response_id", "trace_id", "model", "prompt")
@@ -68,3 +70,11 @@ def to_usage(values: tuple[Any, ...]) -> tuple[UsageKey, Usage]:
     """The cell in (*USAGE_KEY, *USAGE_SUMS)."""
     width = len(USAGE_KEY)
     return UsageKey(*values[:width]), Usage(*map(int, values[width:]))
+
+
+def head_entry(index: int, entry: bytes, peaks: bytes) -> HeadEntry:
+    """A leaf of the head log. Raises `LedgerError` where its right edge cannot be that of a tree of its size."""
+    try:
+        return HeadEntry(int(index), bytes(entry), Frontier.decoded(int(index) + 1, bytes(peaks)))
+    except TreeError as error:
+        raise LedgerError(f"head log, leaf {index}: {error}") from error

@@ -16,7 +16,7 @@ from roggia_auditor.api import asking, messages
 from roggia_auditor.api.asking import Parameters
 from roggia_auditor.api.errors import NotFoundError, NotSealedError
 from roggia_auditor.api.tokens import Grant
-from roggia_auditor.export.paths import Paths
+from roggia_auditor.export.paths import StreamPaths
 from roggia_auditor.leaf import Status
 from roggia_auditor.ledger.model import USAGE, Usage, UsageKey
 from roggia_auditor.ports import EventCodec, Ledger, MonthTotal
@@ -55,7 +55,7 @@ class Reading:
         """The record's tenant and its `.tlog-proof`. Raises `NotSealedError` while no checkpoint speaks of it."""
         found = await self._one(event_id, grant)
         size, text = await self._note(found)
-        path = await Paths(self._ledger, found.stream, size).path(found.row.index)
+        path = await StreamPaths(self._ledger, found.stream, size).path(found.row.index)
         return found.row.leaf.tenant, str(ProofFile(found.row.index, tuple(path), note.parse(text)))
 
     async def usage(self, given: Parameters, grant: Grant) -> messages.Usage:
@@ -132,7 +132,7 @@ class Reading:
 
     async def _proof(self, found: Found) -> messages.Proof:
         size, text = await self._note(found)
-        path = await Paths(self._ledger, found.stream, size).path(found.row.index)
+        path = await StreamPaths(self._ledger, found.stream, size).path(found.row.index)
         return messages.Proof(
             index=str(found.row.index),
             size=str(size),

@@ -1,4 +1,4 @@
-"""Inclusion proofs out of a ledger: the tiles that a path needs are fetched, and kept for the next."""
+"""Proofs in one stream's tree, out of the ledger's tiles."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TILES = 512
 """Tiles kept while paths are made, 8 KiB each."""
 
 
-class Paths:
-    """Paths in one stream's tree of `size` leaves, from its tiles; each tile is read once."""
+class StreamPaths:
+    """Paths in the tree of a stream's first `size` records; each tile is read once."""
 
     def __init__(self, ledger: Ledger, stream: Stream, size: int) -> None:
         self._ledger, self._stream, self._size = ledger, stream, size
@@ -22,13 +22,25 @@ class Paths:
         self._nodes = nodes(size, self._held.__getitem__)
 
     async def path(self, index: int) -> list[bytes]:
-        """The inclusion proof of a leaf: tiles that it needs are fetched first, then it is made of them."""
+        """The inclusion proof of a leaf: tiles that it needs are fetched first, then it is made of them.
+
+        Raises `TreeError` where the ledger does not hold them.
+        """
+        await self._fetch(index)
+        return proofs.inclusion(index, self._size, self._nodes)
+
+    async def consistency(self, old: int) -> list[bytes]:
+        """The proof that the tree begins with its first `old` leaves. Raises `TreeError` likewise."""
+        if old not in {0, self._size}:
+            await self._fetch(old - 1)  # what is proven with lies on the way from the former tree's last leaf
+        return proofs.consistency(old, self._size, self._nodes)
+
+    async def _fetch(self, index: int) -> None:
         if len(self._held) >= _TILES:
             self._held.clear()
         for tile in _needed(index, self._size):
             if tile not in self._held:
                 self._held[tile] = await self._ledger.tile(self._stream, tile)
-        return proofs.inclusion(index, self._size, self._nodes)
 
 
 def _needed(index: int, size: int) -> list[Tile]:

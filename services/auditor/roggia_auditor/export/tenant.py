@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from roggia_auditor.errors import ExportError
-from roggia_auditor.export.paths import Paths
+from roggia_auditor.export.paths import StreamPaths
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.heads.sealing import Sealed
 from roggia_auditor.ledger.model import ACTS, Row, Stream
@@ -42,7 +42,7 @@ class TenantExport:
 
         Raises `ExportError` for a folder that holds something, and for a tenant without records.
         """
-        _make_empty(folder)
+        make_empty(folder)
         known = {one.tenant: one for one in self._sealed.state.tenants}
         if tenant not in known:
             raise ExportError(f"tenant {tenant!r} has no record in the audit log")
@@ -80,7 +80,7 @@ class TenantExport:
     ) -> AsyncIterator[tuple[Row, list[bytes]]]:
         """Records 1 up to `number` but those that were dropped, as the tenant's own acts say: they are exported too."""
         stream, size = self._streams[origin], self._log(origin).size
-        tiles = Paths(self._ledger, stream, size)
+        tiles = StreamPaths(self._ledger, stream, size)
         at = 1
         while (at := _kept_from(at, dropped)) <= number:
             rows = await self._ledger.tenant_rows(stream, tenant, at, min(_PAGE, number - at + 1))
@@ -154,7 +154,8 @@ def _b64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def _make_empty(folder: Path) -> None:
+def make_empty(folder: Path) -> None:
+    """Make a folder for an export. Raises `ExportError` where it holds something."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise ExportError(f"{folder}: it holds something; name an empty folder")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-import structlog
 from roggia_runtime.consumer.waiting import either
 
 from roggia_auditor import metrics
 from roggia_auditor.errors import LedgerConflictError, LedgerUnavailableError
+from roggia_auditor.heads import rotation
+from roggia_auditor.heads.anchoring import Anchoring
 from roggia_auditor.heads.seal import LogHead, Seal, seal
 from roggia_auditor.ports import Ledger, State
 from roggia_auditor.tlog import hashes
@@ -19,25 +21,28 @@ from roggia_auditor.tlog.frontier import Frontier
 from roggia_auditor.tlog.keys import SignerKey
 from roggia_auditor.tlog.note import Note
 
-log = structlog.get_logger()
-Anchor = Callable[[Note], Awaitable[None]]
-"""Publishes a checkpoint of the head log where the operator of the ledger cannot take it back."""
+_TRIES = 3
 
 
 class Sealed(NamedTuple):
-    """A seal that is in the ledger: its state, the head log with its leaf, that leaf's proof, and the checkpoint."""
+    """A seal that is in the ledger: its state, the head log with its leaf, that leaf's proof, and the checkpoints of
+    the head log and, by origin, of every log."""
 
     state: Seal
     head_log: Frontier
     path: tuple[bytes, ...]
     checkpoint: Note
+    logs: Mapping[str, Note] = MappingProxyType({})
 
 
 class Sealer:
-    """Seals when asked. Used by the worker, and by exports, which prove under a seal of their own."""
+    """Seals when asked. Used by the worker, and by exports, which prove under a seal of their own.
 
-    def __init__(self, ledger: Ledger, origin: str, key: SignerKey) -> None:
-        self._ledger, self._origin, self._key = ledger, origin, key
+    While one key takes another's place both sign: `retiring` are those that go (`roggia_auditor.heads.rotation`).
+    """
+
+    def __init__(self, ledger: Ledger, origin: str, key: SignerKey, *retiring: SignerKey) -> None:
+        self._ledger, self._origin, self._keys = ledger, origin, (key, *retiring)
 
     @property
     def head_origin(self) -> str:
@@ -53,19 +58,34 @@ class Sealer:
         return await self._seal(await self._ledger.everything())
 
     async def seal_new(self) -> Sealed | None:
-        """The same if something was entered since the last seal."""
+        """The same if something was entered since the last seal, or other keys sign."""
         held = await self._ledger.everything()
-        return await self._seal(held) if self._is_new(held) else None
+        return await self._seal(held) if self._is_new(held) or self._rotated(held) else None
 
     async def _seal(self, held: State) -> Sealed:
-        state = state_of(held, self._origin)
+        state, before = state_of(held, self._origin), held.head_log
+        if self._rotated(held):
+            before = await self._name_keys(before)
         entry = state.head().encoded()
-        head_log, _ = held.head_log.grown([hashes.leaf(entry)])
-        signed = Checkpoint(self.head_origin, head_log.size, head_log.root()).signed(self._key)
-        notes = {one.origin: (one.size, str(one.checkpoint().signed(self._key))) for one in state.logs}
-        await self._ledger.append_head(held.head_log, entry, notes | {self.head_origin: (head_log.size, str(signed))})
+        head_log, _ = before.grown([hashes.leaf(entry)])
+        signed = Checkpoint(self.head_origin, head_log.size, head_log.root()).signed(*self._keys)
+        logs = {one.origin: one.checkpoint().signed(*self._keys) for one in state.logs}
+        notes = {one.origin: (one.size, str(logs[one.origin])) for one in state.logs}
+        notes[self.head_origin] = (head_log.size, str(signed))
+        await self._ledger.append_head(before, entry, notes, state.logs)
         # Of a tree's last leaf, what lies left of it are the peaks of the tree before, the narrowest first.
-        return Sealed(state, head_log, held.head_log.peaks[::-1], signed)
+        return Sealed(state, head_log, before.peaks[::-1], signed, logs)
+
+    async def _name_keys(self, before: Frontier) -> Frontier:
+        """Append the leaf that names the keys. No checkpoint ends with it: after a crash here it is written again."""
+        entry = rotation.encoded([key.verifier() for key in self._keys])
+        await self._ledger.append_head(before, entry, {})
+        return before.grown([hashes.leaf(entry)])[0]
+
+    def _rotated(self, held: State) -> bool:
+        """Whether others signed the checkpoint before. The first keys of all need no leaf that names them."""
+        kept = held.notes.get(self.head_origin)
+        return kept is not None and rotation.changed(kept[1], [key.verifier() for key in self._keys])
 
     def _is_new(self, held: State) -> bool:
         sealed = {origin: size for origin, (size, _) in held.notes.items()}
@@ -77,10 +97,10 @@ class Sealer:
 class Sealing:
     """A worker: seals every `interval_s` seconds when there is something new, and brings it to the anchors."""
 
-    def __init__(self, sealer: Sealer, interval_s: float, anchors: Mapping[str, Anchor]) -> None:
+    def __init__(self, sealer: Sealer, interval_s: float, anchors: Anchoring) -> None:
         self._sealer, self._interval_s, self._anchors = sealer, interval_s, anchors
         self._stopping = asyncio.Event()
-        self._trouble: dict[str, str] = {}
+        self._trouble = ""
 
     async def run(self) -> None:
         """Work until `stop`; once more at its end."""
@@ -98,29 +118,37 @@ class Sealing:
 
     def notes(self) -> list[str]:
         """What could not be sealed or anchored."""
-        return [f"{name}: {why}" for name, why in sorted(self._trouble.items()) if why]
+        return [*([f"seal: {self._trouble}"] if self._trouble else []), *self._anchors.notes()]
 
     async def _once(self) -> None:
         try:
-            sealed = await self._sealer.seal_new()
+            if await self._sealer.seal_new() is not None:
+                metrics.SEALS.inc()
+            await self._anchors.catch_up()
         except (LedgerUnavailableError, LedgerConflictError) as error:
-            self._trouble["seal"] = str(error)
-            return
-        self._trouble["seal"] = ""
-        if sealed is None:
-            return
-        metrics.SEALS.inc()
-        for name, anchor in self._anchors.items():
-            await self._publish(name, anchor, sealed.checkpoint)
+            self._trouble = str(error)
+        else:
+            self._trouble = ""
 
-    async def _publish(self, name: str, anchor: Anchor, checkpoint: Note) -> None:
+
+async def sealed_and_witnessed(sealer: Sealer, anchors: Anchoring) -> Sealed:
+    """A seal of now, whose checkpoint the witnesses have signed as far as they could (`Anchoring.notes` says who not).
+
+    For exports and proofs. The running auditor seals too: where it came between, it is tried again, since witnesses
+    sign its larger checkpoint alone. Raises `LedgerConflictError` where it came between every time.
+    """
+    left = _TRIES
+    while True:
+        left -= 1
         try:
-            await anchor(checkpoint)
-            self._trouble[name] = ""
-        except Exception as error:  # noqa: BLE001  # an anchor is somebody else's machine: what it raises must not stop the sealing
-            self._trouble[name] = f"checkpoint not anchored: {error}"
-            metrics.NOT_ANCHORED.labels(name).inc()
-            log.warning("not_anchored", anchor=name, error=str(error))
+            sealed = await sealer.seal()
+        except LedgerConflictError:
+            if not left:
+                raise
+            continue
+        found = await anchors.bring(sealed.checkpoint)
+        if not left or not anchors.overtaken():
+            return sealed._replace(checkpoint=found)
 
 
 def state_of(held: State, origin: str) -> Seal:

@@ -1,4 +1,4 @@
-"""`roggia audit key`, `export` and `verify`."""
+"""`roggia audit`: `key`, `export` and `verify`, and what has modules of its own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from roggia_auditor import app as auditor
 from roggia_auditor import verify_export
 from roggia_auditor.export.tenant import TenantExport
-from roggia_auditor.heads.sealing import Sealer
+from roggia_auditor.export.tiles import TilesExport
 from roggia_auditor.settings import AuditorOptions
-from roggia_auditor.tlog.keys import SignerKey
+from roggia_auditor.tlog.keys import Kind, SignerKey
 from roggia_runtime.settings import load
 
 from roggia.cli import audit_erase, audit_hold, audit_segments, options
-from roggia.cli.audit_common import not_shown, opened
+from roggia.cli.audit_common import not_shown, opened, sealed
+from roggia.cli.audit_consistency import consistency
+from roggia.cli.audit_log import log
+from roggia.cli.audit_prove import prove
 from roggia.cli.audit_token import token
 from roggia.cli.output import emit, out
 from roggia.errors import UsageError
@@ -27,17 +29,27 @@ app.command("token")(token)
 app.add_typer(audit_hold.app, name="hold")
 app.add_typer(audit_segments.app, name="segments")
 app.command("erase")(audit_erase.erase)
+app.command("prove")(prove)
+app.command("consistency")(consistency)
+app.command("log")(log)
 Folder = Annotated[Path, typer.Argument(help="Folder of the export.")]
 
 
 @app.command("key")
 def key(
     file: Annotated[Path, typer.Argument(help="File that the private key is written to; it must not be there yet.")],
-    origin: Annotated[str, typer.Option("--origin", help="What the logs' names begin with: audit.example.com.")],
+    origin: Annotated[
+        str,
+        typer.Option(
+            "--origin", help="What the logs' names begin with: audit.example.com; of a witness, its own name."
+        ),
+    ],
+    witness: Annotated[bool, typer.Option("--witness", help="The key of a witness (roggia_auditor.witness).")] = False,
     json: options.Json = False,
 ) -> None:
     """Make the key that signs checkpoints. Prints the public one: give it to whoever is to verify."""
-    made = SignerKey.generate(f"{origin.rstrip('/')}/head")
+    name = origin.rstrip("/")
+    made = SignerKey.generate(name, Kind.WITNESS) if witness else SignerKey.generate(f"{name}/head")
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -53,24 +65,34 @@ def key(
 @app.command("export")
 def export(
     folder: Folder,
-    tenant: Annotated[str, typer.Option("--tenant", help="Whose records.")],
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose records.")] = "",
+    tiles: Annotated[
+        bool, typer.Option("--tiles", help="All logs of all tenants instead, in the layout of C2SP tlog-tiles.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Write all records of a tenant, with what proves them and that none is missing, into an empty folder.
 
     Reads the ledger that ROGGIA_AUDITOR_LEDGER names and signs with ROGGIA_AUDITOR_SIGNING_KEY.
     """
-    manifest = asyncio.run(_export(load(AuditorOptions), tenant, folder))
+    if bool(tenant) == tiles:
+        raise UsageError("--tenant, --tiles: name the tenant, or ask for all logs")
+    report = asyncio.run((_tiles if tiles else _export)(load(AuditorOptions), tenant, folder))
     if json:
-        emit(manifest)
+        emit(report)
+    elif tiles:
+        out.print(f"{folder}: {', '.join(f'{name} ({size})' for name, size in report.items())}", markup=False)
     else:
-        out.print(f"{folder}: {manifest['records']} records of {tenant}", markup=False)
+        out.print(f"{folder}: {report['records']} records of {tenant}", markup=False)
 
 
 @app.command("verify")
 def verify(
-    folder: Folder,
-    public_key: Annotated[str, typer.Option("--key", help="Public key of the head log, NAME+ID+BASE64.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of an export, or file of a record's proof.")],
+    public_key: Annotated[
+        list[str],
+        typer.Option("--key", help="Public key of the head log, NAME+ID+BASE64; repeatable, old and new ones."),
+    ],
     witness: Annotated[
         list[str] | None, typer.Option("--witness", help="Public key of a witness that must have signed; repeatable.")
     ] = None,
@@ -79,34 +101,46 @@ def verify(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Check an export, offline: nothing is asked of anybody. Exit status 0: it holds, 1: it does not, 2: unreadable.
+    """Check an export or a proof, offline: nothing is asked of anybody.
+
+    Exit status 0: it holds, 1: it does not, 2: unreadable.
 
     The same as `python verify_export.py FOLDER --key …`, one file that an auditor can read.
     """
+    checked = verify_export.check if folder.is_dir() else verify_export.check_proof
     try:
-        report: dict[str, Any] = {"holds": True, **verify_export.check(folder, public_key, witness or [])}
+        report: dict[str, Any] = {"holds": True, **checked(folder, " ".join(public_key), witness or [])}
     except verify_export.WrongError as wrong:
         report = {"holds": False, "why": str(wrong)}
     except verify_export.UNREADABLE as error:
-        raise UsageError(f"FOLDER: {folder} cannot be read as an export: {error!r}") from error
-    if complete and report["holds"] and not report["complete"]:
+        raise UsageError(f"FOLDER: {folder} cannot be read as an export or a proof: {error!r}") from error
+    if complete and report["holds"] and not report.get("complete", True):
         report |= {"holds": False, "why": "records are not shown: they were dropped"}
     if json:
         emit(report)
     else:
-        said = f"{report['records']} records of {report['tenant']}" if report["holds"] else report["why"]
+        said = _said(report) if report["holds"] else report["why"]
         out.print(f"{'It holds' if report['holds'] else 'It does not hold'}: {said}", markup=False)
         for part in report.get("not_shown", ()):
             out.print(not_shown(part), markup=False)
     raise typer.Exit(0 if report["holds"] else 1)
 
 
+def _said(report: dict[str, Any]) -> str:
+    if "records" in report:
+        return f"{report['records']} records of {report['tenant']}"
+    return f"record {report['index']} of {report['log']}, of {report['tenant'] or 'no tenant'}"
+
+
 async def _export(settings: AuditorOptions, tenant: str, folder: Path) -> Any:
-    if settings.signing_key is None:
-        raise UsageError(
-            "ROGGIA_AUDITOR_SIGNING_KEY: an export is proven under a signed checkpoint; name the key's file"
-        )
     async with opened(settings) as ledger:
-        sealed = await Sealer(ledger, settings.origin, auditor.signer_of(settings)).seal()
+        under = await sealed(settings, ledger, "an export")
         streams = {stream.origin(settings.origin): stream for stream in await ledger.streams()}
-        return await TenantExport(ledger, sealed, streams).write(tenant, folder)
+        return await TenantExport(ledger, under, streams).write(tenant, folder)
+
+
+async def _tiles(settings: AuditorOptions, _: str, folder: Path) -> Any:
+    async with opened(settings) as ledger:
+        under = await sealed(settings, ledger, "an export")
+        streams = {stream.origin(settings.origin): stream for stream in await ledger.streams()}
+        return await TilesExport(ledger, under, streams, settings.origin).write(folder)

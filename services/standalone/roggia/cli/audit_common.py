@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, TypeAlias
 
 import typer
-from roggia_auditor import app as auditor
+from roggia_auditor import parts as auditor
 from roggia_auditor.adapters.segment_files import FolderSegments
+from roggia_auditor.heads.sealing import Sealed, sealed_and_witnessed
 from roggia_auditor.retention.ports import KeptLedger
 from roggia_auditor.settings import AuditorOptions
 
 from roggia.cli.asking import at_terminal
+from roggia.cli.output import say
 from roggia.errors import UsageError
 
 Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; kept for ever.")]
@@ -31,6 +33,23 @@ async def opened(settings: AuditorOptions) -> AsyncIterator[KeptLedger]:
         yield ledger
     finally:
         await ledger.stop()
+
+
+async def sealed(settings: AuditorOptions, ledger: KeptLedger, what: str) -> Sealed:
+    """A seal of what the ledger holds now, signed by the witnesses that can be reached; of others it is said.
+
+    Raises `UsageError` without a key: `what` is proven under a signed checkpoint.
+    """
+    if settings.signing_key is None:
+        raise UsageError(f"ROGGIA_AUDITOR_SIGNING_KEY: {what} is proven under a signed checkpoint; name the key's file")
+    anchors = auditor.witnessing_of(settings, ledger)
+    try:
+        found = await sealed_and_witnessed(auditor.sealer_of(settings, ledger), anchors)
+        for note in anchors.notes():
+            say(f"witness {note}")
+        return found
+    finally:
+        await anchors.close()
 
 
 def folder_of(settings: AuditorOptions) -> FolderSegments:

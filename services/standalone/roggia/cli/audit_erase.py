@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import typer
-from roggia_auditor import app as auditor
+from roggia_auditor import parts as auditor
 from roggia_auditor.errors import HeldError
 from roggia_auditor.payloads.erasing import Eraser, Erasure
 from roggia_auditor.settings import AuditorOptions

@@ -21,6 +21,7 @@ from roggia_auditor.errors import (
     OverflowingError,
     TreeError,
 )
+from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.model import DayKey, Draft, Duplicate, Head, MonthKey, Row, Stream, Usage, UsageKey
 from roggia_auditor.ports import HeadEntry, Snapshot, State, Untold
@@ -81,14 +82,34 @@ class PostgresLedger:
         """See `roggia_auditor.ports.Ledger`."""
         return await self._read(reading.everything)
 
-    async def append_head(self, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]) -> None:
+    async def append_head(
+        self, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]], logs: Sequence[LogHead] = ()
+    ) -> None:
         """See `roggia_auditor.ports.Ledger`."""
-        await self._write(partial(writing.append_head, before=before, entry=entry, notes=notes))
+        await self._write(partial(writing.append_head, before=before, entry=entry, notes=notes, logs=logs))
+
+    async def sealed_logs(self, size: int) -> Sequence[LogHead]:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = (
+            f"SELECT DISTINCT ON (origin) origin, size, root, next_offset FROM {P}sealed_logs "
+            "WHERE head_index < $1 ORDER BY origin, head_index DESC"
+        )
+        found = [LogHead(*row) for row in map(tuple, await self._fetch(query, size))]
+        return sorted(found)  # the database may order texts by a language
+
+    async def kept(self, origin: str) -> tuple[int, str] | None:
+        """See `roggia_auditor.ports.Ledger`."""
+        found = await self._fetch(f"SELECT size, note FROM {P}notes WHERE origin = $1", origin)
+        return (int(found[0][0]), str(found[0][1])) if found else None
+
+    async def keep(self, origin: str, size: int, note: str) -> None:
+        """See `roggia_auditor.ports.Ledger`."""
+        await self._fetch(f"UPDATE {P}notes SET note = $3 WHERE origin = $1 AND size = $2", origin, size, note)
 
     async def head_entries(self, start: int, limit: int) -> Sequence[HeadEntry]:
         """See `roggia_auditor.ports.Ledger`."""
-        query = f"SELECT leaf_index, entry FROM {P}head_log WHERE leaf_index >= $1 ORDER BY leaf_index LIMIT $2"
-        return [HeadEntry(index, bytes(entry)) for index, entry in await self._fetch(query, start, limit)]
+        query = f"SELECT leaf_index, entry, peaks FROM {P}head_log WHERE leaf_index >= $1 ORDER BY leaf_index LIMIT $2"
+        return [columns.head_entry(*row) for row in map(tuple, await self._fetch(query, start, limit))]
 
     async def rows(self, stream: Stream, start: int, limit: int) -> Sequence[Row]:
         """See `roggia_auditor.ports.Ledger`."""

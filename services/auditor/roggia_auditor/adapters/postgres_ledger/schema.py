@@ -59,6 +59,9 @@ CREATE TABLE IF NOT EXISTS {P}moved_leaves (
 CREATE TABLE IF NOT EXISTS {P}moved_events (event bytea PRIMARY KEY, value_sha256 bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS {P}head_log (
     leaf_index bigint PRIMARY KEY, entry bytea NOT NULL, peaks bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS {P}sealed_logs (
+    origin text NOT NULL, head_index bigint NOT NULL, size bigint NOT NULL, root bytea NOT NULL,
+    next_offset bigint NOT NULL, PRIMARY KEY (origin, head_index));
 CREATE TABLE IF NOT EXISTS {P}notes (origin text PRIMARY KEY, size bigint NOT NULL, note text NOT NULL);
 CREATE TABLE IF NOT EXISTS {P}usage (
     {", ".join(f"{name} text NOT NULL" for name in columns.USAGE_KEY)}, {_SUMS},

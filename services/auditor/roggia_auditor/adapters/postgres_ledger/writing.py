@@ -10,6 +10,7 @@ from roggia_auditor.adapters.postgres_ledger import moving
 from roggia_auditor.adapters.postgres_ledger.reading import head_log
 from roggia_auditor.adapters.postgres_ledger.schema import STREAM, P
 from roggia_auditor.errors import LedgerConflictError
+from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, crossings
 from roggia_auditor.retention.segment import Segment, Span
 from roggia_auditor.tlog import hashes
@@ -40,6 +41,14 @@ _ADD_MONTH = (
     "token_limit = excluded.token_limit, pico_limit = excluded.pico_limit, seq = held.seq + 1 "
     "RETURNING tokens, pico_usd, unpriced"
 )
+_SEAL_LOG = (
+    f"INSERT INTO {P}sealed_logs (head_index, origin, size, root, next_offset) "
+    "SELECT $1::bigint, $2::text, $3::bigint, $4::bytea, $5::bigint "
+    f"WHERE NOT EXISTS (SELECT 1 FROM (SELECT size, root, next_offset FROM {P}sealed_logs WHERE origin = $2::text "
+    "ORDER BY head_index DESC LIMIT 1) newest "
+    "WHERE size = $3::bigint AND root = $4::bytea AND next_offset = $5::bigint)"
+)
+"""A log that is as it was at the seal before has no row of its own."""
 
 
 async def append(one: Any, drafts: Sequence[Draft]) -> None:
@@ -60,8 +69,13 @@ async def drop(one: Any, span: Span, acts: Draft) -> None:
     await moving.drop(one, span)
 
 
-async def append_head(one: Any, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]) -> None:
-    """A leaf of the head log, and the newest checkpoints. Two auditors that append at once meet on the leaf's index."""
+async def append_head(
+    one: Any, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]], logs: Sequence[LogHead]
+) -> None:
+    """A leaf of the head log, the newest checkpoints, and those of the logs that have changed.
+
+    Two auditors that append at once meet on the leaf's index.
+    """
     if await head_log(one) != before:
         raise LedgerConflictError("the head log has moved: another auditor has sealed")
     after, _ = before.grown([hashes.leaf(entry)])
@@ -71,6 +85,7 @@ async def append_head(one: Any, before: Frontier, entry: bytes, notes: Mapping[s
         "ON CONFLICT (origin) DO UPDATE SET size = excluded.size, note = excluded.note",
         [(origin, *kept) for origin, kept in sorted(notes.items())],
     )
+    await one.executemany(_SEAL_LOG, [(before.size, *log) for log in logs])
 
 
 async def told(one: Any, months: Mapping[MonthKey, int], days: Mapping[DayKey, int]) -> None:

@@ -15,6 +15,7 @@ from roggia_auditor.adapters.archived import Archived
 from roggia_auditor.adapters.sqlite_ledger import moving, reading, writing
 from roggia_auditor.adapters.sqlite_ledger.schema import CREATE, STREAM
 from roggia_auditor.errors import LedgerError, LedgerUnavailableError, TreeError
+from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.model import (
     DayKey,
@@ -86,15 +87,37 @@ class SqliteLedger:
         """See `roggia_auditor.ports.Ledger`."""
         return await self._run(reading.everything)
 
-    async def append_head(self, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]) -> None:
+    async def append_head(
+        self, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]], logs: Sequence[LogHead] = ()
+    ) -> None:
         """See `roggia_auditor.ports.Ledger`."""
-        await self._run(lambda connection: writing.append_head(connection, before, entry, notes))
+        await self._run(lambda connection: writing.append_head(connection, before, entry, notes, logs))
+
+    async def sealed_logs(self, size: int) -> Sequence[LogHead]:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = (
+            "SELECT origin, size, root, next_offset FROM sealed_logs WHERE (origin, head_index) IN "
+            "(SELECT origin, max(head_index) FROM sealed_logs WHERE head_index < ? GROUP BY origin) ORDER BY origin"
+        )
+        found = await self._run(lambda connection: connection.execute(query, (size,)).fetchall())
+        return [LogHead(origin, held, bytes(root), next_offset) for origin, held, root, next_offset in found]
+
+    async def kept(self, origin: str) -> tuple[int, str] | None:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = "SELECT size, note FROM notes WHERE origin = ?"
+        found = await self._run(lambda connection: connection.execute(query, (origin,)).fetchone())
+        return None if found is None else (int(found[0]), str(found[1]))
+
+    async def keep(self, origin: str, size: int, note: str) -> None:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = "UPDATE notes SET note = ? WHERE origin = ? AND size = ?"
+        await self._run(lambda connection: connection.execute(query, (note, origin, size)))
 
     async def head_entries(self, start: int, limit: int) -> Sequence[HeadEntry]:
         """See `roggia_auditor.ports.Ledger`."""
-        query = "SELECT leaf_index, entry FROM head_log WHERE leaf_index >= ? ORDER BY leaf_index LIMIT ?"
+        query = "SELECT leaf_index, entry, peaks FROM head_log WHERE leaf_index >= ? ORDER BY leaf_index LIMIT ?"
         found = await self._run(lambda connection: connection.execute(query, (start, limit)).fetchall())
-        return [HeadEntry(index, bytes(entry)) for index, entry in found]
+        return [columns.head_entry(*row) for row in found]
 
     async def rows(self, stream: Stream, start: int, limit: int) -> Sequence[Row]:
         """See `roggia_auditor.ports.Ledger`."""

@@ -11,6 +11,7 @@ from roggia_auditor.adapters.sqlite_ledger import moving
 from roggia_auditor.adapters.sqlite_ledger.reading import head_log
 from roggia_auditor.adapters.sqlite_ledger.schema import STREAM
 from roggia_auditor.errors import LedgerConflictError
+from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, Usage, UsageKey, crossings
 from roggia_auditor.retention.segment import Segment, Span
 from roggia_auditor.tlog import hashes
@@ -24,6 +25,12 @@ _WRITE_USAGE = (
     f"INSERT OR REPLACE INTO usage ({', '.join((*columns.USAGE_KEY, *columns.USAGE_SUMS))}) "
     f"VALUES ({', '.join('?' * (len(columns.USAGE_KEY) + len(columns.USAGE_SUMS)))})"
 )
+_SEAL_LOG = (
+    "INSERT INTO sealed_logs (head_index, origin, size, root, next_offset) SELECT ?1, ?2, ?3, ?4, ?5 "
+    "WHERE NOT EXISTS (SELECT 1 FROM (SELECT size, root, next_offset FROM sealed_logs WHERE origin = ?2 "
+    "ORDER BY head_index DESC LIMIT 1) WHERE size = ?3 AND root = ?4 AND next_offset = ?5)"
+)
+"""A log that is as it was at the seal before has no row of its own."""
 
 
 @contextmanager
@@ -141,9 +148,13 @@ def _add_month(connection: sqlite3.Connection, key: MonthKey, more: Month, limit
 
 
 def append_head(
-    connection: sqlite3.Connection, before: Frontier, entry: bytes, notes: Mapping[str, tuple[int, str]]
+    connection: sqlite3.Connection,
+    before: Frontier,
+    entry: bytes,
+    notes: Mapping[str, tuple[int, str]],
+    logs: Sequence[LogHead],
 ) -> None:
-    """A leaf of the head log, and the newest checkpoints."""
+    """A leaf of the head log, the newest checkpoints, and those of the logs that have changed."""
     with transaction(connection):
         if head_log(connection) != before:
             raise LedgerConflictError("the head log has moved: another auditor has sealed")
@@ -152,6 +163,7 @@ def append_head(
         connection.executemany(
             "INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", [(origin, *kept) for origin, kept in notes.items()]
         )
+        connection.executemany(_SEAL_LOG, [(before.size, *one) for one in logs])
 
 
 def told(connection: sqlite3.Connection, months: Mapping[MonthKey, int], days: Mapping[DayKey, int]) -> None:

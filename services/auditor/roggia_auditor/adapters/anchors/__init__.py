@@ -1,0 +1,1 @@
+"""Anchors: a Kafka topic, a folder, an object store, a witness."""

@@ -1,0 +1,1 @@
+"""Checks of the ledger itself, against what was published of it."""
