@@ -112,14 +112,12 @@ def check(folder: Path, key: str, witnesses: list[str]) -> dict[str, object]:
         count += 1
     hidden = [part for origin, number in last.items() for part in not_shown(origin, number, shown[origin], logs, acts)]
     away = sum(int(str(one["last"])) - int(str(one["first"])) + 1 for one in hidden)
-    need(
-        manifest.get("not_shown", "0") == str(away),
-        f"manifest.json: {manifest.get('not_shown')} not shown, here are {away}",
-    )
+    said = manifest.get("not_shown", "0")
+    need(said == str(away), f"manifest.json: {said} not shown, here are {away}")
     need(manifest["records"] == str(count), f"manifest.json: {manifest['records']} records, here are {count}")
     need(manifest["pico_usd"] == str(pico), f"manifest.json: {manifest['pico_usd']} pico-USD, the records say {pico}")
-    said = {"tenant": manifest["tenant"], "records": count, "pico_usd": str(pico), "logs": last, "head_size": size}
-    return {**said, "complete": not hidden, "not_shown": hidden}
+    found = {"tenant": manifest["tenant"], "records": count, "pico_usd": str(pico), "logs": last, "head_size": size}
+    return {**found, "complete": not hidden, "not_shown": hidden}
 
 
 def not_shown(
