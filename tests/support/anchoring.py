@@ -97,7 +97,7 @@ class Bucket:
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
         """Its URL, for as long as the block lasts."""
-        app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["PUT", "GET"])])
+        app = Starlette(routes=[Route("/{path:path}", self._answer, methods=["PUT", "GET", "POST"])])
         server = HttpServer(HttpSettings(port=free_port()), app)
         await server.start()
         try:

@@ -160,30 +160,30 @@ def check_proof(file: Path, key: str, witnesses: list[str]) -> dict[str, object]
     """One record. `key` may be several, separated by spaces. Raises `WrongError`."""
     for one in (*key.split(), *witnesses):
         key_of(one)
+    text = file.read_text()
+    if not text.startswith(PROOF + "\n"):
+        raise ValueError(f"{file.name}: no proof of a record")
     with readable(file.name):
-        return proven(file, key, witnesses)
+        return proven(text, file.name, key, witnesses)
 
 
-def proven(file: Path, key: str, witnesses: list[str]) -> dict[str, object]:
-    """What a proof's file says, once all of it holds. Raises `WrongError`."""
-    above, found, below = file.read_text().partition("\n\n")
-    first, extra, index, *path = above.split("\n")
-    need(bool(found) and first == PROOF, f"{file.name}: no proof of a record")
-    need(extra.startswith("extra ") and index.startswith("index "), f"{file.name}: no lines `extra` and `index`")
+def proven(text: str, name: str, key: str, witnesses: list[str]) -> dict[str, object]:
+    """What a proof's file of that name says, once all of it holds. Raises `WrongError`."""
+    above, _, below = text.partition("\n\n")
+    _, extra, index, *path = above.split("\n")
+    need(extra.startswith("extra ") and index.startswith("index "), f"{name}: no lines `extra` and `index`")
     more = json.loads(raw(extra.removeprefix("extra ")))
-    need(more["format"] == RECORD, f"{file.name}: format {more['format']!r} is not {RECORD!r}")
+    need(more["format"] == RECORD, f"{name}: format {more['format']!r} is not {RECORD!r}")
     size, root = signed_head(more["checkpoint"], key, witnesses)
     log_count, log_root, _, _ = head_of(more, size, root)
     origin, log_size, its_root = log_of(more["log"], log_count, log_root)
     body, _, lines = below.partition("\n\n")
-    need(
-        body == f"{origin}\n{log_size}\n{base64.b64encode(its_root).decode()}", f"{file.name}: a checkpoint of another"
-    )
-    need(signed_by(key, body + "\n", lines), f"{file.name}: the log's checkpoint is not signed by the key")
+    need(body == f"{origin}\n{log_size}\n{base64.b64encode(its_root).decode()}", f"{name}: a checkpoint of another")
+    need(signed_by(key, body + "\n", lines), f"{name}: the log's checkpoint is not signed by the key")
     entry, at = raw(more["entry"]), int(index.removeprefix("index "))
-    included(leaf(entry), at, log_size, path, its_root, f"{file.name}: record")
+    included(leaf(entry), at, log_size, path, its_root, f"{name}: record")
     said, value = fields(entry), raw(more["value"])
-    need(said["value_sha256"] == hashlib.sha256(value).hexdigest(), f"{file.name}: its value is not the one logged")
+    need(said["value_sha256"] == hashlib.sha256(value).hexdigest(), f"{name}: its value is not the one logged")
     return {**said, "log": origin, "index": str(at), "log_size": log_size, "head_size": size}
 
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from roggia_auditor.errors import KeyFileError
 from roggia_auditor.tlog.keys import Kind, SignerKey, VerifierKey
-from roggia_auditor.witness.judging import MAX_BODY, Answer, Witness
+from roggia_auditor.witness.judging import MAX_BODY, PLAIN_TYPE, Answer, Witness
 from roggia_auditor.witness.memory import SqliteMemory
 from roggia_auditor.witness.settings import WitnessSettings
 
@@ -30,7 +30,7 @@ def application(witness: Witness) -> Starlette:
         async for piece in request.stream():
             body += piece
             if len(body) > MAX_BODY:
-                return Response(f"more than {MAX_BODY} bytes\n", 413)
+                return Response(f"more than {MAX_BODY} bytes\n", 413, media_type=PLAIN_TYPE)
         answer: Answer = await run_in_threadpool(witness.add_checkpoint, body)
         return Response(answer.body, answer.status, media_type=answer.kind)
 

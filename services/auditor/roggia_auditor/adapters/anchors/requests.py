@@ -31,7 +31,17 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """One request; `url` is sent as it is written."""
+        """One request; `url` is sent as it is written.
+
+        Once more where the connection breaks: one that was kept may have been closed meanwhile. So only what may be
+        asked twice is asked through this.
+        """
+        try:
+            return await self._send(method, url, body, headers)
+        except aiohttp.ClientConnectionError:
+            return await self._send(method, url, body, headers)
+
+    async def _send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         if self._session is None:
             self._session = aiohttp.ClientSession()
         asked = self._session.request(
