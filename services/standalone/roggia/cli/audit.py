@@ -1,4 +1,4 @@
-"""`roggia audit key`, `export` and `verify`."""
+"""`roggia audit key`, `export` and `verify`; the other commands of `roggia audit` have modules of their own."""
 
 from __future__ import annotations
 
@@ -20,10 +20,16 @@ from roggia_auditor.tlog.keys import SignerKey
 from roggia_runtime.settings import load
 
 from roggia.cli import options
+from roggia.cli.audit_fsck import fsck
+from roggia.cli.audit_reconcile import reconcile
+from roggia.cli.audit_rerate import rerate
 from roggia.cli.output import emit, out
 from roggia.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: keys, exports, and checking them.")
+app.command("fsck")(fsck)
+app.command("reconcile")(reconcile)
+app.command("rerate")(rerate)
 Folder = Annotated[Path, typer.Argument(help="Folder of the export.")]
 
 

@@ -1,0 +1,132 @@
+"""One log from its first leaf to its last: entries, numbers, tiles, root and checkpoint. Memory: one page."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from roggia_auditor.checking import records
+from roggia_auditor.checking.report import Looked, Report
+from roggia_auditor.leaf import Leaf
+from roggia_auditor.ledger.model import Head, Stream
+from roggia_auditor.ports import Ledger, Stored
+from roggia_auditor.tlog import hashes
+from roggia_auditor.tlog.frontier import TILE_HEIGHT, Frontier, TileHash
+
+PAGE = 1_000
+
+
+class TreeCheck:
+    """The check of one log as it was when the check began, with `head` and, by tenant, the last numbers `last`.
+
+    `sealed` is the size that its newest checkpoint speaks of; `root_at_seal` is the root there, once `run` has passed
+    it, or None.
+    """
+
+    def __init__(self, ledger: Ledger, stream: Stream, head: Head, report: Report, *, sealed: int = 0) -> None:
+        self._ledger, self._stream, self._head, self._report = ledger, stream, head, report
+        self._sealed = sealed
+        self._frontier, self._whole = Frontier(), True
+        self._last: dict[str, int] = {}
+        self._offset = -1
+        self.root_at_seal = Frontier().root() if not sealed else None
+
+    async def run(self, last: dict[str, int], looked: Looked) -> None:
+        """Check every leaf, then what they make."""
+        size, at = self._head.frontier.size, 0
+        while at < size:
+            page = await self._ledger.stored(self._stream, at, min(PAGE, size - at))
+            if not page or page[0].index >= size:
+                break
+            await self._page([one for one in page if one.index < size], at)
+            looked(len(page))
+            at = page[-1].index + 1
+        if at < size:
+            self._missing(at, size)
+        self._numbers(last)
+        await self._edges()
+
+    async def _page(self, page: Sequence[Stored], expected: int) -> None:
+        grown = []
+        for one in page:
+            if one.index != expected:
+                self._missing(expected, one.index)
+            expected = one.index + 1
+            leaf = records.leaf_of(one)
+            for what in records.wrong(one, leaf, self._stream):
+                self._report.add(self._place(one.index), what)
+            if leaf is not None:
+                self._order(one.index, leaf)
+            grown.append(hashes.leaf(one.entry))
+        self._report.records += len(page)
+        await self._grow(grown)
+
+    def _order(self, index: int, leaf: Leaf) -> None:
+        if not self._offset < leaf.offset < self._head.next_offset:
+            self._report.add(self._place(index), f"entry: offset {leaf.offset} does not follow {self._offset}")
+        self._offset = leaf.offset
+        due = self._last.get(leaf.tenant, 0) + 1 if leaf.tenant else 0
+        if leaf.tenant_seq != due:
+            what = f"tenant_seq: {leaf.tenant or 'nobody'} has {leaf.tenant_seq} where {due} is due"
+            self._report.add(self._place(index), what)
+        if leaf.tenant:
+            self._last[leaf.tenant] = leaf.tenant_seq
+
+    async def _grow(self, leaves: Sequence[bytes]) -> None:
+        if not self._whole:
+            return
+        cut = max(0, self._sealed - self._frontier.size)
+        tiles: list[TileHash] = []
+        for part in (leaves[:cut], leaves[cut:]):
+            self._frontier, more = self._frontier.grown(part)
+            tiles += more
+            if self._frontier.size == self._sealed:
+                self.root_at_seal = self._frontier.root()
+        await self._tiles(tiles)
+
+    async def _tiles(self, made: Sequence[TileHash]) -> None:
+        levels: dict[int, list[TileHash]] = defaultdict(list)
+        for one in made:
+            levels[one.level].append(one)
+        for level, ones in levels.items():
+            held = dict(await self._ledger.tile_hashes(self._stream, level, ones[0].index, len(ones)))
+            for one in ones:
+                if held.get(one.index) != one.hash:
+                    said = "is missing" if one.index not in held else "is not that of the leaves below it"
+                    self._report.add(f"{self._name()} tile {level}/{one.index}", f"the hash {said}")
+
+    async def _edges(self) -> None:
+        """The frontier, and that nothing lies beyond it, unless the log has grown since."""
+        head, size = self._head, self._head.frontier.size
+        if self._whole and self._frontier != head.frontier:
+            self._report.add(self._name(), f"head: the root of its {size} leaves is not that of its entries")
+        now = (await self._ledger.heads([self._stream])).get(self._stream, Head())
+        if now.frontier.size != size:
+            return
+        if behind := await self._ledger.stored(self._stream, size, 1):
+            self._report.add(self._place(behind[0].index), "it lies beyond the end of the log")
+        level = 1
+        while True:
+            count = size >> TILE_HEIGHT * level
+            if await self._ledger.tile_hashes(self._stream, level, count, 1):
+                self._report.add(f"{self._name()} tile {level}/{count}", "it lies beyond the end of the log")
+            if not count:
+                return
+            level += 1
+
+    def _numbers(self, last: dict[str, int]) -> None:
+        for tenant in sorted(last.keys() | self._last.keys()):
+            if last.get(tenant, 0) != self._last.get(tenant, 0):
+                what = f"the last number is {last.get(tenant, 0)}, its records end at {self._last.get(tenant, 0)}"
+                self._report.add(f"{self._name()} tenant {tenant}", what)
+
+    def _missing(self, start: int, end: int) -> None:
+        self._whole = False  # what follows cannot make the tree again
+        many = f" to {end - 1}" if end - start > 1 else ""
+        self._report.add(f"{self._place(start)}{many}", "missing")
+
+    def _place(self, index: int) -> str:
+        return f"{self._name()} leaf {index}"
+
+    def _name(self) -> str:
+        return f"{self._stream.topic}/{self._stream.topic_id}/{self._stream.partition}"
