@@ -27,22 +27,24 @@ from tests.support.replaying import codec
 BETTER = BOOK.extended([price("v2", NOON)])
 OTHER = Stream(TOPIC, TOPIC_ID, 1)
 TENANTS = ("acme", "beta", "gamma")
-ROUNDS = 60
+COUNT = 300
+ROUNDS = 15
 
 
 async def fill(ledger: Ledger) -> None:
     """Two logs, one of several tiles: rated, unpriced, parked, unreadable and double records; corrections; a seal."""
     odd = [
-        read(inference(9_001, attempts=(attempt(model="unheard-of"), attempt())), 600),
-        read(inference(9_002, origin="UNKNOWN"), 601),
-        Read(record(inference(9_003), 602), None, "schema: not Avro"),
-        read(inference(1, tenant_id="acme"), 603),
-        read(inference(9_004, origin="SHADOW"), 604),
+        read(inference(9_001, attempts=(attempt(model="unheard-of"), attempt())), COUNT),
+        read(inference(9_002, origin="UNKNOWN"), COUNT + 1),
+        Read(record(inference(9_003), COUNT + 2), None, "schema: not Avro"),
+        read(inference(1, tenant_id="acme"), COUNT + 3),
+        read(inference(9_004, origin="SHADOW"), COUNT + 4),
     ]
-    for start in range(0, 600, 200):
-        await enter(ledger, reads(200, start=start, tenants=TENANTS))
+    for start in range(0, COUNT, 100):
+        await enter(ledger, reads(100, start=start, tenants=TENANTS))
     await enter(ledger, odd)
-    await enter(ledger, [read(inference(20_000 + n, tenant_id="beta"), n) for n in range(40)], stream=OTHER)
+    beta = [inference(20_000 + n, tenant_id="beta") for n in range(40)]
+    await enter(ledger, [Read(record(one, n, partition=1), one) for n, one in enumerate(beta)], stream=OTHER)
     await rerate(ledger, BETTER)
     await Sealer(ledger, ORIGIN, KEY).seal()
 
@@ -100,7 +102,7 @@ async def test_a_good_ledger_holds(ledger: Ledger) -> None:
     """With prices and without, with the key and without, and while an auditor goes on entering."""
     whole = await fsck(ledger, BETTER)
     assert (whole.findings, whole.notes) == ([], [])
-    assert (whole.records, whole.tenants) == (604 + 40 + 641, 3)
+    assert (whole.records, whole.tenants) == (COUNT + 4 + 40 + COUNT + 41, 3)
     without = await fsck(ledger, None, None)
     assert (without.findings, len(without.notes)) == ([], 2)
     check = Check(ledger, Means(codec(), ORIGIN, BETTER, [KEY.verifier()]))
@@ -129,9 +131,12 @@ async def test_a_good_ledger_holds(ledger: Ledger) -> None:
 
 
 CHANGES = {
-    "a value": ("UPDATE records SET value = value || x'00' WHERE leaf_index = 7 AND stream = 1", "/0 leaf 7: value"),
+    "a value": (
+        "UPDATE records SET value = CAST(value || x'00' AS BLOB) WHERE leaf_index = 7 AND stream = 1",
+        "/0 leaf 7: value",
+    ),
     "an entry's byte": (
-        "UPDATE records SET entry = x'01' || substr(entry, 3) WHERE leaf_index = 7 AND stream = 1",
+        "UPDATE records SET entry = CAST(x'01' || substr(entry, 3) AS BLOB) WHERE leaf_index = 7 AND stream = 1",
         "/0 leaf 7: leaf_hash",
     ),
     "a leaf's hash": (
@@ -145,7 +150,7 @@ CHANGES = {
     "a day": ("UPDATE records SET day = '2025-02-01' WHERE leaf_index = 6 AND stream = 1", "leaf 6: day"),
     "a time": ("UPDATE records SET occurred_at = 5 WHERE leaf_index = 6 AND stream = 1", "leaf 6: occurred_at"),
     "an id": ("UPDATE records SET event_id = 'x' WHERE leaf_index = 6 AND stream = 1", "leaf 6: event_id"),
-    "a record dropped": ("DELETE FROM records WHERE leaf_index = 300 AND stream = 1", "/0 leaf 300: missing"),
+    "a record dropped": ("DELETE FROM records WHERE leaf_index = 200 AND stream = 1", "/0 leaf 200: missing"),
     "the last one dropped": ("DELETE FROM records WHERE leaf_index = 39 AND stream = 2", "/1 leaf 39: missing"),
     "all dropped": ("DELETE FROM records WHERE stream = 2", "/1 leaf 0 to 39: missing"),
     "one put behind": (
@@ -160,9 +165,9 @@ CHANGES = {
         "UPDATE records SET leaf_index = CASE leaf_index WHEN 3 THEN -1 ELSE leaf_index END WHERE stream = 1",
         "leaf 3: missing",
     ),
-    "a tile": ("UPDATE tiles SET hash = zeroblob(32) WHERE hash_index = 1", "tile 1/1: the hash is not"),
+    "a tile": ("UPDATE tiles SET hash = zeroblob(32)", "tile 1/0: the hash is not"),
     "a tile dropped": ("DELETE FROM tiles WHERE hash_index = 0", "tile 1/0: the hash is missing"),
-    "a tile too many": ("INSERT INTO tiles VALUES (1, 1, 2, zeroblob(32))", "tile 1/2: it lies beyond"),
+    "a tile too many": ("INSERT INTO tiles VALUES (1, 1, 1, zeroblob(32))", "tile 1/1: it lies beyond"),
     "a frontier": ("UPDATE streams SET peaks = zeroblob(length(peaks)) WHERE id = 1", "/0: head: the root"),
     "a tenant's last number": (
         "UPDATE sequences SET last = 3 WHERE tenant = 'acme' AND stream = 1",
@@ -189,7 +194,7 @@ CHANGES = {
     "what it was corrected to": ("UPDATE corrected SET pico_usd = 1", "usage.adjusted"),
     "a correction forgotten": ("DELETE FROM corrected", "the ledger does not know it"),
     "a correction's value": (
-        "UPDATE records SET value = value || x'00' WHERE stream = 3 AND leaf_index = 2",
+        "UPDATE records SET value = CAST(value || x'00' AS BLOB) WHERE stream = 3 AND leaf_index = 2",
         "0/0 leaf 2: value",
     ),
 }
@@ -229,8 +234,8 @@ async def test_another_operators_key_is_not_taken(ledger: Ledger) -> None:
     other = SignerKey(KEY.name, Kind.LOG, bytes(range(1, 33)))
     await Sealer(ledger, ORIGIN, other).seal()
     found = [one.place for one in (await fsck(ledger, BETTER)).findings]
-    assert found == sorted(found)
     assert f"{ORIGIN}/head checkpoint" in found
+    assert (await fsck(ledger, BETTER, other)).findings == []
 
 
 async def test_rows_of_postgres_are_checked_as_well(postgres_dsn: str) -> None:
@@ -241,7 +246,7 @@ async def test_rows_of_postgres_are_checked_as_well(postgres_dsn: str) -> None:
     connection = await asyncpg.connect(postgres_dsn)
     for table, change_ in (
         ("records", "cost_pico = 1 WHERE leaf_index = 7 AND cost_pico > 0"),
-        ("tiles", "hash = '\\x00'::bytea WHERE hash_index = 1"),
+        ("tiles", "hash = '\\x00'::bytea"),
         ("usage", "pico_usd = pico_usd - 1 WHERE tenant = 'acme'"),
         ("months", "tokens = tokens + 1 WHERE tenant = 'gamma'"),
         ("corrected", "pico_usd = 1"),
@@ -249,7 +254,7 @@ async def test_rows_of_postgres_are_checked_as_well(postgres_dsn: str) -> None:
         await connection.execute(f"UPDATE roggia_auditor_{table} SET {change_}")
     await connection.close()
     found = [": ".join(one) for one in (await fsck(ledger, BETTER)).findings]
-    for place in ("leaf 7: cost_pico", "tile 1/1", "usage acme", "months gamma", "the ledger does not know it"):
+    for place in ("leaf 7: cost_pico", "tile 1/0", "usage acme", "months gamma", "the ledger does not know it"):
         assert any(place in one for one in found), (place, found)
     await ledger.stop()
 

@@ -9,11 +9,12 @@ from roggia_schemas.events import InferenceCompleted
 
 from roggia_auditor import periods
 from roggia_auditor.checking.invoice import Billed, Line, Statement
-from roggia_auditor.checking.recount import Recount, Recounter, pages
+from roggia_auditor.checking.recount import Recount, Recounter
 from roggia_auditor.checking.report import Looked, Report
 from roggia_auditor.checking.sums import compare
 from roggia_auditor.leaf import Status
 from roggia_auditor.ledger.model import CORRECTIONS, Corrected, Head, Row, Stream
+from roggia_auditor.ledger.paging import tenant_pages
 from roggia_auditor.ledger.records import record_of
 from roggia_auditor.ports import Counted, EventCodec, Ledger
 from roggia_auditor.pricing.entries import PriceBook
@@ -66,7 +67,7 @@ class Reconciling:
         for stream, head in sorted(heads.items()):
             if stream == CORRECTIONS:
                 continue
-            async for page in pages(self._ledger, stream, tenant, head.frontier.size):
+            async for page in tenant_pages(self._ledger, stream, tenant, head.frontier.size):
                 rows = [row for row in page if self._is_in(row)]
                 now = await self._ledger.corrected([row.leaf.event_id for row in rows])
                 for row in rows:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import InferenceCompleted, UsageAdjusted
 
 from roggia_auditor.checking.report import Looked, Report
-from roggia_auditor.errors import LedgerError, OverflowingError, UsageError
+from roggia_auditor.errors import LedgerError, OverflowingError, ProofError, UsageError
 from roggia_auditor.leaf import Status
 from roggia_auditor.ledger.judging import cells, key_of
 from roggia_auditor.ledger.model import CORRECTIONS, OWN, Head, Month, MonthKey, Row, Stream, Usage, UsageKey
+from roggia_auditor.ledger.paging import tenant_pages
 from roggia_auditor.ledger.records import record_of
 from roggia_auditor.periods import Booking
 from roggia_auditor.ports import EventCodec, Ledger
 from roggia_auditor.pricing.entries import PriceBook
 from roggia_auditor.pricing.rating import Rated, rate
 
-PAGE = 1_000
 _NONE = PriceBook()
 
 
@@ -57,11 +57,11 @@ class Recounter:
         found = Recount()
         for stream, head in sorted(heads.items()):
             try:
-                async for page in pages(self._ledger, stream, tenant, head.frontier.size):
+                async for page in tenant_pages(self._ledger, stream, tenant, head.frontier.size):
                     for row in page:
                         await self._take(stream, row, found)
                     looked(len(page))
-            except LedgerError as error:
+            except (LedgerError, ProofError) as error:
                 found.whole = False
                 self._report.add(f"{stream.topic}/{stream.topic_id}/{stream.partition} tenant {tenant}", str(error))
         return found
@@ -128,14 +128,6 @@ class Recounter:
         said = (row.leaf.appended_at, event.new_pico_usd, event.price_version)
         if now is None or now.at < row.leaf.appended_at or (now.at == row.leaf.appended_at and tuple(now) != said):
             self._report.add(place, "the ledger does not know it as what the event comes to since")
-
-
-async def pages(ledger: Ledger, stream: Stream, tenant: str, size: int) -> AsyncIterator[Sequence[Row]]:
-    """A tenant's records among the first `size` of a log, in its own order. Raises `LedgerError`."""
-    at = 1
-    while rows := await ledger.tenant_rows(stream, tenant, at, PAGE):
-        yield [row for row in rows if row.index < size]
-        at = rows[-1].leaf.tenant_seq + 1
 
 
 def _unlike(row: Row, event: UsageAdjusted, of: Row) -> list[str]:

@@ -15,6 +15,7 @@ from roggia_auditor.correcting.drafting import Made, draft
 from roggia_auditor.correcting.planning import Plan
 from roggia_auditor.errors import LedgerConflictError
 from roggia_auditor.ledger.model import CORRECTIONS, Head, Row, Stream
+from roggia_auditor.ledger.paging import tenant_pages
 from roggia_auditor.ledger.records import record_of
 from roggia_auditor.ports import EventCodec, Ledger
 from roggia_auditor.pricing.entries import MARGIN_MS, PriceBook
@@ -130,13 +131,11 @@ class Rerater:
 
     async def _rows(self, stream: Stream, size: int) -> AsyncIterator[Sequence[Row]]:
         """Rows of the stream as it was when the run began: of one tenant by its numbers, else by leaf."""
-        at, tenant = int(bool(self._choice.tenant)), self._choice.tenant
-        while True:
-            if tenant:
-                rows = [r for r in await self._ledger.tenant_rows(stream, tenant, at, PAGE) if r.index < size]
-            else:
-                rows = list(await self._ledger.rows(stream, at, min(PAGE, size - at))) if at < size else []
-            if not rows:
-                return
+        if self._choice.tenant:
+            async for page in tenant_pages(self._ledger, stream, self._choice.tenant, size, PAGE):
+                yield page
+            return
+        at = 0
+        while at < size and (rows := await self._ledger.rows(stream, at, min(PAGE, size - at))):
             yield rows
-            at = (rows[-1].leaf.tenant_seq if tenant else rows[-1].index) + 1
+            at = rows[-1].index + 1
