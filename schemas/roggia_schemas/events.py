@@ -1167,6 +1167,19 @@ class AdjustmentReason(str, Enum):
     MANUAL = "MANUAL"
 
 
+class AdjustedPart(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a correction falls to one model."""
+
+    provider: str
+    """Provider."""
+    model: str
+    """Model."""
+    delta_pico_usd: Long = 0
+    """Amount to add, 10^-12 US dollars."""
+    delta_unpriced: Long = 0
+    """Attempts without an amount to add; 0 where the month that counted them is closed."""
+
+
 class UsageAdjusted(Event, frozen=True, kw_only=True):
     """An entry that corrects what was booked: a late event, another price. The original stays."""
 
@@ -1196,11 +1209,20 @@ class UsageAdjusted(Event, frozen=True, kw_only=True):
     """Who decided: user@host; empty for LATE."""
     why: str = ""
     """In words."""
+    old_pico_usd: Long | None = None
+    """Amount of the inference before it, 10^-12 US dollars; null where it had none, and for LATE."""
+    new_pico_usd: Long | None = None
+    """Amount of the inference since it, 10^-12 US dollars; null where it has none, and for LATE."""
+    old_price_version: str = ""
+    """Price book that the old amount rested on."""
+    parts: tuple[AdjustedPart, ...] = ()
+    """By model; empty for LATE."""
 
 
 EVENTS: tuple[type[Event], ...] = (AuditCheckpoint, AuditRecorded, DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, InferenceCompleted, OpsJob, PriceChanged, RetrievalServed, RetrievalShadowed, TenantBudget, TenantConfig, TenantUsage, UsageAdjusted)
 __all__ = [
     "EVENTS",
+    "AdjustedPart",
     "AdjustmentReason",
     "AnswerCache",
     "AttemptOutcome",

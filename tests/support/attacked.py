@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
-from roggia_auditor.checking.trees import Against, check
+from roggia_auditor.checking.published import Against, check
 from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.heads.sealing import Sealed, Sealer
 from roggia_auditor.ledger.judging import Read

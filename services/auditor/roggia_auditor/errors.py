@@ -29,6 +29,10 @@ class PriceError(AuditorError, ConfigurationError):
     """A price book breaks a rule. The message names entry, field, value and remedy."""
 
 
+class AmountError(AuditorError, ConfigurationError):
+    """An amount of money, or an invoice, cannot be read. The message names place, value and remedy."""
+
+
 class UsageError(AuditorError):
     """Token counts of an event cannot be: negative, absurd, or a part that is larger than its whole. It is parked."""
 

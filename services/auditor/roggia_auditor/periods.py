@@ -39,9 +39,14 @@ def book(occurred_at: int, appended_at: int, zone: str, grace_ms: int = GRACE_MS
     """
     found = day(occurred_at, zone)
     period = month(found)
-    if appended_at < closes_at(period, zone, grace_ms):
-        return Booking(found, period, period)
-    return Booking(found, period, max(period, month(day(appended_at - grace_ms, zone))))
+    return Booking(found, period, open_month(period, appended_at, zone, grace_ms))
+
+
+def open_month(period: str, at: int, zone: str, grace_ms: int = GRACE_MS) -> str:
+    """The month that counts what is of `period` and comes at `at`: itself, or the one that is open then."""
+    if at < closes_at(period, zone, grace_ms):
+        return period
+    return max(period, month(day(at - grace_ms, zone)))
 
 
 def day(at: int, zone: str) -> str:

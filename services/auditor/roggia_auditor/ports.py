@@ -13,6 +13,7 @@ from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.judging import Before
 from roggia_auditor.ledger.model import (
+    Corrected,
     Crossing,
     DayKey,
     Draft,
@@ -84,6 +85,32 @@ class Untold(NamedTuple):
     months: Sequence[MonthTotal]
     days: Sequence[DayTotal]
     as_of: Mapping[Stream, int]
+
+
+class Stored(NamedTuple):
+    """One record's columns as the database gives them, before anything is believed of them."""
+
+    index: int
+    event_id: str
+    tenant: str
+    tenant_seq: int
+    status: int
+    booked: str
+    day: str
+    occurred_at: int
+    cost_pico: int | None
+    entry: bytes
+    leaf_hash: bytes
+    value: bytes
+
+
+class Counted(NamedTuple):
+    """All sums of one tenant, and the heads of all streams at that instant."""
+
+    heads: Mapping[Stream, Head]
+    usage: Mapping[UsageKey, Usage]
+    months: Mapping[MonthKey, Month]
+    days: frozenset[DayKey]
 
 
 class Ledger(Protocol):
@@ -168,6 +195,26 @@ class Ledger(Protocol):
 
     async def tenant_rows(self, stream: Stream, tenant: str, start: int, limit: int) -> Sequence[Row]:
         """At most `limit` records of a tenant in a stream from its number `start` on, in order."""
+        ...
+
+    async def corrected(self, event_ids: Sequence[str]) -> Mapping[str, Corrected]:
+        """What those of the events come to that were corrected."""
+        ...
+
+    async def stored(self, stream: Stream, start: int, limit: int) -> Sequence[Stored]:
+        """At most `limit` records from leaf `start` on as they lie in the tables: nothing is read into them."""
+        ...
+
+    async def tile_hashes(self, stream: Stream, level: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """At most `limit` hashes of a level above 0 from index `start` on, with their indexes."""
+        ...
+
+    async def counted(self, tenant: str) -> Counted:
+        """All sums of a tenant, read in one transaction with the heads that they hold under."""
+        ...
+
+    async def counted_tenants(self) -> Sequence[str]:
+        """Every tenant that any sum or number is of, in order."""
         ...
 
     async def untold(self, limit: int) -> Untold:

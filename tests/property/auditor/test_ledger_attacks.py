@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
-from roggia_auditor.checking.trees import Against, check
+from roggia_auditor.checking.published import Against, check
 from roggia_auditor.errors import NoteError
 from roggia_auditor.heads.sealing import Sealer
 from roggia_auditor.ledger.model import Stream

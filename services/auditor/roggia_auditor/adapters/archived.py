@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from roggia_auditor.errors import SegmentError
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.model import Row, Stream
+from roggia_auditor.ports import Stored
 from roggia_auditor.retention.ports import SegmentReader
 from roggia_auditor.retention.segment import Moved, Span
 
@@ -43,6 +44,15 @@ class Archived:
                 found |= {row.index: row for row in rows}
         return [found[index] for index in sorted(found)[:limit]]
 
+    async def stored(self, held: Sequence[Stored], moved: Iterable[Moved], start: int, limit: int) -> Sequence[Stored]:
+        """Records from leaf `start` on as they lie: `held` are the first of them in the tables."""
+        found = {one.index: one for one in held}
+        for span in _kept(moved):
+            if span.end > start and len(_before(found, span.end)) < limit:
+                rows = await self._reader(span).rows(span, max(start, span.first), limit)
+                found |= {row.index: _stored(row) for row in rows if row.index not in found}
+        return [found[index] for index in sorted(found)[:limit]]
+
     async def find(
         self, held: Sequence[Found], moved: Iterable[Moved], field: str, value: str, limit: int
     ) -> Sequence[Found]:
@@ -58,6 +68,15 @@ class Archived:
         if self._files is None:
             raise SegmentError(f"{span.name} is a segment: name the folder that holds it (ROGGIA_AUDITOR_SEGMENTS)")
         return self._files
+
+
+def _stored(row: Row) -> Stored:
+    """A segment's files hold their own hashes: what they say of a record is what its entry says."""
+    leaf = row.leaf
+    return Stored(
+        row.index, leaf.event_id, leaf.tenant, leaf.tenant_seq, int(leaf.status), leaf.booked, row.day,
+        row.occurred_at, leaf.cost_pico, leaf.encoded(), row.leaf_hash, row.value,
+    )  # fmt: skip
 
 
 def _kept(moved: Iterable[Moved]) -> Iterable[Span]:

@@ -28,6 +28,8 @@ def looked_up(name: str) -> str:
 
 USAGE_KEY = UsageKey._fields
 USAGE_SUMS = USAGE
+SIGNED = frozenset({"pico_usd", "unpriced"})
+"""Sums that a correction may lower: what it adds to a cell, or to a month, may be less than nothing."""
 
 
 def to_record(stream: int, row: Row) -> tuple[object, ...]:
@@ -64,6 +66,13 @@ def from_record(values: tuple[Any, ...]) -> Row:
     except ProofError as error:
         raise LedgerError(f"record {index}: {error}") from error
     return Row(int(index), leaf, bytes(leaf_hash), int(occurred_at), day, lookup, bytes(rest[-1]))
+
+
+STORED = (
+    "leaf_index", "event_id", "tenant", "tenant_seq", "status", "booked", "day", "occurred_at", "cost_pico",
+    "entry", "leaf_hash", "value",
+)  # fmt: skip
+"""What `Stored` holds, in its order."""
 
 
 def to_usage(values: tuple[Any, ...]) -> tuple[UsageKey, Usage]:

@@ -1,1 +1,1 @@
-"""Checks of the ledger itself, against what was published of it."""
+"""Checks of a whole ledger that trust nothing in it: everything that can be derived is derived again and compared."""

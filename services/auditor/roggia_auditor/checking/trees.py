@@ -1,139 +1,166 @@
-"""The ledger's trees, hashed again from its records and held against a published checkpoint of the head log.
-
-Whoever has the checkpoint from elsewhere (a topic, a witness, a tenant's export) finds every change of what it covers,
-also one by somebody who has the ledger and the log's key: records, tiles, heads, numbers and checkpoints.
-"""
+"""One log from its first leaf to its last: entries, numbers, tiles, root and checkpoint. Memory: one page."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Sequence
 
-from roggia_auditor.checking.stream import Finding, Scanned, Wanted, scan
-from roggia_auditor.errors import LedgerError, NoteError, ProofError, TreeError
-from roggia_auditor.heads import rotation
-from roggia_auditor.heads.continuing import entries
-from roggia_auditor.heads.seal import LogHead, Seal, seal
-from roggia_auditor.ledger.model import Stream
-from roggia_auditor.ports import Ledger, State
-from roggia_auditor.tlog import checkpoint as checkpoints
+from roggia_auditor.checking import records
+from roggia_auditor.checking.report import Looked, Report
+from roggia_auditor.leaf import Leaf
+from roggia_auditor.ledger.model import Head, Stream
+from roggia_auditor.ports import Stored
+from roggia_auditor.retention.ports import KeptLedger
+from roggia_auditor.retention.segment import Moved
 from roggia_auditor.tlog import hashes
-from roggia_auditor.tlog import note as notes
-from roggia_auditor.tlog.checkpoint import Checkpoint
-from roggia_auditor.tlog.frontier import Frontier
-from roggia_auditor.tlog.keys import VerifierKey
-from roggia_auditor.tlog.note import Note
+from roggia_auditor.tlog.frontier import TILE_HEIGHT, Frontier, TileHash
+from roggia_auditor.tlog.tiles import WIDTH, Tile
+
+PAGE = 1_000
 
 
-class Against(NamedTuple):
-    """What a ledger is held against: what its logs' names begin with, a published checkpoint, the log's public keys."""
+class TreeCheck:
+    """The check of one log as it was when the check began, with `head` and, by tenant, the last numbers `last`.
 
-    origin: str
-    published: Note
-    keys: Sequence[VerifierKey]
-
-
-async def check(ledger: Ledger, against: Against) -> list[Finding]:
-    """What does not hold; nothing where everything does.
-
-    Reads all records: for a ledger that nobody writes to, or a copy. Raises `ProofError` for a published checkpoint
-    that is not signed, `LedgerUnavailableError`.
+    `sealed` is the size that its newest checkpoint speaks of; `root_at_seal` is the root there, once `run` has passed
+    it, or None.
     """
-    against.published.verified(against.keys)
-    published = checkpoints.of(against.published)
-    try:
-        state = await ledger.everything()
-        signed = dict(_signed(state, against))
-        found, committed = await _head_log(ledger, published, state, signed.get(published.origin))
-        more, under = await _logs(ledger, against.origin, published.size, state, signed)
-    except (LedgerError, ProofError, TreeError) as error:
-        return [Finding("ledger", str(error))]
-    found += [Finding(*wrong) for wrong in _notes(signed)] + more
-    if committed is not None and under.head().encoded() != committed:
-        found.append(_committed(under, committed, published.size))
-    return found
 
+    def __init__(self, ledger: KeptLedger, stream: Stream, head: Head, report: Report, *, sealed: int = 0) -> None:
+        self._ledger, self._stream, self._head, self._report = ledger, stream, head, report
+        self._sealed = sealed
+        self._frontier, self._whole = Frontier(), True
+        self._last: dict[str, int] = {}
+        self._offset = -1
+        self._moved: Sequence[Moved] = ()
+        self._since_gap: set[str] | None = None
+        self.root_at_seal = Frontier().root() if not sealed else None
 
-def _signed(state: State, against: Against) -> Mapping[str, Checkpoint | str]:
-    """By origin what the kept checkpoints say, or why one of them says nothing."""
+    async def run(self, last: dict[str, int], looked: Looked) -> None:
+        """Check every leaf, then what they make."""
+        size, at = self._head.frontier.size, 0
+        self._moved = await self._ledger.moved(self._stream)
+        while at < size:
+            page = await self._ledger.stored(self._stream, at, min(PAGE, size - at))
+            if not page or page[0].index >= size:
+                break
+            await self._page([one for one in page if one.index < size], at)
+            looked(len(page))
+            at = page[-1].index + 1
+        if at < size:
+            await self._gap(at, size)
+        self._numbers(last)
+        await self._edges()
 
-    def read(origin: str, size: int, text: str) -> Checkpoint | str:
-        try:
-            signed = notes.parse(text)
-            signed.verified(against.keys)
-            found = checkpoints.of(signed)
-        except NoteError as error:
-            return str(error)
-        return found if (found.origin, found.size) == (origin, size) else "it is of another log or size"
+    async def _page(self, page: Sequence[Stored], expected: int) -> None:
+        grown: list[bytes] = []
+        for one in page:
+            if one.index != expected:
+                await self._grow(grown)
+                grown = []
+                await self._gap(expected, one.index)
+            expected = one.index + 1
+            leaf = records.leaf_of(one)
+            for what in records.wrong(one, leaf, self._stream):
+                self._report.add(self._place(one.index), what)
+            if leaf is not None:
+                self._order(one.index, leaf)
+            grown.append(hashes.leaf(one.entry))
+        self._report.records += len(page)
+        await self._grow(grown)
 
-    return {origin: read(origin, *kept) for origin, kept in state.notes.items()}
+    def _order(self, index: int, leaf: Leaf) -> None:
+        if not self._offset < leaf.offset < self._head.next_offset:
+            self._report.add(self._place(index), f"entry: offset {leaf.offset} does not follow {self._offset}")
+        self._offset = leaf.offset
+        due = self._last.get(leaf.tenant, 0) + 1 if leaf.tenant else 0
+        if leaf.tenant_seq != due and not (self._may_jump(leaf.tenant) and leaf.tenant_seq > due):
+            what = f"tenant_seq: {leaf.tenant or 'nobody'} has {leaf.tenant_seq} where {due} is due"
+            self._report.add(self._place(index), what)
+        if leaf.tenant:
+            self._last[leaf.tenant] = leaf.tenant_seq
+            if self._since_gap is not None:
+                self._since_gap.add(leaf.tenant)
 
+    def _may_jump(self, tenant: str) -> bool:
+        """Whether records of a tenant may have been dropped since its last one."""
+        return bool(tenant) and self._since_gap is not None and tenant not in self._since_gap
 
-def _notes(signed: Mapping[str, Checkpoint | str]) -> list[tuple[str, str]]:
-    return [(f"{origin}: checkpoint", found) for origin, found in signed.items() if isinstance(found, str)]
+    async def _gap(self, start: int, end: int) -> None:
+        """Leaves without a record: of a segment that was dropped their hashes stand for them; others are missing."""
+        for span, dropped in self._moved:
+            if dropped and span.first <= start < end and start < span.end:
+                until = min(end, span.end)
+                await self._hashes_alone(start, until)
+                start = until
+        if start < end:
+            self._missing(start, end)
 
+    async def _hashes_alone(self, start: int, end: int) -> None:
+        self._since_gap = set()
+        self._report.note(f"{self._place(start)} to {end - 1}: dropped; their hashes are there, and nothing else")
+        size = self._head.frontier.size
+        for index in range(start // WIDTH, (end - 1) // WIDTH + 1):
+            first = index * WIDTH
+            held = await self._ledger.tile(self._stream, Tile(0, index, min(WIDTH, size - first)))
+            await self._grow(held[max(start - first, 0) : end - first])
 
-async def _head_log(
-    ledger: Ledger, published: Checkpoint, state: State, newest: Checkpoint | str | None
-) -> tuple[list[Finding], bytes | None]:
-    """What is wrong with the head log, and the leaf that the published checkpoint ends with, where it is that one."""
-    found, edge, last = list[Finding](), Frontier(), b""
-    roots, committed = {0: edge.root()}, b""
-    async for one in entries(ledger, 0, state.head_log.size):
-        edge, _ = edge.grown([hashes.leaf(one.entry)])
-        if one.after != edge:
-            return [Finding(f"head log, leaf {one.index}", "it does not lead to the right edge beside it")], None
-        roots[edge.size], last = edge.root(), one.entry
-        committed = last if edge.size == published.size else committed
-    if edge.size < published.size:
-        return [Finding(f"head log, leaf {edge.size}", f"is missing: {published.size} were published")], None
-    if roots[published.size] != published.root:
-        return [Finding(f"head log, leaves up to {published.size}", "they do not lead to the published root")], None
-    if newest is None or (isinstance(newest, Checkpoint) and newest.size < published.size):
-        found.append(Finding(f"{published.origin}: checkpoint", "is missing, or older than the published one"))
-    elif isinstance(newest, Checkpoint) and roots.get(newest.size) != newest.root:
-        found.append(Finding(f"{published.origin}: checkpoint", "the head log does not lead to its root"))
-    elif isinstance(newest, Checkpoint) and edge.size > newest.size and rotation.decoded(last) is None:
-        found.append(Finding(f"head log, leaf {newest.size}", "is under no checkpoint"))
-    return found, committed
+    async def _grow(self, leaves: Sequence[bytes]) -> None:
+        if not self._whole:
+            return
+        cut = max(0, self._sealed - self._frontier.size)
+        tiles: list[TileHash] = []
+        for part in (leaves[:cut], leaves[cut:]):
+            self._frontier, more = self._frontier.grown(part)
+            tiles += more
+            if self._frontier.size == self._sealed:
+                self.root_at_seal = self._frontier.root()
+        await self._tiles(tiles)
 
+    async def _tiles(self, made: Sequence[TileHash]) -> None:
+        levels: dict[int, list[TileHash]] = defaultdict(list)
+        for one in made:
+            levels[one.level].append(one)
+        for level, ones in levels.items():
+            held = dict(await self._ledger.tile_hashes(self._stream, level, ones[0].index, len(ones)))
+            for one in ones:
+                if held.get(one.index) != one.hash:
+                    said = "is missing" if one.index not in held else "is not that of the leaves below it"
+                    self._report.add(f"{self._name()} tile {level}/{one.index}", f"the hash {said}")
 
-async def _logs(
-    ledger: Ledger, origin: str, size: int, state: State, signed: Mapping[str, Checkpoint | str]
-) -> tuple[list[Finding], Seal]:
-    """What is wrong with the logs, and the state of them that the records make at the published size."""
-    sealed = {one.origin: one for one in await ledger.sealed_logs(size)}
-    streams = {stream.origin(origin): stream for stream in state.heads}
-    found = [Finding(name, "the log is missing") for name in sealed if name not in streams]
-    logs, last = list[LogHead](), dict[str, dict[str, int]]()
-    for name, stream in streams.items():
-        before, newest = sealed.get(name), signed.get(name)
-        kept = newest if isinstance(newest, Checkpoint) else None
-        scanned = await scan(ledger, Wanted(name, stream, state.heads[stream], before, kept))
-        found += [*scanned.findings, *_numbers(name, stream, scanned, state)]
-        if before is not None and (newest is None or (kept is not None and kept.size < before.size)):
-            found.append(Finding(f"{name}: checkpoint", "is missing, or older than what was published"))
-        if before is not None:
-            logs.append(before._replace(root=scanned.sealed_root))
-            for tenant, number in scanned.sealed_last.items():
-                last.setdefault(tenant, {})[name] = number
-    return found, seal(logs, last)
+    async def _edges(self) -> None:
+        """The frontier, and that nothing lies beyond it, unless the log has grown since."""
+        head, size = self._head, self._head.frontier.size
+        if self._whole and self._frontier != head.frontier:
+            self._report.add(self._name(), f"head: the root of its {size} leaves is not that of its entries")
+        now = (await self._ledger.heads([self._stream])).get(self._stream, Head())
+        if now.frontier.size != size:
+            return
+        if behind := await self._ledger.stored(self._stream, size, 1):
+            self._report.add(self._place(behind[0].index), "it lies beyond the end of the log")
+        level = 1
+        while True:
+            count = size >> TILE_HEIGHT * level
+            if await self._ledger.tile_hashes(self._stream, level, count, 1):
+                self._report.add(f"{self._name()} tile {level}/{count}", "it lies beyond the end of the log")
+            if not count:
+                return
+            level += 1
 
+    def _numbers(self, last: dict[str, int]) -> None:
+        for tenant in sorted(last.keys() | self._last.keys()):
+            gone = self._may_jump(tenant) and last.get(tenant, 0) > self._last.get(tenant, 0)
+            if last.get(tenant, 0) != self._last.get(tenant, 0) and not gone:
+                what = f"the last number is {last.get(tenant, 0)}, its records end at {self._last.get(tenant, 0)}"
+                self._report.add(f"{self._name()} tenant {tenant}", what)
 
-def _numbers(name: str, stream: Stream, scanned: Scanned, state: State) -> list[Finding]:
-    held = {tenant: numbers[stream] for tenant, numbers in state.last.items() if stream in numbers}
-    wrong = sorted(tenant for tenant in {*held, *scanned.last} if held.get(tenant) != scanned.last.get(tenant))
-    return [
-        Finding(
-            f"{name}: tenant {tenant}", f"last number {held.get(tenant)}, the records say {scanned.last.get(tenant)}"
-        )
-        for tenant in wrong
-    ]
+    def _missing(self, start: int, end: int) -> None:
+        self._whole = False  # what follows cannot make the tree again
+        many = f" to {end - 1}" if end - start > 1 else ""
+        self._report.add(f"{self._place(start)}{many}", "missing")
 
+    def _place(self, index: int) -> str:
+        return f"{self._name()} leaf {index}"
 
-def _committed(under: Seal, committed: bytes, size: int) -> Finding:
-    lines, head = committed.decode(errors="replace").split("\n"), under.head()
-    if len(lines) > 2 and (lines[1], lines[2]) != (str(head.logs), base64.b64encode(head.logs_root).decode()):
-        return Finding(f"logs under leaf {size - 1} of the head log", "they are not those that it commits to")
-    return Finding(f"tenants under leaf {size - 1} of the head log", "their last numbers are not those it commits to")
+    def _name(self) -> str:
+        return f"{self._stream.topic}/{self._stream.topic_id}/{self._stream.partition}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -150,16 +150,24 @@ class _Judging:
         return number
 
     def _sum(self, event: InferenceCompleted, rated: Rated, booking: Booking) -> None:
-        """An event adds its whole amount or, where a price is missing, none of it: as its leaf says."""
-        last = len(rated.attempts) - 1
-        for number, attempt in enumerate(rated.attempts):
-            usage = _usage(attempt)
-            usage.requests = int(number == last)
-            if rated.pico_usd is None:
-                usage.pico_usd = 0
-            self._draft.count(_key(event, booking, *attempt.tariff[:2]), usage)
-        if not rated.attempts:
-            self._draft.count(_key(event, booking, "", ""), Usage(requests=1))
+        for key, usage in cells(event, rated, booking):
+            self._draft.count(key, usage)
+
+
+def cells(event: InferenceCompleted, rated: Rated, booking: Booking) -> Iterator[tuple[UsageKey, Usage]]:
+    """What an event adds to which sums; a key may come twice.
+
+    It adds its whole amount or, where a price is missing, none of it: as its leaf says.
+    """
+    last = len(rated.attempts) - 1
+    for number, attempt in enumerate(rated.attempts):
+        usage = _usage(attempt)
+        usage.requests = int(number == last)
+        if rated.pico_usd is None:
+            usage.pico_usd = 0
+        yield key_of(event, booking, *attempt.tariff[:2]), usage
+    if not rated.attempts:
+        yield key_of(event, booking, "", ""), Usage(requests=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +213,7 @@ def _wrong_event(record: Record, event: InferenceCompleted) -> str | None:
     if age > PAST_MS:
         return f"occurred_at: {age} ms before it reached the log; at most {PAST_MS} is counted"
     if event.origin is InferenceOrigin.UNKNOWN:
-        return "origin: a value that this version does not know; upgrade the auditor and rerate"
+        return "origin: a value that this version does not know; upgrade the auditor"
     return None
 
 
@@ -218,7 +226,8 @@ def _usage(rated: RatedAttempt) -> Usage:
     return found
 
 
-def _key(event: InferenceCompleted, booking: Booking, provider: str, model: str) -> UsageKey:
+def key_of(event: InferenceCompleted, booking: Booking, provider: str, model: str) -> UsageKey:
+    """The cell that sums what an event used of one model."""
     prompt, version = ("", "") if event.prompt is None else (event.prompt.name, event.prompt.version)
     origin = event.origin.value.lower()
     return UsageKey(event.tenant_id, booking.booked, booking.day, provider, model, prompt, version, origin)

@@ -39,6 +39,9 @@ READINGS = Stream("audit.access", NO_EVENT, 0)
 """The log of who read the audit log. No topic is behind it either."""
 UNTOLD = frozenset({ACTS, READINGS})
 """Logs that no topic tells of."""
+CORRECTIONS = Stream("usage.adjusted", NO_EVENT, 0)
+"""The correction log. No partition of Kafka: the ledger itself decides what stands in it, leaf by leaf, and its topic's
+id is none. `usage.adjusted` tells of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class UsageKey(NamedTuple):
 
 @dataclass(slots=True)
 class Usage:
-    """Sums of one cell. Every one an integer of at most 63 bits."""
+    """Sums of one cell. Every one an integer of at most 63 bits; a correction may make `pico_usd` negative."""
 
     requests: int = 0
     attempts: int = 0
@@ -84,7 +87,7 @@ class Usage:
     def add(self, other: Usage) -> None:
         """Add another's. Raises `OverflowingError`, and changes nothing, where a sum leaves 63 bits."""
         sums = [getattr(self, name) + getattr(other, name) for name in USAGE]
-        if max(sums) > MAX_INT:
+        if max(map(abs, sums)) > MAX_INT:
             raise OverflowingError(f"a sum of usage leaves 63 bits: {dict(zip(USAGE, sums, strict=True))}")
         for name, value in zip(USAGE, sums, strict=True):
             setattr(self, name, value)
@@ -122,7 +125,7 @@ class Month:
     def add(self, other: Month) -> None:
         """Add another's. Raises `OverflowingError`, and changes nothing, where a sum leaves 63 bits."""
         sums = self.tokens + other.tokens, self.pico_usd + other.pico_usd, self.unpriced + other.unpriced
-        if max(sums) > MAX_INT:
+        if max(map(abs, sums)) > MAX_INT:
             raise OverflowingError(f"a sum of a month leaves 63 bits: {sums}")
         self.tokens, self.pico_usd, self.unpriced = sums
 
@@ -188,6 +191,14 @@ class Duplicate(NamedTuple):
     same: bool
 
 
+class Corrected(NamedTuple):
+    """What an event comes to since its newest correction: when that was made, the amount, and what it rests on."""
+
+    at: int
+    pico_usd: int
+    price_version: str
+
+
 class Known(NamedTuple):
     """An event that the ledger has."""
 
@@ -212,6 +223,8 @@ class Draft:
     months: dict[MonthKey, Month] = field(default_factory=dict)
     limits: dict[str, Limits] = field(default_factory=dict)
     """Of the tenants in `months`."""
+    corrected: dict[str, Corrected] = field(default_factory=dict)
+    """By event id; of a draft of corrections alone."""
 
     def count(self, key: UsageKey, usage: Usage) -> None:
         """Add to a cell, and to the tenant's month where it is the tenant's own."""

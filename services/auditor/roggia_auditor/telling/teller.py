@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from roggia_runtime.clock import now_ms
 from roggia_runtime.leadership import FencedWriter
-from roggia_runtime.records import Output, Record
+from roggia_runtime.records import Output
 from roggia_schemas import topics
-from roggia_schemas.events import InferenceCompleted
+from roggia_schemas.events import InferenceCompleted, UsageAdjusted
 
 from roggia_auditor import periods
-from roggia_auditor.ledger.model import UNTOLD, Row, Stream
+from roggia_auditor.ledger.model import CORRECTIONS, UNTOLD, Row, Stream
+from roggia_auditor.ledger.records import record_of
 from roggia_auditor.ports import EventCodec, Ledger, Zones
 from roggia_auditor.pricing.classes import counted, tokens
 from roggia_auditor.telling import events
@@ -85,6 +86,8 @@ class Teller:
         return count
 
     async def _of_rows(self, stream: Stream, rows: Sequence[Row]) -> list[Output]:
+        if stream == CORRECTIONS:
+            return [await self._correction(row) for row in rows]
         origin = stream.origin(self._told.origin)
         outputs = []
         for row in rows:
@@ -95,10 +98,13 @@ class Teller:
                 outputs.append(self._codec.output(topics.USAGE_ADJUSTED, late))
         return outputs
 
+    async def _correction(self, row: Row) -> Output:
+        """As it stands in the correction log."""
+        event = await self._codec.decode(UsageAdjusted, record_of(CORRECTIONS, row))
+        return self._codec.output(topics.USAGE_ADJUSTED, event)
+
     async def _tokens(self, stream: Stream, row: Row) -> int:
-        leaf = row.leaf
-        record = Record(stream.topic, stream.partition, leaf.offset, leaf.appended_at, leaf.tenant.encode(), row.value)
-        event = await self._codec.decode(InferenceCompleted, record)
+        event = await self._codec.decode(InferenceCompleted, record_of(stream, row))
         return sum(tokens(counted(one.usage)) for one in event.attempts)
 
 

@@ -41,6 +41,7 @@ class Commands(LazyGroup):
         "eval": "roggia.cli.eval:app",
         "prices": "roggia.cli.prices:app",
         "audit": "roggia.cli.audit:app",
+        "auditor": "roggia.cli.audit_rerate:app",
     }
 
 

@@ -18,8 +18,11 @@ from roggia_runtime.settings import load
 from roggia.cli import audit_erase, audit_hold, audit_segments, options
 from roggia.cli.audit_common import not_shown, opened, sealed
 from roggia.cli.audit_consistency import consistency
+from roggia.cli.audit_fsck import fsck
 from roggia.cli.audit_log import log
 from roggia.cli.audit_prove import prove
+from roggia.cli.audit_reconcile import reconcile
+from roggia.cli.audit_rerate import rerate
 from roggia.cli.audit_token import token
 from roggia.cli.output import emit, out
 from roggia.errors import UsageError
@@ -32,6 +35,9 @@ app.command("erase")(audit_erase.erase)
 app.command("prove")(prove)
 app.command("consistency")(consistency)
 app.command("log")(log)
+app.command("fsck")(fsck)
+app.command("reconcile")(reconcile)
+app.command("rerate")(rerate)
 Folder = Annotated[Path, typer.Argument(help="Folder of the export.")]
 
 

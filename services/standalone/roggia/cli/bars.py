@@ -1,4 +1,4 @@
-"""The progress bar of a publication."""
+"""Progress bars of a publication, and of what goes through records of the audit log."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def bars(total: int, label: str) -> Iterator[Callable[[Tracker, int], None]]:
 
     with bar:
         yield show
+
+
+@contextmanager
+def records_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error for `total` records; yields what moves it by so many more."""
+    bar = progress("records")
+    task = bar.add_task(label, total=total, rate="")
+    with bar:
+        yield lambda more: bar.advance(task, more)

@@ -12,7 +12,7 @@ from roggia_runtime.adapters.postgres import AWAY
 from roggia_auditor import leaf as leaves
 from roggia_auditor.adapters import columns
 from roggia_auditor.adapters.archived import Archived
-from roggia_auditor.adapters.postgres_ledger import moving, reading, writing
+from roggia_auditor.adapters.postgres_ledger import checking, moving, reading, writing
 from roggia_auditor.adapters.postgres_ledger.schema import CREATE, NUMBER, STREAM, P
 from roggia_auditor.errors import (
     LedgerConflictError,
@@ -23,8 +23,19 @@ from roggia_auditor.errors import (
 )
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
-from roggia_auditor.ledger.model import DayKey, Draft, Duplicate, Head, MonthKey, Row, Stream, Usage, UsageKey
-from roggia_auditor.ports import HeadEntry, Snapshot, State, Untold
+from roggia_auditor.ledger.model import (
+    Corrected,
+    DayKey,
+    Draft,
+    Duplicate,
+    Head,
+    MonthKey,
+    Row,
+    Stream,
+    Usage,
+    UsageKey,
+)
+from roggia_auditor.ports import Counted, HeadEntry, Snapshot, State, Stored, Untold
 from roggia_auditor.retention.ports import SegmentReader
 from roggia_auditor.retention.segment import Moved, Segment, Span
 from roggia_auditor.tlog.frontier import Frontier
@@ -143,6 +154,29 @@ class PostgresLedger:
         cell = ", ".join((*columns.USAGE_KEY, *columns.USAGE_SUMS))
         query = f"SELECT {cell} FROM {P}usage WHERE tenant = $1 AND ($2 = '' OR booked = $2)"
         return dict(columns.to_usage(tuple(row)) for row in await self._fetch(query, tenant, booked))
+
+    async def corrected(self, event_ids: Sequence[str]) -> Mapping[str, Corrected]:
+        """See `roggia_auditor.ports.Ledger`."""
+        found = await self._fetch(checking.CORRECTED, list(event_ids))
+        return {event_id: Corrected(*now) for event_id, *now in map(tuple, found)}
+
+    async def stored(self, stream: Stream, start: int, limit: int) -> Sequence[Stored]:
+        """See `roggia_auditor.ports.Ledger`."""
+        held = list(map(checking.to_stored, await self._fetch(checking.STORED, *stream, start, limit)))
+        return await self._archive.stored(held, await self.moved(stream), start, limit)
+
+    async def tile_hashes(self, stream: Stream, level: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """See `roggia_auditor.ports.Ledger`."""
+        found = await self._fetch(checking.TILES, *stream, level, start, limit)
+        return [(index, bytes(held)) for index, held in map(tuple, found)]
+
+    async def counted(self, tenant: str) -> Counted:
+        """See `roggia_auditor.ports.Ledger`."""
+        return await self._read(partial(checking.counted, tenant=tenant))
+
+    async def counted_tenants(self) -> Sequence[str]:
+        """See `roggia_auditor.ports.Ledger`."""
+        return sorted(name for (name,) in await self._fetch(checking.TENANTS))
 
     async def untold(self, limit: int) -> Untold:
         """See `roggia_auditor.ports.Ledger`."""

@@ -6,7 +6,9 @@ from roggia_auditor.adapters import columns
 
 P = "roggia_auditor_"
 """What tables' names begin with."""
-_SUMS = ", ".join(f"{name} bigint NOT NULL CHECK ({name} >= 0)" for name in columns.USAGE_SUMS)
+_SUMS = ", ".join(
+    f"{name} bigint NOT NULL" + f" CHECK ({name} >= 0)" * (name not in columns.SIGNED) for name in columns.USAGE_SUMS
+)
 _BY_ID = "".join(
     f"CREATE INDEX IF NOT EXISTS {P}records_{name} ON {P}records ({name}) WHERE {name} <> '';\n"
     for name in columns.FOUND_BY[1:]
@@ -39,7 +41,7 @@ CREATE TABLE IF NOT EXISTS {P}duplicates (
     value_sha256 bytea NOT NULL, same boolean NOT NULL, PRIMARY KEY (stream, "offset"));
 CREATE TABLE IF NOT EXISTS {P}months (
     tenant text NOT NULL, period text NOT NULL, tokens bigint NOT NULL CHECK (tokens >= 0),
-    pico_usd bigint NOT NULL CHECK (pico_usd >= 0), unpriced bigint NOT NULL CHECK (unpriced >= 0),
+    pico_usd bigint NOT NULL, unpriced bigint NOT NULL,
     token_limit bigint, pico_limit bigint, seq bigint NOT NULL, told bigint NOT NULL,
     PRIMARY KEY (tenant, period));
 CREATE INDEX IF NOT EXISTS {P}months_untold ON {P}months (tenant) WHERE told < seq;
@@ -57,6 +59,8 @@ CREATE TABLE IF NOT EXISTS {P}segments (
 CREATE TABLE IF NOT EXISTS {P}moved_leaves (
     stream bigint NOT NULL, first_leaf bigint NOT NULL, hashes bytea NOT NULL, PRIMARY KEY (stream, first_leaf));
 CREATE TABLE IF NOT EXISTS {P}moved_events (event bytea PRIMARY KEY, value_sha256 bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS {P}corrected (
+    event_id text PRIMARY KEY, at bigint NOT NULL, pico_usd bigint NOT NULL, price_version text NOT NULL);
 CREATE TABLE IF NOT EXISTS {P}head_log (
     leaf_index bigint PRIMARY KEY, entry bytea NOT NULL, peaks bytea NOT NULL);
 CREATE TABLE IF NOT EXISTS {P}sealed_logs (

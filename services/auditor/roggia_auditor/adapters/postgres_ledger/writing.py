@@ -122,6 +122,11 @@ async def enter(one: Any, draft: Draft) -> None:
     await one.executemany(_ADD_DAY, sorted(draft.days()))
     for key, more in sorted(draft.months.items()):
         await _add_month(one, key, more, draft.limits[key.tenant])
+    await one.executemany(
+        f"INSERT INTO {P}corrected VALUES ($1, $2, $3, $4) ON CONFLICT (event_id) DO UPDATE "
+        "SET at = excluded.at, pico_usd = excluded.pico_usd, price_version = excluded.price_version",
+        [(event_id, *now) for event_id, now in sorted(draft.corrected.items())],
+    )
 
 
 async def _add_month(one: Any, key: MonthKey, more: Month, limits: Limits) -> None:

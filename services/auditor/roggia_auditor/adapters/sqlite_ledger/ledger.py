@@ -12,12 +12,13 @@ from typing import TypeVar
 from roggia_auditor import leaf as leaves
 from roggia_auditor.adapters import columns
 from roggia_auditor.adapters.archived import Archived
-from roggia_auditor.adapters.sqlite_ledger import moving, reading, writing
+from roggia_auditor.adapters.sqlite_ledger import checking, moving, reading, writing
 from roggia_auditor.adapters.sqlite_ledger.schema import CREATE, STREAM
 from roggia_auditor.errors import LedgerError, LedgerUnavailableError, TreeError
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.model import (
+    Corrected,
     DayKey,
     Draft,
     Duplicate,
@@ -28,7 +29,7 @@ from roggia_auditor.ledger.model import (
     Usage,
     UsageKey,
 )
-from roggia_auditor.ports import HeadEntry, Snapshot, State, Untold
+from roggia_auditor.ports import Counted, HeadEntry, Snapshot, State, Stored, Untold
 from roggia_auditor.retention.ports import SegmentReader
 from roggia_auditor.retention.segment import Moved, Segment, Span
 from roggia_auditor.tlog.frontier import Frontier
@@ -165,6 +166,27 @@ class SqliteLedger:
             map(columns.to_usage, await self._run(lambda connection: connection.execute(query, values).fetchall()))
         )
 
+    async def corrected(self, event_ids: Sequence[str]) -> Mapping[str, Corrected]:
+        """See `roggia_auditor.ports.Ledger`."""
+        return dict(await self._run(lambda connection: list(checking.corrected(connection, event_ids))))
+
+    async def stored(self, stream: Stream, start: int, limit: int) -> Sequence[Stored]:
+        """See `roggia_auditor.ports.Ledger`."""
+        held = await self._run(lambda connection: checking.stored(connection, stream, start, limit))
+        return await self._archive.stored(held, await self.moved(stream), start, limit)
+
+    async def tile_hashes(self, stream: Stream, level: int, start: int, limit: int) -> Sequence[tuple[int, bytes]]:
+        """See `roggia_auditor.ports.Ledger`."""
+        return await self._run(lambda connection: checking.tile_hashes(connection, stream, level, start, limit))
+
+    async def counted(self, tenant: str) -> Counted:
+        """See `roggia_auditor.ports.Ledger`."""
+        return await self._run(lambda connection: checking.counted(connection, tenant))
+
+    async def counted_tenants(self) -> Sequence[str]:
+        """See `roggia_auditor.ports.Ledger`."""
+        return await self._run(checking.counted_tenants)
+
     async def untold(self, limit: int) -> Untold:
         """See `roggia_auditor.ports.Ledger`."""
         return await self._run(lambda connection: reading.untold(connection, limit))
@@ -226,6 +248,8 @@ class SqliteLedger:
                 return await asyncio.to_thread(self._alone, work, self._connection)
             except sqlite3.OperationalError as error:
                 raise LedgerUnavailableError(f"ledger {self._path.name}: {error}") from error
+            except sqlite3.DatabaseError as error:
+                raise LedgerError(f"ledger {self._path.name}: {error}; restore it from a backup") from error
 
     def _alone(self, work: Callable[[sqlite3.Connection], T], connection: sqlite3.Connection) -> T:
         with self._thread:  # a cancelled caller has let go of the other lock, its thread may still be at work

@@ -6,7 +6,9 @@ from roggia_auditor.adapters import columns
 
 STREAM = "topic = ? AND topic_id = ? AND partition = ?"
 NUMBER = f"(SELECT id FROM streams WHERE {STREAM})"
-_SUMS = ", ".join(f"{name} INTEGER NOT NULL CHECK ({name} >= 0)" for name in columns.USAGE_SUMS)
+_SUMS = ", ".join(
+    f"{name} INTEGER NOT NULL" + f" CHECK ({name} >= 0)" * (name not in columns.SIGNED) for name in columns.USAGE_SUMS
+)
 CREATE = (
     """CREATE TABLE IF NOT EXISTS streams (
     id INTEGER PRIMARY KEY, topic TEXT NOT NULL, topic_id TEXT NOT NULL, partition INTEGER NOT NULL,
@@ -38,7 +40,7 @@ CREATE = (
     PRIMARY KEY (stream, "offset")) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS months (
     tenant TEXT NOT NULL, period TEXT NOT NULL, tokens INTEGER NOT NULL CHECK (tokens >= 0),
-    pico_usd INTEGER NOT NULL CHECK (pico_usd >= 0), unpriced INTEGER NOT NULL CHECK (unpriced >= 0),
+    pico_usd INTEGER NOT NULL, unpriced INTEGER NOT NULL,
     token_limit INTEGER, pico_limit INTEGER, seq INTEGER NOT NULL, told INTEGER NOT NULL,
     PRIMARY KEY (tenant, period)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS months_untold ON months (tenant) WHERE told < seq",
@@ -60,6 +62,9 @@ CREATE = (
     PRIMARY KEY (stream, first_leaf)) STRICT""",
     """CREATE TABLE IF NOT EXISTS moved_events (
     event BLOB PRIMARY KEY, value_sha256 BLOB NOT NULL) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS corrected (
+    event_id TEXT PRIMARY KEY, at INTEGER NOT NULL, pico_usd INTEGER NOT NULL, price_version TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS head_log (
     leaf_index INTEGER PRIMARY KEY, entry BLOB NOT NULL, peaks BLOB NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS sealed_logs (

@@ -100,6 +100,10 @@ def enter(connection: sqlite3.Connection, draft: Draft) -> None:
     )
     for key, more in draft.months.items():
         _add_month(connection, key, more, draft.limits[key.tenant])
+    connection.executemany(
+        "INSERT OR REPLACE INTO corrected VALUES (?, ?, ?, ?)",
+        [(event_id, *now) for event_id, now in draft.corrected.items()],
+    )
 
 
 def _advance(connection: sqlite3.Connection, draft: Draft) -> int:

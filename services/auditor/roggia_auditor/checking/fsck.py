@@ -1,0 +1,77 @@
+"""The check of a whole ledger: every log, the head log, and every tenant's sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from roggia_auditor.checking.headlog import HeadCheck
+from roggia_auditor.checking.recount import Recounter
+from roggia_auditor.checking.report import Looked, Report
+from roggia_auditor.checking.sums import compare, compare_days
+from roggia_auditor.checking.trees import TreeCheck
+from roggia_auditor.errors import LedgerError, TreeError
+from roggia_auditor.ledger.model import Stream
+from roggia_auditor.ports import EventCodec, State
+from roggia_auditor.pricing.entries import PriceBook
+from roggia_auditor.retention.ports import KeptLedger
+from roggia_auditor.tlog.keys import VerifierKey
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a check has to go by. Without a book, no amount is rated again; without keys, no signature is looked at."""
+
+    codec: EventCodec
+    origin: str
+    book: PriceBook | None = None
+    keys: Sequence[VerifierKey] = ()
+
+
+class Check:
+    """One check of a ledger, of its state when `trees` begins. An auditor may go on meanwhile."""
+
+    def __init__(self, ledger: KeptLedger, means: Means) -> None:
+        self._ledger, self._means = ledger, means
+        self.report = Report()
+
+    async def total(self) -> int:
+        """How many records will be looked at: each of them twice."""
+        return 2 * sum(head.frontier.size for head in (await self._ledger.streams()).values())
+
+    async def run(self, looked: Looked = lambda _: None) -> Report:
+        """Everything. What cannot be read is a finding as well."""
+        try:
+            await self._trees(looked)
+            await self._sums(looked)
+        except (LedgerError, TreeError) as error:
+            self.report.add("ledger", str(error))
+        return self.report
+
+    async def _trees(self, looked: Looked) -> None:
+        state = await self._ledger.everything()
+        roots = {}
+        for stream in sorted(state.heads):
+            origin = stream.origin(self._means.origin)
+            sealed = state.notes.get(origin, (0, ""))[0]
+            tree = TreeCheck(self._ledger, stream, state.heads[stream], self.report, sealed=sealed)
+            await tree.run(_last(state, stream), looked)
+            roots[origin] = (sealed, tree.root_at_seal)
+        await HeadCheck(self._ledger, self._means.origin, self._means.keys, self.report).run(state, roots)
+
+    async def _sums(self, looked: Looked) -> None:
+        book = self._means.book
+        if book is None:
+            self.report.note("amounts were not rated again, nor compared by model: there was no price log")
+        recounter = Recounter(self._ledger, self._means.codec, book, self.report)
+        for tenant in await self._ledger.counted_tenants():
+            held = await self._ledger.counted(tenant)
+            found = await recounter.of(tenant, held.heads, looked)
+            compare(tenant, held, found, self.report, priced=book is not None)
+            compare_days(held, found, self.report)
+            self.report.tenants += 1
+
+
+def _last(state: State, stream: Stream) -> dict[str, int]:
+    numbers: Mapping[str, Mapping[Stream, int]] = state.last
+    return {tenant: held[stream] for tenant, held in numbers.items() if stream in held}

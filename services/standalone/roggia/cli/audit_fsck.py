@@ -1,0 +1,111 @@
+"""`roggia audit fsck`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+from roggia_auditor import parts as auditor
+from roggia_auditor.checking.fsck import Check, Means
+from roggia_auditor.checking.report import Report
+from roggia_auditor.errors import LedgerError, LedgerUnavailableError
+from roggia_auditor.settings import AuditorOptions
+from roggia_auditor.tlog.keys import VerifierKey
+from roggia_runtime.settings import load
+
+from roggia.cli import options
+from roggia.cli.audit_common import opened
+from roggia.cli.audit_opened import logged
+from roggia.cli.bars import records_bar
+from roggia.cli.connected import codec_of
+from roggia.cli.output import counted, emit, out
+from roggia.connection import Connection, Named, resolve
+from roggia.errors import NotRunningError, UsageError
+
+_SHOWN = 100
+
+
+def fsck(
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="Public key of the head log [that of ROGGIA_AUDITOR_SIGNING_KEY]; repeatable."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not ask Kafka for prices: amounts are not rated again.")
+    ] = False,
+    data: options.Data = None,
+    bootstrap: options.Bootstrap = "",
+    registry: options.Registry = "",
+    json: options.Json = False,
+) -> None:
+    """Check the whole ledger without trusting it. Exit status 0: it holds, 1: it does not, 2: it cannot be read.
+
+    Every hash, tile, root, number, checkpoint and sum is made again from the records and compared; amounts are rated
+    again where the price log can be read. It changes nothing, and an auditor may go on meanwhile.
+    """
+    settings = load(AuditorOptions)
+    keys = [VerifierKey.parse(text) for text in key or ()] or _own(settings)
+    report = asyncio.run(_fsck(settings, keys, None if offline else _where(Named(data, bootstrap, registry))))
+    if json:
+        emit(
+            {
+                "holds": not report.count,
+                "records": report.records,
+                "tenants": report.tenants,
+                "wrong": report.count,
+                "findings": [one._asdict() for one in report.findings],
+                "notes": report.notes,
+            }
+        )
+    else:
+        _show(report)
+    raise typer.Exit(1 if report.count else 0)
+
+
+def _own(settings: AuditorOptions) -> list[VerifierKey]:
+    return [] if settings.signing_key is None else [auditor.signer_of(settings).verifier()]
+
+
+def _where(named: Named) -> Connection | None:
+    """Where the price log is; None where no stack runs here and none is named."""
+    try:
+        return resolve(named)
+    except NotRunningError:
+        return None
+
+
+async def _fsck(settings: AuditorOptions, keys: Sequence[VerifierKey], where: Connection | None) -> Report:
+    try:
+        async with opened(settings) as ledger, _means(settings, keys, where) as means:
+            check = Check(ledger, means)
+            with records_bar("checked", await check.total()) as looked:
+                return await check.run(looked)
+    except (LedgerError, LedgerUnavailableError) as error:
+        raise UsageError(f"ROGGIA_AUDITOR_LEDGER: {error}") from error
+
+
+@asynccontextmanager
+async def _means(
+    settings: AuditorOptions, keys: Sequence[VerifierKey], where: Connection | None
+) -> AsyncIterator[Means]:
+    if where is None:
+        async with codec_of(Connection("", "", ""), "audit") as codec:
+            yield Means(codec, settings.origin, None, keys)
+        return
+    async with logged(where) as held:
+        yield Means(held.codec, settings.origin, held.book, keys)
+
+
+def _show(report: Report) -> None:
+    for place, what in report.findings[:_SHOWN]:
+        out.print(f"{place}: {what}", markup=False, soft_wrap=True)
+    if report.count > _SHOWN:
+        out.print(f"… {report.count - _SHOWN:,} more; --json names up to {len(report.findings):,}", markup=False)
+    for text in report.notes:
+        out.print(f"Not checked: {text}", markup=False, soft_wrap=True)
+    looked = f"{counted(report.records, 'record')} of {counted(report.tenants, 'tenant')}"
+    said = f"does not hold: {counted(report.count, 'finding')}" if report.count else "holds"
+    out.print(f"{looked}: the ledger {said}", markup=False)
