@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import TypeAlias
 
 from roggia_schemas.names import alias_name
 
+from roggia_embedder.errors import UnknownCollectionError
 from roggia_embedder.generations.aliases import KnowledgeBase, knowledge_base
 from roggia_embedder.generations.hosted import View
 from roggia_embedder.generations.looking import Seen, looked
@@ -31,13 +32,22 @@ async def collections(stores: Stores, view: View) -> api.CollectionsResponse:
     if not seen and trouble is not None:
         raise trouble
     pointed = _pointed(seen)
-    rows = [await _row(stores, one, spec, view, pointed) for one in seen for spec in one.specs]
+    rows = [row async for row in _rows(stores, seen, view, pointed)]
     away = {stores.name(at) for at in stores} - {stores.name(one.at) for one in seen}
     return api.CollectionsResponse(
         collections=tuple(sorted(rows, key=lambda row: (row.name, row.store))),
         stores=stores.names,
         away=tuple(sorted(away)),
     )
+
+
+async def _rows(stores: Stores, seen: Sequence[Seen], view: View, pointed: _Pointed) -> AsyncIterator[api.Collection]:
+    for one in seen:
+        for spec in one.specs:
+            try:
+                yield await _row(stores, one, spec, view, pointed)
+            except UnknownCollectionError:
+                continue  # it went after it was listed: a generation was retired
 
 
 async def _row(stores: Stores, one: Seen, spec: CollectionSpec, view: View, pointed: _Pointed) -> api.Collection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
-from roggia_embedder.errors import StoreUnavailableError, UnknownStoreError
+from roggia_embedder.errors import StoreUnavailableError, UnknownCollectionError, UnknownStoreError
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.keeping import Retirement
 from roggia_embedder.generations.routing import RoutedCatalogue, RoutedStore
@@ -23,6 +23,14 @@ class Store(MemoryStore):
     """May be away."""
 
     away = False
+    gone = False
+    """Dropped by somebody else between two questions."""
+
+    async def point_count(self, collection: str) -> int:
+        """Points, unless the collection is gone."""
+        if self.gone:
+            raise UnknownCollectionError(f"collection {collection} does not exist")
+        return await super().point_count(collection)
 
     async def collections(self) -> list[CollectionSpec]:
         """Every collection, unless it is away."""
@@ -154,6 +162,15 @@ async def test_a_store_that_is_away_holds_up_no_other() -> None:
     ground.pg.away = False
     await ground.carry_out()
     assert await ground.pointed() == [[1], []]
+
+
+async def test_a_collection_that_goes_while_they_are_listed_is_left_out() -> None:
+    """A generation that is retired meanwhile does not make the list fail: the others are in it."""
+    ground = Ground()
+    await ground.live()
+    ground.pg.gone = True
+    listed = await collections(ground.stores, ground.view)
+    assert [one.name for one in listed.collections] == ["kb_acme_docs__g1"]
 
 
 async def test_readers_are_not_sent_to_another_store_before_the_model_is_there() -> None:
