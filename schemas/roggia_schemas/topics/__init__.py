@@ -2,6 +2,7 @@
 
 from roggia_schemas.topics.catalogue import TopicFile, catalogue, files, spec
 from roggia_schemas.topics.names import (
+    AUDIT_ALERT,
     AUDIT_RECORDED,
     DOC_CHANGED,
     DOC_POPULARITY,
@@ -25,6 +26,7 @@ from roggia_schemas.topics.names import (
 from roggia_schemas.topics.spec import TopicSpec
 
 __all__ = [
+    "AUDIT_ALERT",
     "AUDIT_RECORDED",
     "DOC_CHANGED",
     "DOC_POPULARITY",

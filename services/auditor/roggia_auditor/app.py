@@ -20,13 +20,16 @@ from roggia_auditor.adapters.postgres_ledger import PostgresLedger
 from roggia_auditor.adapters.price_log import KafkaPrices
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
 from roggia_auditor.adapters.streams import LedgerStarts
+from roggia_auditor.adapters.webhook import Webhook
+from roggia_auditor.alerting.alerter import Alerter, Rules
+from roggia_auditor.alerting.signing import secrets_of
 from roggia_auditor.errors import KeyFileError
 from roggia_auditor.handlers import AuditHandler
 from roggia_auditor.heads.sealing import Sealer, Sealing
 from roggia_auditor.ledger.model import Limits
 from roggia_auditor.periods import HOUR_MS
 from roggia_auditor.ports import Ledger
-from roggia_auditor.settings import AuditorOptions, AuditorSettings
+from roggia_auditor.settings import AuditorOptions, AuditorSettings, WebhookOptions
 from roggia_auditor.telling.teller import Teller, Told
 from roggia_auditor.tlog.keys import SignerKey
 
@@ -60,6 +63,12 @@ def build(settings: AuditorSettings) -> Service:
     service.add(tenants)
     told = Told(options.origin, lambda: zones_of(tenants.rows), round(options.grace_hours * HOUR_MS))
     service.add(Leader(settings.kafka, f"{options.group}.teller", topics.PRICE_CHANGED, Teller(ledger, codec, told)))
+    hook = webhook_of(options.webhook)
+    if hook is not None:
+        service.on_start(hook.start)
+        service.on_stop(hook.stop)
+    alerter = Alerter(ledger, codec, hook, Rules(give_up_h=options.webhook.give_up_h))
+    service.add(Leader(settings.kafka, f"{options.group}.alerter", topics.PRICE_CHANGED, alerter))
     sealing = sealing_of(options, ledger)
     if sealing is not None:
         service.add(sealing)
@@ -84,6 +93,13 @@ def sealing_of(options: AuditorOptions, ledger: Ledger) -> Sealing | None:
     if options.signing_key is None:
         return None
     return Sealing(Sealer(ledger, options.origin, signer_of(options)), options.seal_interval_s, {})
+
+
+def webhook_of(options: WebhookOptions) -> Webhook | None:
+    """Where alerts are posted; None where nobody is named."""
+    if options.url is None or options.secret is None:
+        return None
+    return Webhook(options.url.get_secret_value(), secrets_of(options.secret.get_secret_value()), options.timeout_s)
 
 
 def signer_of(options: AuditorOptions) -> SignerKey:

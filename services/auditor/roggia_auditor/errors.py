@@ -51,3 +51,11 @@ class LedgerConflictError(AuditorError, UnavailableError):
 
 class OverflowingError(LedgerError):
     """A sum left the range of 64 bits. It is never rounded, wrapped or made a float."""
+
+
+class UndeliveredError(AuditorError):
+    """A webhook was not taken. It is tried again; `refused`: for this delivery alone, not because nobody is there."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused

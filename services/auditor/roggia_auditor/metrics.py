@@ -17,3 +17,9 @@ SEALS = counter("roggia_auditor_seals_total", "Leaves of the head log that this 
 NOT_ANCHORED = counter(
     "roggia_auditor_not_anchored_total", "Checkpoints that an anchor did not take, by its name", ["anchor"]
 )
+ALERTS = counter(
+    "roggia_auditor_alerts_total",
+    "Alerts by channel (topic, webhook) and what became of them: done, failed (is tried again), given_up",
+    ["channel", "outcome"],
+)
+ALERTS_WAITING = gauge("roggia_auditor_alerts_waiting", "Alerts that the webhook has not taken yet")

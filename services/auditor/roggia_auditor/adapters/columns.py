@@ -6,6 +6,7 @@ from typing import Any
 
 from roggia_auditor import leaf as leaves
 from roggia_auditor.errors import LedgerError, ProofError
+from roggia_auditor.ledger.alerts import Alert, AlertKind
 from roggia_auditor.ledger.model import USAGE, Row, Usage, UsageKey
 
 SCHEMA_VERSION = 1
@@ -16,6 +17,10 @@ RECORD = (
     "stream", "leaf_index", "event_id", "tenant", "tenant_seq", "status", "booked", "day", "occurred_at", *LOOKUPS,
     "cost_pico", "entry", "leaf_hash", "value",
 )  # fmt: skip
+ALERT = (
+    "kind", "tenant", "period", "at", "limit_name", "percent", "used", "allowed", "provider", "model",
+)  # fmt: skip
+"""In the order of `Alert`."""
 USAGE_KEY = UsageKey._fields
 USAGE_SUMS = USAGE
 
@@ -60,3 +65,8 @@ def to_usage(values: tuple[Any, ...]) -> tuple[UsageKey, Usage]:
     """The cell in (*USAGE_KEY, *USAGE_SUMS)."""
     width = len(USAGE_KEY)
     return UsageKey(*values[:width]), Usage(*map(int, values[width:]))
+
+
+def to_alert(values: tuple[Any, ...]) -> Alert:
+    """The alert in `ALERT`."""
+    return Alert(AlertKind(values[0]), *values[1:])

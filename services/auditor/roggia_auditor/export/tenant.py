@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from roggia_auditor.errors import ExportError
+from roggia_auditor.export.rows import rows_of
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.heads.sealing import Sealed
 from roggia_auditor.ledger.model import Row, Stream
@@ -21,7 +22,6 @@ from roggia_auditor.tlog import proofs
 from roggia_auditor.tlog.tiles import WIDTH, Tile, nodes
 
 FORMAT = "roggia-audit-export/1"
-_PAGE = 500
 _TILES = 512
 """Tiles kept while paths are made, 8 KiB each."""
 
@@ -67,14 +67,8 @@ class TenantExport:
     async def _proven(self, tenant: str, origin: str, number: int) -> AsyncIterator[tuple[Row, list[bytes]]]:
         stream, size = self._streams[origin], self._log(origin).size
         tiles = _Cached(self._ledger, stream, size)
-        at = 1
-        while at <= number:
-            rows = await self._ledger.tenant_rows(stream, tenant, at, min(_PAGE, number - at + 1))
-            if not rows or rows[0].leaf.tenant_seq != at:
-                raise ExportError(f"{origin}: record {at} of tenant {tenant} is not in the ledger any more")
-            for row in rows:
-                yield row, await tiles.path(row.index)
-            at += len(rows)
+        async for row in rows_of(self._ledger, stream, tenant, number):
+            yield row, await tiles.path(row.index)
 
     def _proof(self, tenant: str, last: Sequence[tuple[str, int]]) -> Mapping[str, Any]:
         """How the head log's checkpoint leads to the tenant's last numbers and to the roots of its logs."""

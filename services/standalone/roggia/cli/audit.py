@@ -1,10 +1,10 @@
-"""`roggia audit key`, `export` and `verify`."""
+"""`roggia audit key`, `export`, `verify` and `siem`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,18 +12,23 @@ from typing import Annotated, Any
 import typer
 from roggia_auditor import app as auditor
 from roggia_auditor import verify_export
+from roggia_auditor.export.readable import ReadableExport
+from roggia_auditor.export.tables import Format
 from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.heads.sealing import Sealer
 from roggia_auditor.ports import Ledger
 from roggia_auditor.settings import AuditorOptions
 from roggia_auditor.tlog.keys import SignerKey
-from roggia_runtime.settings import load
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.settings import RegistrySettings, load
 
 from roggia.cli import options
+from roggia.cli.audit_siem import siem
 from roggia.cli.output import emit, out
 from roggia.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="The audit log: keys, exports, and checking them.")
+app.command("siem")(siem)
 Folder = Annotated[Path, typer.Argument(help="Folder of the export.")]
 
 
@@ -51,13 +56,17 @@ def key(
 def export(
     folder: Folder,
     tenant: Annotated[str, typer.Option("--tenant", help="Whose records.")],
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option("--format", help="Also a table to read: readable.jsonl, .parquet or .csv; repeatable."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Write all records of a tenant, with what proves them and that none is missing, into an empty folder.
 
     Reads the ledger that ROGGIA_AUDITOR_LEDGER names and signs with ROGGIA_AUDITOR_SIGNING_KEY.
     """
-    manifest = asyncio.run(_export(load(AuditorOptions), tenant, folder))
+    manifest = asyncio.run(_export(load(AuditorOptions), tenant, folder, formats or []))
     if json:
         emit(manifest)
     else:
@@ -91,7 +100,7 @@ def verify(
     raise typer.Exit(0 if report["holds"] else 1)
 
 
-async def _export(settings: AuditorOptions, tenant: str, folder: Path) -> Any:
+async def _export(settings: AuditorOptions, tenant: str, folder: Path, formats: Sequence[Format]) -> Any:
     if settings.signing_key is None:
         raise UsageError(
             "ROGGIA_AUDITOR_SIGNING_KEY: an export is proven under a signed checkpoint; name the key's file"
@@ -99,7 +108,15 @@ async def _export(settings: AuditorOptions, tenant: str, folder: Path) -> Any:
     async with _ledger(settings) as ledger:
         sealed = await Sealer(ledger, settings.origin, auditor.signer_of(settings)).seal()
         streams = {stream.origin(settings.origin): stream for stream in await ledger.streams()}
-        return await TenantExport(ledger, sealed, streams).write(tenant, folder)
+        manifest = await TenantExport(ledger, sealed, streams).write(tenant, folder)
+        if formats:
+            codec = EventCodec(load(RegistrySettings), source=auditor.SOURCE)
+            await codec.start()
+            try:
+                await ReadableExport(ledger, sealed, streams, codec).write(tenant, folder, formats)
+            finally:
+                await codec.stop()
+        return manifest
 
 
 @asynccontextmanager

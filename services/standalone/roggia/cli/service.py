@@ -19,6 +19,7 @@ SERVICES = {
     "index": ("roggia_embedder", "index"),
     "popularity": ("roggia_embedder", "popularity"),
     "auditor": ("roggia_auditor",),
+    "live": ("roggia_auditor.live",),
     "operator": ("roggia_operator",),
     "broker": ("roggia_devstack", "broker"),
     "registry": ("roggia_devstack", "registry"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from roggia_auditor.adapters import columns
 from roggia_auditor.adapters.sqlite_ledger.reading import STREAM, head_log
 from roggia_auditor.errors import LedgerConflictError
+from roggia_auditor.ledger import alerts
+from roggia_auditor.ledger.alerts import Alert, Channel, Told
 from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, Usage, UsageKey, crossings
 from roggia_auditor.tlog import hashes
 from roggia_auditor.tlog.frontier import Frontier
@@ -20,6 +22,10 @@ _READ_USAGE = f"SELECT {', '.join(columns.USAGE_SUMS)} FROM usage WHERE {_IS_KEY
 _WRITE_USAGE = (
     f"INSERT OR REPLACE INTO usage ({', '.join((*columns.USAGE_KEY, *columns.USAGE_SUMS))}) "
     f"VALUES ({', '.join('?' * (len(columns.USAGE_KEY) + len(columns.USAGE_SUMS)))})"
+)
+
+_ALERT = (
+    f"INSERT OR IGNORE INTO alerts (id, {', '.join(columns.ALERT)}) VALUES (?, {', '.join('?' * len(columns.ALERT))})"
 )
 
 
@@ -66,7 +72,8 @@ def _enter(connection: sqlite3.Connection, draft: Draft) -> None:
         sorted(draft.days()),
     )
     for key, more in draft.months.items():
-        _add_month(connection, key, more, draft.limits[key.tenant])
+        _alert(connection, _add_month(connection, key, more, draft))
+    _alert(connection, alerts.unpriced(draft))
 
 
 def _advance(connection: sqlite3.Connection, draft: Draft) -> int:
@@ -102,7 +109,9 @@ def _added(connection: sqlite3.Connection, key: UsageKey, more: Usage) -> tuple[
     return (*key, *usage.values())
 
 
-def _add_month(connection: sqlite3.Connection, key: MonthKey, more: Month, limits: Limits) -> None:
+def _add_month(connection: sqlite3.Connection, key: MonthKey, more: Month, draft: Draft) -> list[Alert]:
+    """Returns alerts for what the month has crossed by now, also earlier."""
+    limits: Limits = draft.limits[key.tenant]
     query = "SELECT tokens, pico_usd, unpriced, seq, told FROM months WHERE tenant = ? AND period = ?"
     *sums, seq, told = connection.execute(query, key).fetchone() or (0, 0, 0, 0, 0)
     month = Month(*sums)
@@ -112,6 +121,20 @@ def _add_month(connection: sqlite3.Connection, key: MonthKey, more: Month, limit
     connection.executemany(
         "INSERT OR IGNORE INTO crossings VALUES (?, ?, ?, ?)", [(*key, *one) for one in crossings(month, limits)]
     )
+    return alerts.reached(key, month, limits, alerts.log_time(draft))
+
+
+def _alert(connection: sqlite3.Connection, found: Iterable[Alert]) -> None:
+    """Those that are new; the ledger keeps how it first saw them."""
+    connection.executemany(_ALERT, [(one.id, *one) for one in found])
+
+
+def alerted(connection: sqlite3.Connection, channel: Channel, ids: Sequence[str], state: Told) -> None:
+    """What has become of alerts on a channel."""
+    with transaction(connection):
+        connection.executemany(
+            f"UPDATE alerts SET {channel.value}_state = ? WHERE id = ?", [(int(state), one) for one in ids]
+        )
 
 
 def append_head(
