@@ -13,6 +13,47 @@ import msgspec
 from roggia_schemas.wiretypes import Event, Int, Long, Millis, Uuid, Vector, no_vector, same_fields
 
 
+class AlertKind(str, Enum):
+    """What it is about."""
+
+    UNKNOWN = "UNKNOWN"
+    BUDGET = "BUDGET"
+    UNPRICED = "UNPRICED"
+
+
+class AuditAlert(Event, frozen=True, kw_only=True):
+    """Something that an operator or a tenant should know of now: a share of a limit was reached, a model has no price.
+    Each happens once; it may be sent more often, always with the same id.
+    """
+
+    EVENT: ClassVar[str] = "audit.alert"
+
+    event_id: Uuid
+    """UUIDv5 over what the alert is about; also the webhook's id."""
+    occurred_at: Millis
+    """Append time of the newest record that it rests on, milliseconds since the epoch, UTC."""
+    tenant_id: str
+    """Tenant; equals the key."""
+    kind: AlertKind
+    """BUDGET: a share of a monthly limit was reached. UNPRICED: a model was used that has no price, once a month for
+    each.
+    """
+    period: str
+    """Month in the tenant's time zone, YYYY-MM."""
+    limit: str = ""
+    """Of BUDGET: tokens or pico_usd."""
+    percent: Int = 0
+    """Of BUDGET: share of the limit that was reached, 80 or 100."""
+    used: Long = 0
+    """Of BUDGET: what was used when it was noticed, tokens or 10^-12 US dollars."""
+    allowed: Long = 0
+    """Of BUDGET: the limit at that moment, in the same unit."""
+    provider: str = ""
+    """Of UNPRICED: provider, as the price book would name it."""
+    model: str = ""
+    """Of UNPRICED: model."""
+
+
 class AuditCheckpoint(Event, frozen=True, kw_only=True):
     """A signed checkpoint of the audit log's head log. It commits to every record that was entered before it."""
 
@@ -1219,13 +1260,15 @@ class UsageAdjusted(Event, frozen=True, kw_only=True):
     """By model; empty for LATE."""
 
 
-EVENTS: tuple[type[Event], ...] = (AuditCheckpoint, AuditRecorded, DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, InferenceCompleted, OpsJob, PriceChanged, RetrievalServed, RetrievalShadowed, TenantBudget, TenantConfig, TenantUsage, UsageAdjusted)
+EVENTS: tuple[type[Event], ...] = (AuditAlert, AuditCheckpoint, AuditRecorded, DocChanged, DocChunked, DocEmbedded, DocPopularity, DocUpserted, IndexGeneration, InferenceCompleted, OpsJob, PriceChanged, RetrievalServed, RetrievalShadowed, TenantBudget, TenantConfig, TenantUsage, UsageAdjusted)
 __all__ = [
     "EVENTS",
     "AdjustedPart",
     "AdjustmentReason",
+    "AlertKind",
     "AnswerCache",
     "AttemptOutcome",
+    "AuditAlert",
     "AuditCheckpoint",
     "AuditRecorded",
     "AuditStatus",

@@ -39,6 +39,7 @@ NAMES = (
     topics.INFERENCE_COMPLETED,
     topics.PRICE_CHANGED,
     topics.TENANT_CONFIG,
+    topics.AUDIT_ALERT,
     topics.AUDIT_RECORDED,
     topics.TENANT_USAGE,
     topics.TENANT_BUDGET,

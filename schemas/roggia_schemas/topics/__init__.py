@@ -2,6 +2,7 @@
 
 from roggia_schemas.topics.catalogue import TopicFile, catalogue, files, spec
 from roggia_schemas.topics.names import (
+    AUDIT_ALERT,
     AUDIT_CHECKPOINT,
     AUDIT_RECORDED,
     DOC_CHANGED,
@@ -26,6 +27,7 @@ from roggia_schemas.topics.names import (
 from roggia_schemas.topics.spec import TopicSpec
 
 __all__ = [
+    "AUDIT_ALERT",
     "AUDIT_CHECKPOINT",
     "AUDIT_RECORDED",
     "DOC_CHANGED",

@@ -21,6 +21,7 @@ AUDIT_CHECKPOINT = "audit.checkpoint"
 TENANT_USAGE = "tenant.usage"
 TENANT_BUDGET = "tenant.budget"
 USAGE_ADJUSTED = "usage.adjusted"
+AUDIT_ALERT = "audit.alert"
 
 MAX_GENERATION = 2**31 - 1
 _LANE = re.compile(r"\.(dlq|replay)\Z")

@@ -23,6 +23,7 @@ from roggia_auditor.adapters.postgres_ledger import PostgresLedger
 from roggia_auditor.adapters.price_log import KafkaPrices
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
 from roggia_auditor.adapters.streams import LedgerStarts
+from roggia_auditor.alerting.alerter import Alerter, Rules
 from roggia_auditor.api.access_log import AccessLog
 from roggia_auditor.api.exporting import Exporting, Progress
 from roggia_auditor.api.http import Routes
@@ -32,6 +33,7 @@ from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.handlers import AuditHandler
 from roggia_auditor.heads.sealing import Sealing, sealed_and_witnessed
 from roggia_auditor.parts import (
+    SOURCE,
     anchoring_of,
     ledger_of,
     limits_of,
@@ -39,6 +41,7 @@ from roggia_auditor.parts import (
     reports_of,
     sealer_of,
     segments_of,
+    webhook_of,
     witnessing_of,
     zones_of,
 )
@@ -52,8 +55,6 @@ from roggia_auditor.telling.teller import Teller, Told
 NAME, API = "auditor", "audit-api"
 _API = "ROGGIA_AUDITOR_API"
 log = structlog.get_logger()
-SOURCE = "/roggia/auditor"
-"""CloudEvents source of what the auditor publishes."""
 
 
 def build(settings: AuditorSettings) -> Service:
@@ -83,6 +84,7 @@ def build(settings: AuditorSettings) -> Service:
         anchors = anchoring_of(settings, ledger, codec)
         service.on_stop(anchors.close)
         service.add(Sealing(sealer_of(options, ledger), options.seal_interval_s, anchors))
+    _alert(service, settings, ledger, codec)
     service.add(
         ConsumerLoop(
             settings=settings.kafka,
@@ -139,6 +141,17 @@ async def _export(ledger: Ledger, options: AuditorOptions, tenant: str, folder: 
         await anchors.close()
     streams = {stream.origin(options.origin): stream for stream in await ledger.streams()}
     await TenantExport(ledger, sealed, streams, progress).write(tenant, folder)
+
+
+def _alert(service: Service, settings: AuditorSettings, ledger: Ledger, codec: EventCodec) -> None:
+    """Add the worker that sends alerts."""
+    options = settings.auditor
+    hook = webhook_of(options.webhook)
+    if hook is not None:
+        service.on_start(hook.start)
+        service.on_stop(hook.stop)
+    alerter = Alerter(ledger, codec, hook, Rules(give_up_h=options.webhook.give_up_h))
+    service.add(Leader(settings.kafka, f"{options.group}.alerter", topics.PRICE_CHANGED, alerter))
 
 
 def _retain(service: Service, settings: AuditorSettings, ledger: SqliteLedger | PostgresLedger) -> None:

@@ -82,3 +82,11 @@ class OverflowingError(LedgerError):
 
 class TokensError(AuditorError, ConfigurationError):
     """The file of the API's tokens breaks a rule, or cannot be read. The message names entry, value and remedy."""
+
+
+class UndeliveredError(AuditorError):
+    """A webhook was not taken. It is tried again; `refused`: for this delivery alone, not because nobody is there."""
+
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        self.refused = refused

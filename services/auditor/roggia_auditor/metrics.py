@@ -26,3 +26,9 @@ ANCHORED = gauge(
     "Leaves of the head log under the newest checkpoint that an anchor took",
     ["anchor"],
 )
+ALERTS = counter(
+    "roggia_auditor_alerts_total",
+    "Alerts by channel (topic, webhook) and what became of them: done, failed (is tried again), given_up",
+    ["channel", "outcome"],
+)
+ALERTS_WAITING = gauge("roggia_auditor_alerts_waiting", "Alerts that the webhook has not taken yet")

@@ -21,6 +21,8 @@ from roggia_auditor.adapters.postgres_payloads import PostgresCiphertexts, Postg
 from roggia_auditor.adapters.segment_files import FolderSegments
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger, SqliteReports
 from roggia_auditor.adapters.sqlite_payloads import SqliteCiphertexts, SqliteKeys
+from roggia_auditor.adapters.webhook import Webhook
+from roggia_auditor.alerting.signing import secrets_of
 from roggia_auditor.anchor_settings import AnchorOptions
 from roggia_auditor.errors import KeyFileError, LedgerError
 from roggia_auditor.heads.anchoring import Anchor, Anchoring
@@ -31,12 +33,14 @@ from roggia_auditor.payloads.envelope import MasterKey
 from roggia_auditor.payloads.vault import Vault
 from roggia_auditor.ports import Ledger
 from roggia_auditor.reports import Reports
-from roggia_auditor.settings import AuditorOptions, AuditorSettings
+from roggia_auditor.settings import AuditorOptions, AuditorSettings, WebhookOptions
 from roggia_auditor.tlog.keys import SignerKey
 
 available_timezones = cache(_available)
 _SQLITE = "sqlite:///"
 PICO_PER_MICRO = 10**6
+SOURCE = "/roggia/auditor"
+"""CloudEvents source of what the auditor publishes."""
 
 
 def reports_of(ledger: Ledger) -> Reports:
@@ -54,6 +58,13 @@ def sealer_of(options: AuditorOptions, ledger: Ledger) -> Sealer:
     if options.retiring_key is None:
         return Sealer(ledger, options.origin, key)
     return Sealer(ledger, options.origin, key, _signer(options, options.retiring_key, "RETIRING_KEY"))
+
+
+def webhook_of(options: WebhookOptions) -> Webhook | None:
+    """Where alerts are posted; None where nobody is named."""
+    if options.url is None or options.secret is None:
+        return None
+    return Webhook(options.url.get_secret_value(), secrets_of(options.secret.get_secret_value()), options.timeout_s)
 
 
 def signer_of(options: AuditorOptions) -> SignerKey:

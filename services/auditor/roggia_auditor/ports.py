@@ -11,6 +11,7 @@ from roggia_schemas.wiretypes import Event
 
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
+from roggia_auditor.ledger.alerts import Alert, Channel, Told
 from roggia_auditor.ledger.judging import Before
 from roggia_auditor.ledger.model import (
     Corrected,
@@ -231,6 +232,14 @@ class Ledger(Protocol):
 
     async def tell_rows(self, stream: Stream, until: int) -> None:
         """Records before `until` were told."""
+        ...
+
+    async def alerts(self, channel: Channel, limit: int) -> Sequence[Alert]:
+        """At most `limit` alerts that a channel has not told, oldest first."""
+        ...
+
+    async def alerted(self, channel: Channel, ids: Sequence[str], state: Told) -> None:
+        """What has become of alerts on a channel."""
         ...
 
     async def find(self, field: str, value: str, limit: int) -> Sequence[tuple[Stream, Leaf, int]]:

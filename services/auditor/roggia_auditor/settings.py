@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from roggia_runtime.settings import BatchLimits, DlqLimits, ServiceSettings, load
 
+from roggia_auditor.alerting import signing
 from roggia_auditor.anchor_settings import AnchorOptions
 from roggia_auditor.api.settings import ApiOptions
 
@@ -16,6 +20,67 @@ DROP_LEAST_DAYS = 180
 """What no setting can undercut: laws ask for six months. A typo must not cost the records of this year."""
 _BATCH = BatchLimits(max_records=2_000, max_wait_ms=200)
 """One transaction of the ledger costs a flush of the disk: larger batches than other stages have."""
+
+
+class WebhookOptions(BaseModel):
+    """Where alerts are sent beside their topic, as Standard Webhooks says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    url: SecretStr | None = Field(
+        None, description="address that alerts are posted to: https, or http on this machine; unset: none are sent"
+    )
+    secret: SecretStr | None = Field(
+        None,
+        description="whsec_ and 24 to 64 bytes in base64, which sign deliveries; several, separated by spaces, while "
+        "one is being replaced",
+    )
+    timeout_s: float = Field(10.0, gt=0, le=60, description="seconds that the receiver has for its answer")
+    give_up_h: float = Field(
+        72.0, gt=0, le=24 * 35, description="hours after an alert until its delivery is given up; it stays on the topic"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _safe_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and (wrong := _wrong_url(url.get_secret_value())):
+            raise ValueError(wrong)
+        return url
+
+    @field_validator("secret")
+    @classmethod
+    def _whole_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            signing.secrets_of(secret.get_secret_value())
+        return secret
+
+    @model_validator(mode="after")
+    def _both(self) -> Self:
+        if (self.url is None) != (self.secret is None):
+            raise ValueError("url and secret go together: deliveries are always signed; set both, or neither")
+        return self
+
+
+def _wrong_url(url: str) -> str:
+    """What is wrong with a webhook's address; empty for one that may be posted to."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return "it cannot be read as a URL"
+    if not host or parts.username or parts.password or parts.fragment:
+        return "write https://HOST/PATH, without user, password or fragment"
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)):
+        return ""
+    return "use https: only this machine itself may be posted to by http"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class AuditorOptions(BaseSettings):
@@ -77,6 +142,7 @@ class AuditorOptions(BaseSettings):
     payload_master_key: Path | None = Field(
         None, description="file with 32 random bytes in base64 that encrypt the keys of subjects"
     )
+    webhook: WebhookOptions = Field(default_factory=WebhookOptions, description="where alerts are sent")
     batch: BatchLimits = Field(default=_BATCH, description="when a batch is complete")
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
 

@@ -19,6 +19,7 @@ from roggia_auditor.errors import (
     TreeError,
 )
 from roggia_auditor.heads.seal import LogHead
+from roggia_auditor.ledger.alerts import Alert, AlertKind, Channel, Told
 from roggia_auditor.ledger.judging import Before, Read, Rules, judge
 from roggia_auditor.ledger.model import (
     MAX_INT,
@@ -37,7 +38,7 @@ from roggia_auditor.tlog import hashes, proofs
 from roggia_auditor.tlog.frontier import Frontier
 from roggia_auditor.tlog.tiles import Tile, nodes, of
 
-from tests.support.auditing import BOOK, STREAM, TOPIC, TOPIC_ID, inference, read, reads
+from tests.support.auditing import BOOK, NOON, STREAM, TOPIC, TOPIC_ID, attempt, inference, read, reads
 
 RULES = Rules(BOOK, {})
 OTHER = Stream(TOPIC, TOPIC_ID, 1)
@@ -314,3 +315,28 @@ async def test_a_tenants_records_come_in_its_own_order(ledger: Ledger) -> None:
     rows = await ledger.tenant_rows(STREAM, "beta", 2, 10)
     assert [(row.leaf.tenant, row.leaf.tenant_seq) for row in rows] == [("beta", 2), ("beta", 3)]
     assert await ledger.tenant_rows(OTHER, "beta", 1, 10) == []
+
+
+async def test_alerts_come_with_what_causes_them_and_wait_for_each_channel(ledger: Ledger) -> None:
+    """A share of a limit and a model without a price: each once, as it was first seen, whatever comes later; told on
+    one channel, it still waits on the other. A batch that is refused leaves none."""
+    rules = Rules(BOOK, {}, {"acme": Limits(tokens=1000)})
+    stale = await draft(ledger, reads(10), rules=rules)
+    batch = [*reads(8), read(inference(9, attempts=(attempt(model="unheard-of"),)), 8)]
+    await enter(ledger, batch, rules=rules)
+    with pytest.raises(LedgerConflictError):
+        await ledger.append([stale])
+    budget = Alert(AlertKind.BUDGET, "acme", "2025-01", NOON, "tokens", 80, 990, 1000)
+    unpriced = Alert(AlertKind.UNPRICED, "acme", "2025-01", NOON, provider="openai", model="unheard-of")
+    assert sorted(await ledger.alerts(Channel.TOPIC, 10)) == [budget, unpriced]
+    again = read(inference(10, occurred_at=NOON + 5, attempts=(attempt(model="unheard-of"),)), 9)
+    await enter(ledger, [again], rules=rules)
+    full = budget._replace(at=NOON + 5, percent=100, used=1100)
+    assert sorted(await ledger.alerts(Channel.TOPIC, 10)) == [budget, full, unpriced]
+    assert (await ledger.alerts(Channel.TOPIC, 10))[-1] == full, "the newest comes last"
+    assert len(await ledger.alerts(Channel.TOPIC, 2)) == 2
+    await ledger.alerted(Channel.TOPIC, [budget.id, unpriced.id], Told.DONE)
+    await ledger.alerted(Channel.WEBHOOK, [full.id], Told.GIVEN_UP)
+    assert list(await ledger.alerts(Channel.TOPIC, 10)) == [full]
+    assert sorted(await ledger.alerts(Channel.WEBHOOK, 10)) == [budget, unpriced]
+    await ledger.alerted(Channel.WEBHOOK, [], Told.DONE)

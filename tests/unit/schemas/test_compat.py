@@ -112,6 +112,7 @@ async def test_registering_sets_levels_first() -> None:
         "tenant.usage-value",
         "tenant.budget-value",
         "usage.adjusted-value",
+        "audit.alert-value",
         "audit.checkpoint-value",
     ]
     assert [number for _, number in done] == [2, 4, 6, 8, 10, 12, 14, 16, 17, 19, 21, 23, 25, 27, 29, 31, 33, 35]

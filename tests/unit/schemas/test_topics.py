@@ -55,7 +55,7 @@ def test_catalogue_holds_every_topic_its_lane_and_their_dlqs() -> None:
     others = [
         "doc.upserted", "retrieval.served", "ops.job", "tenant.config", "index.generation", "doc.popularity",
         "retrieval.shadowed", "inference.completed", "price.changed", "audit.recorded", "tenant.usage", "tenant.budget",
-        "usage.adjusted", "audit.checkpoint",
+        "usage.adjusted", "audit.alert", "audit.checkpoint",
     ]  # fmt: skip
     source = [name for topic in replayed for name in (topic, f"{topic}.replay")] + others
     assert [spec.name for spec in topics.catalogue()] == [name for topic in source for name in (topic, f"{topic}.dlq")]

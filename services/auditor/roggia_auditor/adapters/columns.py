@@ -6,6 +6,7 @@ from typing import Any
 
 from roggia_auditor import leaf as leaves
 from roggia_auditor.errors import LedgerError, ProofError, TreeError
+from roggia_auditor.ledger.alerts import Alert, AlertKind
 from roggia_auditor.ledger.model import USAGE, Row, Usage, UsageKey
 from roggia_auditor.ports import HeadEntry
 from roggia_auditor.tlog.frontier import Frontier
@@ -26,6 +27,10 @@ def looked_up(name: str) -> str:
     return f"{name} = ? AND " + ("status <> 4" if name == "event_id" else f"{name} <> ''")
 
 
+ALERT = (
+    "kind", "tenant", "period", "at", "limit_name", "percent", "used", "allowed", "provider", "model",
+)  # fmt: skip
+"""In the order of `Alert`."""
 USAGE_KEY = UsageKey._fields
 USAGE_SUMS = USAGE
 SIGNED = frozenset({"pico_usd", "unpriced"})
@@ -87,3 +92,8 @@ def head_entry(index: int, entry: bytes, peaks: bytes) -> HeadEntry:
         return HeadEntry(int(index), bytes(entry), Frontier.decoded(int(index) + 1, bytes(peaks)))
     except TreeError as error:
         raise LedgerError(f"head log, leaf {index}: {error}") from error
+
+
+def to_alert(values: tuple[Any, ...]) -> Alert:
+    """The alert in `ALERT`."""
+    return Alert(AlertKind(values[0]), *values[1:])

@@ -14,14 +14,13 @@ from typing import Any
 
 from roggia_auditor.errors import ExportError
 from roggia_auditor.export.paths import StreamPaths
+from roggia_auditor.export.rows import dropped_in, rows_of
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.heads.sealing import Sealed
-from roggia_auditor.ledger.model import ACTS, Row, Stream
+from roggia_auditor.ledger.model import Row, Stream
 from roggia_auditor.ports import Ledger
-from roggia_auditor.retention.history import dropped_of
 
 FORMAT = "roggia-audit-export/1"
-_PAGE = 500
 
 
 class TenantExport:
@@ -62,8 +61,7 @@ class TenantExport:
     async def _records(self, tenant: str, last: Sequence[tuple[str, int]], path: Path) -> Mapping[str, str]:
         count = pico = 0
         of = sum(number for _, number in last)
-        acts = sum(number for origin, number in last if self._streams[origin] == ACTS)
-        dropped = await dropped_of(self._ledger, tenant, acts)
+        dropped = await dropped_in(self._ledger, tenant, last, self._streams)
         with path.open("w") as out:
             for origin, number in last:
                 async for row, proof in self._proven(tenant, origin, number, dropped.get(origin, ())):
@@ -78,21 +76,10 @@ class TenantExport:
     async def _proven(
         self, tenant: str, origin: str, number: int, dropped: Sequence[tuple[int, int]]
     ) -> AsyncIterator[tuple[Row, list[bytes]]]:
-        """Records 1 up to `number` but those that were dropped, as the tenant's own acts say: they are exported too."""
         stream, size = self._streams[origin], self._log(origin).size
         tiles = StreamPaths(self._ledger, stream, size)
-        at = 1
-        while (at := _kept_from(at, dropped)) <= number:
-            rows = await self._ledger.tenant_rows(stream, tenant, at, min(_PAGE, number - at + 1))
-            for row in rows:
-                if row.leaf.tenant_seq > number:
-                    return
-                if row.leaf.tenant_seq != (at := _kept_from(at, dropped)):
-                    break
-                yield row, await tiles.path(row.index)
-                at += 1
-            if not rows or rows[0].leaf.tenant_seq >= at:
-                raise ExportError(f"{origin}: record {at} of tenant {tenant} is not in the ledger any more")
+        async for row in rows_of(self._ledger, stream, tenant, number, dropped):
+            yield row, await tiles.path(row.index)
 
     def _proof(self, tenant: str, last: Sequence[tuple[str, int]]) -> Mapping[str, Any]:
         """How the head log's checkpoint leads to the tenant's last numbers and to the roots of its logs."""
@@ -136,14 +123,6 @@ def _line(origin: str, row: Row, path: Sequence[bytes]) -> Mapping[str, Any]:
         "path": _path(path),
         "value": _b64(row.value),
     }
-
-
-def _kept_from(number: int, dropped: Sequence[tuple[int, int]]) -> int:
-    """The number, or the first one behind it that was not dropped."""
-    for first, last in dropped:
-        if first <= number <= last:
-            number = last + 1
-    return number
 
 
 def _path(found: Sequence[bytes]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
+from roggia_runtime.faust_worker import FaustWorker, Hooks
 from roggia_runtime.producer import Producer
 from roggia_runtime.service import Service
 from roggia_runtime.settings import KafkaSettings
@@ -12,8 +13,9 @@ from roggia_runtime.tenancy import Purge, Tenancy
 from roggia_schemas.events import DocPopularity, TenantConfig
 from roggia_schemas.topics import DOC_POPULARITY
 
+from roggia_embedder.popularity import metrics
 from roggia_embedder.popularity.counts import Counts
-from roggia_embedder.popularity.faust_app import GROUP, FaustApp
+from roggia_embedder.popularity.faust_app import GROUP, READING
 from roggia_embedder.popularity.intake import Intake
 from roggia_embedder.popularity.settings import PopularitySettings
 from roggia_embedder.popularity.telling import Telling
@@ -37,5 +39,6 @@ def add(
     tenants.tell(purge.changed)
     service.on_start(rows.start, producer.start)
     service.on_stop(producer.stop)
-    service.add(rows, FaustApp(kafka, intake.take, telling.flush, intake.assigned), telling, purge)
+    hooks = Hooks(intake.take, intake.assigned, leaving=telling.flush, restarted=metrics.RESTARTS.inc)
+    service.add(rows, FaustWorker(kafka, READING, hooks), telling, purge)
     service.check(lambda: [f"popularity: {intake.trouble}"] if intake.trouble else [])

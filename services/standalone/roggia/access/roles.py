@@ -12,9 +12,9 @@ from roggia_schemas.topics import TopicSpec
 
 INGEST, EMBED, UPSERT, QUERY, INDEX = "ingest", "embed", "upsert", "query", "index"
 POPULARITY = "popularity"
-AUDITOR = "auditor"
+AUDITOR, LIVE = "auditor", "live"
 OPERATOR, OPERATORS = "operator", "operators"
-ROLES = (INGEST, EMBED, UPSERT, QUERY, INDEX, POPULARITY, AUDITOR, OPERATOR, OPERATORS)
+ROLES = (INGEST, EMBED, UPSERT, QUERY, INDEX, POPULARITY, AUDITOR, LIVE, OPERATOR, OPERATORS)
 """`index` is upsert and query in one process; `operators` are the people who use the command line."""
 
 _NAMED = {
@@ -38,6 +38,7 @@ _PREFIXES = {
     UPSERT: "roggia.upsert.",
     POPULARITY: "roggia.popularity",
     AUDITOR: "roggia.auditor",
+    LIVE: "roggia.live",
     OPERATOR: "roggia.operator",
 }
 """How a role's consumer groups begin, and its transactional ids."""
@@ -74,6 +75,7 @@ ALSO = (
     Also(INGEST, Operation.READ, "doc.changed", Kind.DEAD, _ASKS),
     Also(EMBED, Operation.WRITE, "doc.embedded", Kind.LANE, "answers records of a lane on a lane"),
     Also(UPSERT, Operation.READ, "doc.chunked", Kind.LIVE, "verification compares the index with the corpus"),
+    Also(LIVE, Operation.READ, "inference.completed", Kind.LIVE, "views of the last hour; it writes nothing"),
     Also(OPERATOR, Operation.WRITE, "doc.changed", Kind.LIVE, "offboarding deletes a tenant's documents"),
     Also(OPERATOR, Operation.WRITE, "tenant.config", Kind.LIVE, "offboarding says when a tenant is gone"),
     Also(OPERATORS, Operation.WRITE, "doc.", Kind.LANE, "repairs by hand"),

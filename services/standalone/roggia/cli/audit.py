@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from roggia_auditor import verify_export
+from roggia_auditor.export.readable import ReadableExport
+from roggia_auditor.export.tables import Format
 from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.export.tiles import TilesExport
+from roggia_auditor.parts import SOURCE
 from roggia_auditor.settings import AuditorOptions
 from roggia_auditor.tlog.keys import Kind, SignerKey
-from roggia_runtime.settings import load
+from roggia_runtime.codec import EventCodec
+from roggia_runtime.settings import RegistrySettings, load
 
 from roggia.cli import audit_erase, audit_hold, audit_segments, options
 from roggia.cli.audit_common import not_shown, opened, sealed
@@ -23,6 +28,7 @@ from roggia.cli.audit_log import log
 from roggia.cli.audit_prove import prove
 from roggia.cli.audit_reconcile import reconcile
 from roggia.cli.audit_rerate import rerate
+from roggia.cli.audit_siem import siem
 from roggia.cli.audit_token import token
 from roggia.cli.output import emit, out
 from roggia.errors import UsageError
@@ -38,6 +44,7 @@ app.command("log")(log)
 app.command("fsck")(fsck)
 app.command("reconcile")(reconcile)
 app.command("rerate")(rerate)
+app.command("siem")(siem)
 Folder = Annotated[Path, typer.Argument(help="Folder of the export.")]
 
 
@@ -75,6 +82,10 @@ def export(
     tiles: Annotated[
         bool, typer.Option("--tiles", help="All logs of all tenants instead, in the layout of C2SP tlog-tiles.")
     ] = False,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option("--format", help="Also a table to read: readable.jsonl, .parquet or .csv; repeatable."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Write all records of a tenant, with what proves them and that none is missing, into an empty folder.
@@ -83,7 +94,10 @@ def export(
     """
     if bool(tenant) == tiles:
         raise UsageError("--tenant, --tiles: name the tenant, or ask for all logs")
-    report = asyncio.run((_tiles if tiles else _export)(load(AuditorOptions), tenant, folder))
+    if tiles and formats:
+        raise UsageError("--format: tables are of one tenant; give --tenant")
+    settings = load(AuditorOptions)
+    report = asyncio.run(_tiles(settings, folder) if tiles else _export(settings, tenant, folder, formats or []))
     if json:
         emit(report)
     elif tiles:
@@ -138,14 +152,22 @@ def _said(report: dict[str, Any]) -> str:
     return f"record {report['index']} of {report['log']}, of {report['tenant'] or 'no tenant'}"
 
 
-async def _export(settings: AuditorOptions, tenant: str, folder: Path) -> Any:
+async def _export(settings: AuditorOptions, tenant: str, folder: Path, formats: Sequence[Format]) -> Any:
     async with opened(settings) as ledger:
         under = await sealed(settings, ledger, "an export")
         streams = {stream.origin(settings.origin): stream for stream in await ledger.streams()}
-        return await TenantExport(ledger, under, streams).write(tenant, folder)
+        manifest = await TenantExport(ledger, under, streams).write(tenant, folder)
+        if formats:
+            codec = EventCodec(load(RegistrySettings), source=SOURCE)
+            await codec.start()
+            try:
+                await ReadableExport(ledger, under, streams, codec).write(tenant, folder, formats)
+            finally:
+                await codec.stop()
+        return manifest
 
 
-async def _tiles(settings: AuditorOptions, _: str, folder: Path) -> Any:
+async def _tiles(settings: AuditorOptions, folder: Path) -> Any:
     async with opened(settings) as ledger:
         under = await sealed(settings, ledger, "an export")
         streams = {stream.origin(settings.origin): stream for stream in await ledger.streams()}

@@ -20,6 +20,7 @@ SERVICES = {
     "popularity": ("roggia_embedder", "popularity"),
     "auditor": ("roggia_auditor",),
     "audit-api": ("roggia_auditor", "api"),
+    "live": ("roggia_auditor.live",),
     "operator": ("roggia_operator",),
     "broker": ("roggia_devstack", "broker"),
     "registry": ("roggia_devstack", "registry"),

@@ -15,6 +15,7 @@ MODULES = (
     "roggia_embedder.query.metrics",
     "roggia_embedder.verify.metrics",
     "roggia_auditor.metrics",
+    "roggia_auditor.live.metrics",
     "roggia_operator.metrics",
 )
 

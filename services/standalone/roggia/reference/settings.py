@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
+from roggia_auditor.live.settings import LiveSettings
 from roggia_auditor.settings import AuditorSettings
 from roggia_embedder.settings import EmbedderSettings
 from roggia_ingest.settings import IngestSettings
@@ -27,6 +28,7 @@ SERVICES = (
     ("Ingest", IngestSettings),
     ("Embedder (embed, upsert, query, index, popularity)", EmbedderSettings),
     ("Auditor", AuditorSettings),
+    ("Live views", LiveSettings),
     ("Operator", OperatorSettings),
 )
 

@@ -23,6 +23,7 @@ from roggia_auditor.errors import (
 )
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
+from roggia_auditor.ledger.alerts import Alert, Channel, Told
 from roggia_auditor.ledger.model import (
     Corrected,
     DayKey,
@@ -198,6 +199,17 @@ class PostgresLedger:
             "ON CONFLICT (stream) DO UPDATE SET until = excluded.until"
         )
         await self._fetch(query, *stream, until)
+
+    async def alerts(self, channel: Channel, limit: int) -> Sequence[Alert]:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = (
+            f"SELECT {', '.join(columns.ALERT)} FROM {P}alerts WHERE {channel.value}_state = 0 ORDER BY at, id LIMIT $1"
+        )
+        return [columns.to_alert(tuple(row)) for row in await self._fetch(query, limit)]
+
+    async def alerted(self, channel: Channel, ids: Sequence[str], state: Told) -> None:
+        """See `roggia_auditor.ports.Ledger`."""
+        await self._write(partial(writing.alerted, channel=channel, ids=ids, state=state))
 
     async def find(self, field: str, value: str, limit: int) -> Sequence[tuple[Stream, Leaf, int]]:
         """See `roggia_auditor.ports.Ledger`."""

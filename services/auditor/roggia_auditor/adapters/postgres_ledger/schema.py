@@ -48,6 +48,13 @@ CREATE INDEX IF NOT EXISTS {P}months_untold ON {P}months (tenant) WHERE told < s
 CREATE TABLE IF NOT EXISTS {P}crossings (
     tenant text NOT NULL, period text NOT NULL, limit_name text NOT NULL, percent integer NOT NULL,
     PRIMARY KEY (tenant, period, limit_name, percent));
+CREATE TABLE IF NOT EXISTS {P}alerts (
+    id text PRIMARY KEY, kind text NOT NULL, tenant text NOT NULL, period text NOT NULL, at bigint NOT NULL,
+    limit_name text NOT NULL, percent integer NOT NULL, used bigint NOT NULL, allowed bigint NOT NULL,
+    provider text NOT NULL, model text NOT NULL,
+    topic_state integer NOT NULL DEFAULT 0, webhook_state integer NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS {P}alerts_topic ON {P}alerts (at) WHERE topic_state = 0;
+CREATE INDEX IF NOT EXISTS {P}alerts_webhook ON {P}alerts (at) WHERE webhook_state = 0;
 CREATE TABLE IF NOT EXISTS {P}days (
     tenant text NOT NULL, day text NOT NULL, provider text NOT NULL, model text NOT NULL,
     seq bigint NOT NULL, told bigint NOT NULL, PRIMARY KEY (tenant, day, provider, model));

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from roggia_auditor.adapters import columns
@@ -11,7 +11,9 @@ from roggia_auditor.adapters.postgres_ledger.reading import head_log
 from roggia_auditor.adapters.postgres_ledger.schema import STREAM, P
 from roggia_auditor.errors import LedgerConflictError
 from roggia_auditor.heads.seal import LogHead
-from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, crossings
+from roggia_auditor.ledger import alerts
+from roggia_auditor.ledger.alerts import Alert, Channel, Told
+from roggia_auditor.ledger.model import DayKey, Draft, Month, MonthKey, crossings
 from roggia_auditor.retention.segment import Segment, Span
 from roggia_auditor.tlog import hashes
 from roggia_auditor.tlog.frontier import Frontier
@@ -49,6 +51,11 @@ _SEAL_LOG = (
     "WHERE size = $3::bigint AND root = $4::bytea AND next_offset = $5::bigint)"
 )
 """A log that is as it was at the seal before has no row of its own."""
+
+_ALERT = (
+    f"INSERT INTO {P}alerts (id, {', '.join(columns.ALERT)}) VALUES ({_marks(1 + len(columns.ALERT))}) "
+    "ON CONFLICT (id) DO NOTHING"
+)
 
 
 async def append(one: Any, drafts: Sequence[Draft]) -> None:
@@ -121,7 +128,8 @@ async def enter(one: Any, draft: Draft) -> None:
     await one.executemany(_ADD_USAGE, [(*key, *more.values()) for key, more in sorted(draft.usage.items())])
     await one.executemany(_ADD_DAY, sorted(draft.days()))
     for key, more in sorted(draft.months.items()):
-        await _add_month(one, key, more, draft.limits[key.tenant])
+        await _alert(one, await _add_month(one, key, more, draft))
+    await _alert(one, alerts.unpriced(draft))
     await one.executemany(
         f"INSERT INTO {P}corrected VALUES ($1, $2, $3, $4) ON CONFLICT (event_id) DO UPDATE "
         "SET at = excluded.at, pico_usd = excluded.pico_usd, price_version = excluded.price_version",
@@ -129,12 +137,27 @@ async def enter(one: Any, draft: Draft) -> None:
     )
 
 
-async def _add_month(one: Any, key: MonthKey, more: Month, limits: Limits) -> None:
-    """The row stays locked until the transaction ends, so that of two auditors one sees the other's sum."""
+async def _add_month(one: Any, key: MonthKey, more: Month, draft: Draft) -> list[Alert]:
+    """The row stays locked until the transaction ends, so that of two auditors one sees the other's sum. Returns
+    alerts for what the month has crossed by now, also earlier."""
+    limits = draft.limits[key.tenant]
     sums = await one.fetchrow(_ADD_MONTH, *key, more.tokens, more.pico_usd, more.unpriced, *limits)
     await one.executemany(
         f"INSERT INTO {P}crossings VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         [(*key, *crossing) for crossing in crossings(Month(*sums), limits)],
+    )
+    return alerts.reached(key, Month(*sums), limits, alerts.log_time(draft))
+
+
+async def _alert(one: Any, found: Iterable[Alert]) -> None:
+    """Those that are new; the ledger keeps how it first saw them."""
+    await one.executemany(_ALERT, [(alert.id, *alert) for alert in found])
+
+
+async def alerted(one: Any, channel: Channel, ids: Sequence[str], state: Told) -> None:
+    """What has become of alerts on a channel."""
+    await one.execute(
+        f"UPDATE {P}alerts SET {channel.value}_state = $1 WHERE id = ANY($2::text[])", int(state), list(ids)
     )
 
 

@@ -17,6 +17,7 @@ from roggia_auditor.adapters.sqlite_ledger.schema import CREATE, STREAM
 from roggia_auditor.errors import LedgerError, LedgerUnavailableError, TreeError
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
+from roggia_auditor.ledger.alerts import Alert, Channel, Told
 from roggia_auditor.ledger.model import (
     Corrected,
     DayKey,
@@ -203,6 +204,16 @@ class SqliteLedger:
         """See `roggia_auditor.ports.Ledger`."""
         query = f"INSERT OR REPLACE INTO told_rows SELECT id, ? FROM streams WHERE {STREAM}"
         await self._run(lambda connection: connection.execute(query, (until, *stream)))
+
+    async def alerts(self, channel: Channel, limit: int) -> Sequence[Alert]:
+        """See `roggia_auditor.ports.Ledger`."""
+        query = f"SELECT {', '.join(columns.ALERT)} FROM alerts WHERE {channel.value}_state = 0 ORDER BY at, id LIMIT ?"
+        found = await self._run(lambda connection: connection.execute(query, (limit,)).fetchall())
+        return [columns.to_alert(row) for row in found]
+
+    async def alerted(self, channel: Channel, ids: Sequence[str], state: Told) -> None:
+        """See `roggia_auditor.ports.Ledger`."""
+        await self._run(lambda connection: writing.alerted(connection, channel, ids, state))
 
     async def find(self, field: str, value: str, limit: int) -> Sequence[tuple[Stream, Leaf, int]]:
         """See `roggia_auditor.ports.Ledger`."""

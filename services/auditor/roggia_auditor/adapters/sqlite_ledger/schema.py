@@ -47,6 +47,15 @@ CREATE = (
     """CREATE TABLE IF NOT EXISTS crossings (
     tenant TEXT NOT NULL, period TEXT NOT NULL, limit_name TEXT NOT NULL, percent INTEGER NOT NULL,
     PRIMARY KEY (tenant, period, limit_name, percent)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS alerts (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, tenant TEXT NOT NULL, period TEXT NOT NULL, at INTEGER NOT NULL,
+    limit_name TEXT NOT NULL, percent INTEGER NOT NULL, used INTEGER NOT NULL, allowed INTEGER NOT NULL,
+    provider TEXT NOT NULL, model TEXT NOT NULL,
+    topic_state INTEGER NOT NULL DEFAULT 0, webhook_state INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID""",
+    *(
+        f"CREATE INDEX IF NOT EXISTS alerts_{name} ON alerts (at) WHERE {name}_state = 0"
+        for name in ("topic", "webhook")
+    ),
     """CREATE TABLE IF NOT EXISTS days (
     tenant TEXT NOT NULL, day TEXT NOT NULL, provider TEXT NOT NULL, model TEXT NOT NULL,
     seq INTEGER NOT NULL, told INTEGER NOT NULL,

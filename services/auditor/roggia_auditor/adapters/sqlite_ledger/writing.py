@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from roggia_auditor.adapters import columns
@@ -12,6 +12,8 @@ from roggia_auditor.adapters.sqlite_ledger.reading import head_log
 from roggia_auditor.adapters.sqlite_ledger.schema import STREAM
 from roggia_auditor.errors import LedgerConflictError
 from roggia_auditor.heads.seal import LogHead
+from roggia_auditor.ledger import alerts
+from roggia_auditor.ledger.alerts import Alert, Channel, Told
 from roggia_auditor.ledger.model import DayKey, Draft, Limits, Month, MonthKey, Usage, UsageKey, crossings
 from roggia_auditor.retention.segment import Segment, Span
 from roggia_auditor.tlog import hashes
@@ -31,6 +33,10 @@ _SEAL_LOG = (
     "ORDER BY head_index DESC LIMIT 1) WHERE size = ?3 AND root = ?4 AND next_offset = ?5)"
 )
 """A log that is as it was at the seal before has no row of its own."""
+
+_ALERT = (
+    f"INSERT OR IGNORE INTO alerts (id, {', '.join(columns.ALERT)}) VALUES (?, {', '.join('?' * len(columns.ALERT))})"
+)
 
 
 @contextmanager
@@ -99,7 +105,8 @@ def enter(connection: sqlite3.Connection, draft: Draft) -> None:
         sorted(draft.days()),
     )
     for key, more in draft.months.items():
-        _add_month(connection, key, more, draft.limits[key.tenant])
+        _alert(connection, _add_month(connection, key, more, draft))
+    _alert(connection, alerts.unpriced(draft))
     connection.executemany(
         "INSERT OR REPLACE INTO corrected VALUES (?, ?, ?, ?)",
         [(event_id, *now) for event_id, now in draft.corrected.items()],
@@ -139,7 +146,9 @@ def _added(connection: sqlite3.Connection, key: UsageKey, more: Usage) -> tuple[
     return (*key, *usage.values())
 
 
-def _add_month(connection: sqlite3.Connection, key: MonthKey, more: Month, limits: Limits) -> None:
+def _add_month(connection: sqlite3.Connection, key: MonthKey, more: Month, draft: Draft) -> list[Alert]:
+    """Returns alerts for what the month has crossed by now, also earlier."""
+    limits: Limits = draft.limits[key.tenant]
     query = "SELECT tokens, pico_usd, unpriced, seq, told FROM months WHERE tenant = ? AND period = ?"
     *sums, seq, told = connection.execute(query, key).fetchone() or (0, 0, 0, 0, 0)
     month = Month(*sums)
@@ -149,6 +158,20 @@ def _add_month(connection: sqlite3.Connection, key: MonthKey, more: Month, limit
     connection.executemany(
         "INSERT OR IGNORE INTO crossings VALUES (?, ?, ?, ?)", [(*key, *one) for one in crossings(month, limits)]
     )
+    return alerts.reached(key, month, limits, alerts.log_time(draft))
+
+
+def _alert(connection: sqlite3.Connection, found: Iterable[Alert]) -> None:
+    """Those that are new; the ledger keeps how it first saw them."""
+    connection.executemany(_ALERT, [(one.id, *one) for one in found])
+
+
+def alerted(connection: sqlite3.Connection, channel: Channel, ids: Sequence[str], state: Told) -> None:
+    """What has become of alerts on a channel."""
+    with transaction(connection):
+        connection.executemany(
+            f"UPDATE alerts SET {channel.value}_state = ? WHERE id = ?", [(int(state), one) for one in ids]
+        )
 
 
 def append_head(

@@ -1,0 +1,1 @@
+"""Tells alerts: on a topic, and to a webhook."""

@@ -1,0 +1,1 @@
+"""Live views: what went by in the last minutes. Approximate, and rebuilt from the topic; nothing exact reads them."""
