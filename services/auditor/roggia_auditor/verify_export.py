@@ -135,10 +135,10 @@ def not_shown(
     for before, number in zip([0, *(one for one, _ in shown)], [*(one for one, _ in shown), last + 1], strict=True):
         at = before + 1
         while at < number:
-            act = next((one for one in dropped if int(one["first"]) <= at <= int(one["last"])), None)
-            need(act is not None, f"{origin}: record {at} of {last} is missing")
-            until = min(number - 1, int(act["last"]))  # type: ignore[index]
-            found.append({"log": origin, "first": at, "last": until, **{name: act[name] for name in DROPPED}})  # type: ignore[index]
+            act = next((one for one in dropped if int(one["first"]) <= at <= int(one["last"])), dict[str, str]())
+            need(bool(act), f"{origin}: record {at} of {last} is missing")
+            until = min(number - 1, int(act["last"]))
+            found.append({"log": origin, "first": at, "last": until, **{name: act[name] for name in DROPPED}})
             at = until + 1
     return found
 

@@ -64,7 +64,7 @@ async def test_the_service_seals_drops_and_finishes_an_erasure(devstack_alone: B
     )
     await asyncio.to_thread(auditor.start)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 90
         while not [one for one in await ground.ledger.segments() if one.dropped] or await vault.get(PLACE):
             assert time.monotonic() < deadline, (tmp_path / "auditor.log").read_text()[-3000:]
             await asyncio.sleep(0.2)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from roggia_auditor.errors import ProofError
+from roggia_auditor.ledger.model import Row
 from roggia_auditor.retention.acts import Kind
-from roggia_auditor.retention.checking import check
+from roggia_auditor.retention.checking import check, covering, under
 from roggia_auditor.retention.history import history
+from roggia_auditor.retention.planning import sealable
 from roggia_auditor.retention.worker import Policy, Retention
+from roggia_auditor.tlog import checkpoint, hashes, note
 
 from tests.support.auditing import STREAM
 from tests.support.retaining import LATER, ORIGIN, Ground, hidden, sqlite_ground
@@ -156,6 +161,69 @@ async def test_a_segment_that_does_not_read_back_is_not_sealed(ground: Ground) -
     assert await ground.ledger.segments() == []
     assert await ground.rows() == rows
     assert not (await history(ground.ledger)).acts
+
+
+def other_value(rows: Sequence[Row]) -> Sequence[Row]:
+    """One value is another."""
+    return [replace(rows[0], value=b"other"), *rows[1:]]
+
+
+def other_entry(rows: Sequence[Row]) -> Sequence[Row]:
+    """One amount is another, and the leaf hash fits it."""
+    leaf = replace(rows[0].leaf, cost_pico=1)
+    return [replace(rows[0], leaf=leaf, leaf_hash=hashes.leaf(leaf.encoded())), *rows[1:]]
+
+
+def other_hash(rows: Sequence[Row]) -> Sequence[Row]:
+    """One leaf hash is another."""
+    return [replace(rows[0], leaf_hash=bytes(32)), *rows[1:]]
+
+
+def one_less(rows: Sequence[Row]) -> Sequence[Row]:
+    """A record is left out."""
+    return [rows[0], *rows[2:]]
+
+
+def swapped(rows: Sequence[Row]) -> Sequence[Row]:
+    """Two records have changed places."""
+    return [rows[1], rows[0], *rows[2:]]
+
+
+@pytest.mark.parametrize("wrong", [other_value, other_entry, other_hash, one_less, swapped])
+async def test_what_was_written_wrongly_is_not_sealed(
+    ground: Ground, wrong: Callable[[Sequence[Row]], Sequence[Row]]
+) -> None:
+    """A writer with a fault, whose manifest fits what it wrote: the records themselves tell, and stay in the tables."""
+
+    class Faulty(Dying):
+        def __getattr__(self, name: str) -> Any:
+            if name != "write":
+                return getattr(self._inner, name)
+            return lambda segment, pages, tiles: self._inner.write(segment, changed(pages), tiles)
+
+    async def changed(pages: AsyncIterator[Sequence[Row]]) -> AsyncIterator[Sequence[Row]]:
+        async for rows in pages:
+            yield wrong(rows)
+
+    rows = await ground.rows()
+    await worker(ground.ledger, Faulty(ground.files, [0]), None).once()
+    assert await ground.ledger.segments() == []
+    assert await ground.rows() == rows
+
+
+async def test_tiles_that_do_not_lead_to_the_signed_root_are_found(ground: Ground) -> None:
+    """Any one hash of any tile over a segment that is another: none goes unseen between leaves and root."""
+    found = (await sealable(ground.ledger, ORIGIN, LATER)).spans[0]
+    signed = checkpoint.of(note.parse(found.checkpoint))
+    tiles = await covering(ground.ledger, found.span, signed.size)
+    leaves = [row.leaf_hash for row in await ground.rows()][: found.span.end]
+    under(found.span, leaves, signed, tiles)
+    assert {tile.path() for tile in tiles} == {"tile/0/000", "tile/0/001.p/84", "tile/1/000.p/1"}
+    for tile, held in tiles.items():
+        for at in (0, len(held) - 1):
+            bad = {**tiles, tile: [bytes(32) if n == at else one for n, one in enumerate(held)]}
+            with pytest.raises(ProofError):
+                under(found.span, leaves, signed, bad)
 
 
 async def test_the_worker_does_only_what_its_settings_say(ground: Ground) -> None:

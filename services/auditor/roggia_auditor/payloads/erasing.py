@@ -58,7 +58,7 @@ class Eraser:
             return begun
         if plan.waits:
             raise HeldError(f"the subject's payloads must stay: {plan.waits}")
-        about = {"key_id": plan.key_id, "payloads": str(plan.extent.count)}
+        about = {"key_id": plan.key_id, "payloads": str(plan.extent.payloads)}
         act = Act(Kind.SUBJECT_ERASED, self._now(), self._by, reason, plan.tenant, about)
         index = await record(self._ledger, plan.judged, act)
         await self._forget(plan.key_id)

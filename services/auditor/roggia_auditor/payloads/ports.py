@@ -24,7 +24,7 @@ class SubjectKey(NamedTuple):
 class Extent(NamedTuple):
     """What is kept under a key: how many payloads, and when the first and the last came (ms since 1970; 0: none)."""
 
-    count: int
+    payloads: int
     oldest: int
     newest: int
 

@@ -55,8 +55,8 @@ async def covering(ledger: Ledger, span: Span, size: int) -> Covering:
 def under(span: Span, leaves: Sequence[bytes], signed: Checkpoint, tiles: Covering) -> None:
     """Raises `ProofError` unless the leaf hashes of a span lead to the root of a checkpoint, level by level."""
     for index, leaf in enumerate(leaves, span.first):
-        tile = index // WIDTH
-        if tiles[Tile(0, tile, min(WIDTH, signed.size - tile * WIDTH))][index % WIDTH] != leaf:
+        width = min(WIDTH, signed.size - index // WIDTH * WIDTH)
+        if tiles[Tile(0, index // WIDTH, width)][index % WIDTH] != leaf:
             raise ProofError(f"{span.name}: leaf {index} is not the one of the tree")
     for tile, held in tiles.items():
         above = _above(tile, signed.size)

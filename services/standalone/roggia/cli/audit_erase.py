@@ -84,16 +84,16 @@ async def _eraser(settings: AuditorOptions) -> AsyncIterator[Eraser]:
 
 def _said(plan: Erasure) -> dict[str, object]:
     extent = plan.extent
-    times = {"oldest": shown(extent.oldest), "newest": shown(extent.newest)} if extent.count else {}
-    goes = {"payloads": extent.count, **times, "key_id": plan.key_id}
+    times = {"oldest": shown(extent.oldest), "newest": shown(extent.newest)} if extent.payloads else {}
+    goes = {"payloads": extent.payloads, **times, "key_id": plan.key_id}
     return {"tenant": plan.tenant, "subject": plan.subject, **goes, "held": plan.waits or None}
 
 
 def _show(plan: Erasure) -> None:
     extent = plan.extent
-    between = f", {shown(extent.oldest)} to {shown(extent.newest)}" if extent.count else ""
+    between = f", {shown(extent.oldest)} to {shown(extent.newest)}" if extent.payloads else ""
     out.print(f"Erasing {plan.subject} of {plan.tenant}: what goes", markup=False)
-    out.print(f"  {counted(extent.count, 'payload')}{between}, and key {plan.key_id}", markup=False)
+    out.print(f"  {counted(extent.payloads, 'payload')}{between}, and key {plan.key_id}", markup=False)
     out.print("What stays: the records, with the subject's pseudonym, and every proof", markup=False)
     if plan.waits:
         out.print(f"In the way: {plan.waits}", markup=False)
