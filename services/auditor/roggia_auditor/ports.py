@@ -88,7 +88,8 @@ class Untold(NamedTuple):
     as_of: Mapping[Stream, int]
 
 
-class Stored(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stored:
     """One record's columns as the database gives them, before anything is believed of them."""
 
     index: int

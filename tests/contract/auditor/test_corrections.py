@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from roggia_auditor.correcting.choosing import Choice
 from roggia_auditor.correcting.correction import Left
 from roggia_auditor.correcting.planning import Total
 from roggia_auditor.errors import LedgerUnavailableError
-from roggia_auditor.ledger.model import CORRECTIONS, Crossing, Limits, Row
+from roggia_auditor.ledger.model import CORRECTIONS, Corrected, Crossing, Limits, Row
 from roggia_auditor.ledger.records import record_of
 from roggia_auditor.ports import Ledger
 from roggia_auditor.pricing.entries import PriceBook, Tariff
@@ -122,6 +123,33 @@ async def test_two_who_correct_at_once_correct_once(several: list[Ledger], monke
     assert list((await amounts(several[0])).values()) == [24 * 100_000_000]
     assert len({one.event_id for one in await events(several[0])}) == len(await events(several[0]))
     assert (await fsck(several[0], later)).findings == []
+
+
+async def test_who_is_overtaken_judges_again(ledger: Ledger) -> None:
+    """Somebody corrects by a later price after a run has seen what holds, and before it writes: the run writes nothing
+    of what it had judged."""
+    await enter(ledger, reads(3))
+    later = HALF.extended([price("v3", NOON + HOUR, input=1_000_000, output=0)])
+
+    class Overtaken:
+        """A ledger on which the other run comes in between, once."""
+
+        done = False
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(ledger, name)
+
+        async def corrected(self, event_ids: Sequence[str]) -> Mapping[str, Corrected]:
+            """What holds, and then no longer does."""
+            found = await ledger.corrected(event_ids)
+            if not self.done:
+                self.done = True
+                await rerate(ledger, later)
+            return found
+
+    mine = await rerate(Overtaken(), HALF)  # type: ignore[arg-type]
+    assert (mine.corrected, mine.left) == (0, {Left.UNEXPLAINED: 3})
+    assert list((await amounts(ledger)).values()) == [3 * 100_000_000]
 
 
 async def test_a_closed_month_does_not_move(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ from roggia_runtime.records import Output, Record
 from roggia_schemas import topics
 from roggia_schemas.events import TenantBudget, UsageAdjusted
 
-from tests.support.auditing import BOOK, NOON, reads
+from tests.support.auditing import BOOK, NOON, inference, read, reads
 from tests.support.correcting import enter, price, rerate
 from tests.support.replaying import codec
 
@@ -38,7 +38,7 @@ async def test_corrections_are_told_once_and_budgets_follow(tmp_path: Path) -> N
     alone; no place in the tree of inferences is told for a correction."""
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
     await ledger.start()
-    await enter(ledger, reads(3))
+    await enter(ledger, [*reads(3), read(inference(1), 3)])
     teller, before, after = Teller(ledger, codec(), Told("audit.example.com", dict)), Written(), Written()
     await teller.once(cast("FencedWriter", before))
     assert before.of(topics.USAGE_ADJUSTED) == []
@@ -48,7 +48,7 @@ async def test_corrections_are_told_once_and_budgets_follow(tmp_path: Path) -> N
     assert [(one.delta_pico_usd, one.price_version) for one in adjusted] == [(-175_000_000, "v2")] * 3
     (record,) = after.of(topics.TENANT_BUDGET)
     budget = await codec().decode(TenantBudget, record)
-    assert (budget.cost_pico_usd, [(one.partition, one.offset) for one in budget.as_of]) == (525_000_000, [(0, 3)])
+    assert (budget.cost_pico_usd, [(one.partition, one.offset) for one in budget.as_of]) == (525_000_000, [(0, 4)])
     assert after.of(topics.AUDIT_RECORDED) == []
     assert await teller.once(cast("FencedWriter", after)) == 0
     await ledger.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.markup import escape
@@ -72,15 +72,17 @@ def rerate(
     done twice.
     """
     choice = Choice(tenant, model, moment("--from", since), moment("--to", until), price_version, unpriced)
-    asked = _Asked(confirm, why, dry_run=dry_run, json=json)
+    asked = _Asked(confirm, why, dry_run, json)
     asyncio.run(_rerate(resolve(Named(data, bootstrap, registry)), choice, asked))
 
 
-class _Asked:
+class _Asked(NamedTuple):
     """What the user said of carrying it out."""
 
-    def __init__(self, confirm: int | None, why: str, *, dry_run: bool, json: bool) -> None:
-        self.confirm, self.why, self.dry_run, self.json = confirm, why, dry_run, json
+    confirm: int | None
+    why: str
+    dry_run: bool
+    json: bool
 
 
 async def _rerate(where: Connection, choice: Choice, asked: _Asked) -> None:
