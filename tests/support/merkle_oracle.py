@@ -65,10 +65,10 @@ def _ranges(old: int, start: int, end: int, *, whole: bool) -> list[tuple[int, i
 
 
 def _answer(question: dict[str, Any]) -> dict[str, Any]:
-    from pymerkle import InMemoryTree, InvalidProof  # type: ignore[import-not-found]
+    from pymerkle import InmemoryTree, InvalidProof  # type: ignore[import-not-found]
 
     def tree_of(some: list[bytes]) -> Any:
-        made = InMemoryTree(algorithm="sha256")
+        made = InmemoryTree(algorithm="sha256")
         made.append_entries(some)
         return made
 

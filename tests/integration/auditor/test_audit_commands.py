@@ -15,7 +15,7 @@ from roggia_auditor.tlog import hashes, proof_file
 from roggia_auditor.tlog.keys import Kind, SignerKey, VerifierKey
 
 from tests.support.anchoring import HEAD, KEY, NEXT_KEY, ORIGIN, WITNESS, WitnessProcess, enter, grow
-from tests.support.audit_commands import alone, roggia
+from tests.support.audit_commands import alone, here, there
 from tests.support.auditing import STREAM, inference, read
 
 PUBLIC = str(KEY.verifier())
@@ -66,14 +66,14 @@ def test_one_record_is_proven_in_one_file(settings: dict[str, str], witness: Wit
     verifier proves the entry under the log's checkpoint. Whatever is changed in it is found."""
     file = tmp_path / "record.tlog-proof"
     pair = f"{WITNESS.verifier()} {witness.url}"
-    made = roggia(
+    made = here(
         "audit", "prove", str(file), "--response", "resp", "--json",
         **settings, ROGGIA_AUDITOR_ANCHOR__WITNESSES=pair,
     )  # fmt: skip
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["index"] == 300
     keys = ("--key", PUBLIC, "--witness", str(WITNESS.verifier()))
-    verified = roggia("audit", "verify", str(file), *keys, "--json")
+    verified = here("audit", "verify", str(file), *keys, "--json")
     assert verified.returncode == 0, verified.stderr
     report = json.loads(verified.stdout)
     assert (report["event_id"], report["tenant"], report["log"]) == (
@@ -88,11 +88,11 @@ def test_one_record_is_proven_in_one_file(settings: dict[str, str], witness: Wit
     whole = file.read_text()
     for names in (("entry",), ("value",), ("log", "entry"), ("head", "entry")):
         flip_extra(file, *names)
-        assert roggia("audit", "verify", str(file), *keys).returncode == 1, names
+        assert here("audit", "verify", str(file), *keys).returncode == 1, names
         assert not alone(file, PUBLIC, tmp_path)["holds"]
         file.write_text(whole)
     file.write_text(whole.replace("index 300", "index 299"))
-    assert roggia("audit", "verify", str(file), *keys).returncode == 1
+    assert here("audit", "verify", str(file), *keys).returncode == 1
 
 
 def test_which_record_must_be_clear(settings: dict[str, str], tmp_path: Path) -> None:
@@ -104,22 +104,22 @@ def test_which_record_must_be_clear(settings: dict[str, str], tmp_path: Path) ->
         ((), "name the record by one of them"),
         (("--request", "req-1", "--trace", "4bf9"), "name the record by one of them"),
     ):
-        done = roggia("audit", "prove", str(file), *arguments, **settings)
+        done = here("audit", "prove", str(file), *arguments, **settings)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     file.write_text("")
-    done = roggia("audit", "prove", str(file), "--request", "req-1", **settings)
+    done = here("audit", "prove", str(file), "--request", "req-1", **settings)
     assert (done.returncode, "there already" in done.stderr) == (2, True), done.stderr
-    assert roggia("audit", "verify", str(file), "--key", PUBLIC).returncode == 2
+    assert here("audit", "verify", str(file), "--key", PUBLIC).returncode == 2
 
 
 def test_a_witness_that_is_away_is_said_and_the_proof_is_there(settings: dict[str, str], tmp_path: Path) -> None:
     """It verifies under the log's key, and not where the witness is wanted."""
     file = tmp_path / "record.tlog-proof"
     settings["ROGGIA_AUDITOR_ANCHOR__WITNESSES"] = f"{WITNESS.verifier()} http://127.0.0.1:9"
-    done = roggia("audit", "prove", str(file), "--request", "req-7", **settings)
+    done = here("audit", "prove", str(file), "--request", "req-7", **settings)
     assert (done.returncode, "not anchored" in done.stderr) == (0, True), done.stderr
-    assert roggia("audit", "verify", str(file), "--key", PUBLIC).returncode == 0
-    wanted = roggia("audit", "verify", str(file), "--key", PUBLIC, "--witness", str(WITNESS.verifier()))
+    assert here("audit", "verify", str(file), "--key", PUBLIC).returncode == 0
+    wanted = here("audit", "verify", str(file), "--key", PUBLIC, "--witness", str(WITNESS.verifier()))
     assert (wanted.returncode, "not signed by the witness" in wanted.stdout) == (1, True)
 
 
@@ -140,21 +140,21 @@ async def test_a_log_goes_on_from_checkpoint_to_checkpoint(settings: dict[str, s
     for kind, sizes in (("head", (1, 5)), ("log", (342, 422))):
         pair = ("--old", str(files[f"{kind}-old"]), "--new", str(files[f"{kind}-new"]))
         proof = tmp_path / f"{kind}.proof"
-        done = roggia("audit", "consistency", *pair, *both, "--write", str(proof), **settings)
+        done = await there("audit", "consistency", *pair, *both, "--write", str(proof), **settings)
         assert done.returncode == 0, done.stderr + done.stdout
         assert (json.loads(done.stdout)["old"], json.loads(done.stdout)["new"]) == sizes
-        assert roggia("audit", "consistency", *pair, *both, "--proof", str(proof)).returncode == 0
+        assert (await there("audit", "consistency", *pair, *both, "--proof", str(proof))).returncode == 0
         back = ("--old", str(files[f"{kind}-new"]), "--new", str(files[f"{kind}-old"]))
-        done = roggia("audit", "consistency", *back, *both, "--proof", str(proof))
+        done = await there("audit", "consistency", *back, *both, "--proof", str(proof))
         assert (done.returncode, "set back" in json.loads(done.stdout)["why"]) == (1, True)
         proof.write_text("".join(proof.read_text().splitlines(keepends=True)[1:]))
-        assert roggia("audit", "consistency", *pair, *both, "--proof", str(proof)).returncode == 1
+        assert (await there("audit", "consistency", *pair, *both, "--proof", str(proof))).returncode == 1
     pair = ("--old", str(files["head-old"]), "--new", str(files["head-new"]))
-    one = roggia("audit", "consistency", *pair, "--key", PUBLIC, "--json", **settings)
+    one = await there("audit", "consistency", *pair, "--key", PUBLIC, "--json", **settings)
     assert (one.returncode, "not trusted" in json.loads(one.stdout)["why"]) == (1, True)
-    mixed = roggia("audit", "consistency", "--old", str(files["head-old"]), "--new", str(files["log-new"]), *both)
+    mixed = await there("audit", "consistency", "--old", str(files["head-old"]), "--new", str(files["log-new"]), *both)
     assert (mixed.returncode, "the new one of" in json.loads(mixed.stdout)["why"]) == (1, True)
-    unread = roggia("audit", "consistency", "--old", str(tmp_path / "none"), "--new", str(files["log-new"]), *both)
+    unread = await there("audit", "consistency", "--old", str(tmp_path / "none"), "--new", str(files["log-new"]), *both)
     assert unread.returncode == 2
 
 
@@ -171,24 +171,24 @@ async def test_a_ledger_that_was_made_anew_does_not_go_on(settings: dict[str, st
         await ledger.stop()
     settings["ROGGIA_AUDITOR_LEDGER"] = f"sqlite:///{tmp_path / 'made-1.sqlite3'}"
     pair = ("--old", str(files[0]), "--new", str(files[1]))
-    done = roggia("audit", "consistency", *pair, "--key", PUBLIC, "--json", **settings)
+    done = await there("audit", "consistency", *pair, "--key", PUBLIC, "--json", **settings)
     assert (done.returncode, "does not begin with" in json.loads(done.stdout)["why"]) == (1, True), done.stdout
 
 
 async def test_the_head_log_is_shown(settings: dict[str, str], tmp_path: Path) -> None:
     """Size, who signed, how large the logs are and what is not sealed yet, the last leaves and the keys they name; the
     checkpoint is written to a file. A ledger that was never sealed says so."""
-    empty = roggia("audit", "log", **settings)
+    empty = await there("audit", "log", **settings)
     assert (empty.returncode, f"{HEAD}: 0 leaves" in empty.stdout) == (0, True), empty.stderr
     file = tmp_path / "newest.checkpoint"
-    assert roggia("audit", "log", "--checkpoint", str(file), **settings).returncode == 2
+    assert (await there("audit", "log", "--checkpoint", str(file), **settings)).returncode == 2
     ledger = SqliteLedger(tmp_path / "ledger.sqlite3")
     await ledger.start()
     await Sealer(ledger, ORIGIN, KEY).seal()
     sealed = await Sealer(ledger, ORIGIN, NEXT_KEY, KEY).seal()
     await grow(ledger, 3)
     await ledger.stop()
-    done = roggia("audit", "log", "--json", "--leaves", "2", "--checkpoint", str(file), **settings)
+    done = await there("audit", "log", "--json", "--leaves", "2", "--checkpoint", str(file), **settings)
     report = json.loads(done.stdout)
     assert (report["origin"], report["size"]) == (HEAD, 3)
     assert report["signed_by"] == [f"{HEAD}+{key.verifier().id.hex()}" for key in (NEXT_KEY, KEY)]
@@ -198,24 +198,24 @@ async def test_the_head_log_is_shown(settings: dict[str, str], tmp_path: Path) -
     assert keys == {"index": 1, "keys": sorted([PUBLIC, str(NEXT_KEY.verifier())])}
     assert state == {"index": 2, "logs": "1", "tenants": "2"}
     assert file.read_text() == str(sealed.checkpoint)
-    assert "leaf 1: keys" in roggia("audit", "log", **settings).stdout
+    assert "leaf 1: keys" in (await there("audit", "log", **settings)).stdout
 
 
 def test_all_logs_are_exported_as_tiles(settings: dict[str, str], tmp_path: Path) -> None:
     """Their sizes are told; a tenant as well as all, or neither, is refused."""
-    done = roggia("audit", "export", str(tmp_path / "tiles"), "--tiles", "--json", **settings)
+    done = here("audit", "export", str(tmp_path / "tiles"), "--tiles", "--json", **settings)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {HEAD: 1, STREAM.origin(ORIGIN): 302}
     assert (tmp_path / "tiles" / "head" / "tile" / "entries" / "000.p" / "1").exists()
     for arguments in (("--tiles", "--tenant", "acme"), ()):
-        done = roggia("audit", "export", str(tmp_path / "more"), *arguments, **settings)
+        done = here("audit", "export", str(tmp_path / "more"), *arguments, **settings)
         assert (done.returncode, "name the tenant, or ask for all logs" in done.stderr) == (2, True), done.stderr
 
 
 def test_a_witness_s_key_is_made(tmp_path: Path) -> None:
     """Under its own name and of its own kind: the witness takes it, and refuses a log's."""
     file = tmp_path / "witness.key"
-    done = roggia("audit", "key", str(file), "--witness", "--origin", "witness.example.com/w1")
+    done = here("audit", "key", str(file), "--witness", "--origin", "witness.example.com/w1")
     assert done.returncode == 0, done.stderr
     made = VerifierKey.parse(done.stdout.strip())
     assert (made.name, made.kind) == ("witness.example.com/w1", Kind.WITNESS)
