@@ -108,7 +108,7 @@ class AuditorOptions(BaseSettings):
         le=24 * 27,
         description="hours after a month's end in the tenant's zone in which it takes late events",
     )
-    webhook: WebhookOptions = Field(default_factory=WebhookOptions, description="where alerts are sent")
+    webhook: WebhookOptions = Field(default=WebhookOptions(), description="where alerts are sent")
     batch: BatchLimits = Field(default=_BATCH, description="when a batch is complete")
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
 
