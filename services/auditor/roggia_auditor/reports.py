@@ -23,7 +23,7 @@ class Place(NamedTuple):
 
     occurred_at: int
     stream: int
-    index: int
+    leaf_index: int
 
 
 class DuplicatePlace(NamedTuple):

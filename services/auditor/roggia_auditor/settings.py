@@ -142,7 +142,7 @@ class AuditorOptions(BaseSettings):
     payload_master_key: Path | None = Field(
         None, description="file with 32 random bytes in base64 that encrypt the keys of subjects"
     )
-    webhook: WebhookOptions = Field(default_factory=WebhookOptions, description="where alerts are sent")
+    webhook: WebhookOptions = Field(default=WebhookOptions(), description="where alerts are sent")
     batch: BatchLimits = Field(default=_BATCH, description="when a batch is complete")
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
 

@@ -115,6 +115,21 @@ async def test_a_new_partition_is_read_again_before_it_is_followed() -> None:
     assert requests(views) == 0
 
 
+async def test_after_a_session_that_failed_nothing_is_missing() -> None:
+    """The group begins at the end then: what came meanwhile is in the history, which is read again."""
+    log = [record(inference(n), n) for n in range(3)]
+    views, topic = Views(100), Topic(log)
+    intake = Intake(views, codec(), topic)
+    intake.assigned([0])
+    await intake.take(log[2])
+    topic.records += [record(inference(n), n) for n in range(3, 8)]
+    intake.begin_anew()
+    assert requests(views) == 3, "what is known is shown until it is known better"
+    intake.assigned([0])
+    await intake.take(record(inference(8), 8))
+    assert (requests(views), topic.asked) == (9, 2)
+
+
 async def test_kafka_that_is_away_is_waited_for() -> None:
     """The record in hand is not lost, and health says why nothing is shown."""
     views, topic = Views(100), Topic([record(inference(1), 0)], away=2)

@@ -37,6 +37,7 @@ def build(settings: LiveSettings) -> Service:
 
     async def from_the_end() -> None:
         # What lies before is read as the last hour's history: a group that was away for long must not read it all.
+        intake.begin_anew()
         await skip_to_end(settings.kafka, GROUP, INFERENCE_COMPLETED)
 
     hooks = Hooks(intake.take, intake.assigned, prepare=from_the_end, restarted=metrics.RESTARTS.inc)

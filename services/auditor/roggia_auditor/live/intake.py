@@ -61,6 +61,10 @@ class Intake:
         self._views.leave(self._held)
         self._news.set()
 
+    def begin_anew(self) -> None:
+        """A session of the group begins, at the end of the topic: whatever comes is read again, back from there."""
+        self._held = frozenset()
+
     async def run(self) -> None:
         """Read what was assigned, also while nothing new comes, until `stop`."""
         while not self._stopping.is_set():

@@ -7,7 +7,6 @@ profiles/ai_operation.json, profiles/trace.json and the objects that these name)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from roggia_runtime.ids import derived
@@ -146,7 +145,7 @@ def _unmapped(facts: Facts) -> dict[str, Any]:
     return found if event is None else found | _made_with(event)
 
 
-def _made_with(event: InferenceCompleted) -> Mapping[str, Any]:
+def _made_with(event: InferenceCompleted) -> dict[str, Any]:
     prompt, retrieval, redaction = event.prompt, event.retrieval, event.redaction
     return {
         "origin": event.origin.value,

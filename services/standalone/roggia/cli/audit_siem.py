@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from roggia_auditor import app as auditor
+from roggia_auditor import parts as auditor
 from roggia_auditor.settings import AuditorOptions
 from roggia_auditor.siem.output import Output, continued, positions, save
 from roggia_auditor.siem.stream import Asked, Format, Positions, SiemStream
