@@ -20,28 +20,28 @@ class AnchorOptions(BaseModel):
 
     topic: bool = Field(default=True, description="whether checkpoints go to the topic audit.checkpoint")
     folder: Path | None = Field(
-        None, description="folder that takes one file per checkpoint, such as a mounted WORM store"
+        default=None, description="folder that takes one file per checkpoint, such as a mounted WORM store"
     )
     url: str | None = Field(
-        None,
+        default=None,
         description="where checkpoints are put as objects, such as https://BUCKET.s3.REGION.amazonaws.com/PREFIX",
     )
     retain_days: int = Field(
-        0,
+        default=0,
         ge=0,
         le=36_500,
         description="days for which an object is locked (S3 Object Lock, compliance mode); 0: as the bucket says",
     )
-    region: str = Field("us-east-1", min_length=1, description="region that requests to S3 are signed for")
-    access_key: str | None = Field(None, description="id of the access key that signs requests to S3")
-    secret_key: SecretStr | None = Field(None, description="its secret")
+    region: str = Field(default="us-east-1", min_length=1, description="region that requests to S3 are signed for")
+    access_key: str | None = Field(default=None, description="id of the access key that signs requests to S3")
+    secret_key: SecretStr | None = Field(default=None, description="its secret")
     authorization: SecretStr | None = Field(
-        None, description="Authorization header for a store that is not S3, such as `Bearer …`"
+        default=None, description="Authorization header for a store that is not S3, such as `Bearer …`"
     )
     witnesses: str = Field(
-        "", description="witnesses: public key and URL of each, one behind the other, separated by spaces"
+        default="", description="witnesses: public key and URL of each, one behind the other, separated by spaces"
     )
-    timeout_s: float = Field(10.0, gt=0, le=300, description="seconds that each anchor has for a checkpoint")
+    timeout_s: float = Field(default=10.0, gt=0, le=300, description="seconds that each anchor has for a checkpoint")
 
     @field_validator("url")
     @classmethod

@@ -80,9 +80,9 @@ class _Log:
         for level, held in enumerate(self._levels):
             if held:
                 self._tile(level, held)
-        found = checkpoint_of(self._signed)
-        if (edge.size, edge.root()) != (found.size, found.root):
-            raise ExportError(f"{self._origin}: its {edge.size} entries do not come to the checkpoint of {found.size}")
+        said = checkpoint_of(self._signed)
+        if (edge.size, edge.root()) != (said.size, said.root):
+            raise ExportError(f"{self._origin}: its {edge.size} entries do not come to the checkpoint of {said.size}")
         self._put("checkpoint", str(self._signed).encode())
 
     def _push(self, level: int, found: bytes) -> None:
