@@ -110,7 +110,7 @@ class AuditorOptions(BaseSettings):
     seal_interval_s: float = Field(
         10.0, gt=0, le=3600, description="seconds between two looks for something new to sign a checkpoint over"
     )
-    anchor: AnchorOptions = Field(default_factory=AnchorOptions, description="where checkpoints are anchored")
+    anchor: AnchorOptions = Field(default=AnchorOptions(), description="where checkpoints are anchored")
     grace_hours: float = Field(
         12.0,
         ge=0,

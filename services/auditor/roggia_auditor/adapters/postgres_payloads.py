@@ -87,7 +87,8 @@ class PostgresKeys:
     async def destroy(self, key_id: str) -> bool:
         """See `roggia_auditor.payloads.ports.KeyStore`."""
         done = await self._held.run(lambda one: one.execute(f"DELETE FROM {_KEYS} WHERE key_id = $1", key_id))
-        if there := str(done) != "DELETE 0":
+        there = bool(str(done) != "DELETE 0")
+        if there:
             await self._held.run(lambda one: one.execute(f"VACUUM {_KEYS}"))
         return there
 
