@@ -110,7 +110,9 @@ class AuditorOptions(BaseSettings):
     seal_interval_s: float = Field(
         10.0, gt=0, le=3600, description="seconds between two looks for something new to sign a checkpoint over"
     )
-    anchor: AnchorOptions = Field(default=AnchorOptions(), description="where checkpoints are anchored")
+    anchor: AnchorOptions = Field(
+        default_factory=lambda: AnchorOptions.model_validate({}), description="where checkpoints are anchored"
+    )
     grace_hours: float = Field(
         12.0,
         ge=0,
@@ -142,7 +144,9 @@ class AuditorOptions(BaseSettings):
     payload_master_key: Path | None = Field(
         None, description="file with 32 random bytes in base64 that encrypt the keys of subjects"
     )
-    webhook: WebhookOptions = Field(default=WebhookOptions(), description="where alerts are sent")
+    webhook: WebhookOptions = Field(
+        default_factory=lambda: WebhookOptions.model_validate({}), description="where alerts are sent"
+    )
     batch: BatchLimits = Field(default=_BATCH, description="when a batch is complete")
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
 

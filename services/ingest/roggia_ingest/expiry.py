@@ -18,7 +18,8 @@ AT_ONCE = 200
 class Expiry:
     """The runtime's `Ticker`. The clock decides when a deletion is emitted, never what is in it.
 
-    Rows are marked once their deletions are committed. A crash between the two emits the same bytes again.
+    Rows are marked once their deletions are committed. A crash between the two emits the same bytes again; a catalogue
+    that cannot be written does not, however long that lasts.
     """
 
     def __init__(
@@ -36,6 +37,8 @@ class Expiry:
         self._interval_s = interval_s
         self._now_ms = now_ms
         self._emitted: dict[Partition, Mapping[DocKey, Entry]] = {}
+        self._unmarked: dict[Partition, Mapping[DocKey, Entry]] = {}
+        """Whose deletions are committed, and which the catalogue has not taken yet."""
 
     @property
     def interval_s(self) -> float:
@@ -45,20 +48,32 @@ class Expiry:
     async def tick(self, partition: Partition, position: int) -> Sequence[Output]:
         """Deletions of the documents of `partition` that are due. Raises `CatalogueUnavailableError`.
 
-        A state from a record that was never committed waits: its deletion would come before it, or without it.
+        A state from a record that was never committed waits: its deletion would come before it, or without it. What
+        was committed before and not marked is marked now, and if that still cannot be, nothing is emitted.
         """
-        ended: dict[DocKey, Entry] = {}
+        unmarked = self._unmarked.get(partition, {})
+        ended, late = dict[DocKey, Entry](), dict[DocKey, Entry]()
         outputs = []
         for key, entry in (await self._catalogue.due(partition, self._now_ms(), AT_ONCE)).items():
             if (state := entry.current) is not None and state.offset < position:
                 gone = judge.expired(state)
+                # As it was when it was emitted: another owner may have gone on meanwhile.
+                if unmarked.get(key) == Entry(gone, entry.older):
+                    late[key] = Entry(gone, entry.older)
+                    continue
                 ended[key] = Entry(gone, entry.older)
                 outputs.append(self._codec.output(self._topic, events.deletion(key, gone, state.expires_at or 0)))
+        await self._mark(partition, late)
         self._emitted[partition] = ended
         return outputs
 
     async def committed(self, partition: Partition) -> None:
         """Mark what the last tick ended."""
-        ended = self._emitted.pop(partition, {})
-        await self._catalogue.save(ended)
+        await self._mark(partition, self._emitted.pop(partition, {}))
+
+    async def _mark(self, partition: Partition, ended: Mapping[DocKey, Entry]) -> None:
+        self._unmarked[partition] = ended
+        if ended:
+            await self._catalogue.save(ended)
+        self._unmarked[partition] = {}
         metrics.DELETIONS.labels("expiry").inc(len(ended))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pytest
+from roggia_ingest.catalogue import DocKey, Entry
+from roggia_ingest.errors import CatalogueUnavailableError
 from roggia_ingest.expiry import Expiry
+from roggia_ingest.ports import Owned
 from roggia_runtime.records import Done, Drop
 
 from tests.support import ingesting
@@ -51,6 +57,55 @@ async def test_a_deletion_that_was_not_committed_comes_again_with_the_same_bytes
     clock.now = EXPIRY * 2
     again = await expiry(catalogue, clock).tick(PARTITION, 9)
     assert [output.value for output in first] == [output.value for output in again]
+
+
+class FullCatalogue(MemoryCatalogue):
+    """Takes nothing while its disk is full."""
+
+    full = False
+
+    async def save(
+        self,
+        entries: Mapping[DocKey, Entry],
+        owned: Owned | None = None,
+        limits: Mapping[str, int] | None = None,
+    ) -> None:
+        """Unless it is full."""
+        if self.full:
+            raise CatalogueUnavailableError("database or disk is full")
+        await super().save(entries, owned, limits)
+
+
+async def test_a_catalogue_that_cannot_be_written_makes_no_deletion_come_twice() -> None:
+    """Committed once; as long as it cannot be marked, ticks fail and emit nothing; then it is marked, and over."""
+    catalogue, clock = FullCatalogue(), Clock()
+    ticker = expiry(catalogue, clock)
+    await ingesting.handler(catalogue).handle([record(change(expires_at=EXPIRY), 0)])
+    clock.now, catalogue.full = EXPIRY, True
+    assert len(await ticker.tick(PARTITION, 9)) == 1
+    with pytest.raises(CatalogueUnavailableError):
+        await ticker.committed(PARTITION)
+    for _ in range(3):
+        with pytest.raises(CatalogueUnavailableError):
+            await ticker.tick(PARTITION, 9)
+    catalogue.full = False
+    assert await ticker.tick(PARTITION, 9) == []
+    assert await catalogue.due(PARTITION, EXPIRY, 10) == {}
+
+
+async def test_what_another_owner_made_of_a_document_meanwhile_stays() -> None:
+    """An unmarked deletion is not written over a state that came after it."""
+    catalogue, clock = FullCatalogue(), Clock()
+    ticker, handler = expiry(catalogue, clock), ingesting.handler(catalogue)
+    await handler.handle([record(change(expires_at=EXPIRY), 0)])
+    clock.now, catalogue.full = EXPIRY, True
+    await ticker.tick(PARTITION, 9)
+    with pytest.raises(CatalogueUnavailableError):
+        await ticker.committed(PARTITION)
+    catalogue.full = False
+    await handler.handle([record(change(revision=2, expires_at=EXPIRY), 1)])
+    (output,) = await ticker.tick(PARTITION, 9)
+    assert (decoded(output).revision, decoded(output).epoch) == (2, 1)
 
 
 async def test_after_expiry_older_records_are_stale_and_a_newer_revision_lives() -> None:

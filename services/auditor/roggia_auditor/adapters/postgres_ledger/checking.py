@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from roggia_auditor.adapters import columns
@@ -26,8 +27,8 @@ TENANTS = " UNION ".join(
 
 def to_stored(row: Any) -> Stored:
     """A record as it lies."""
-    *fields, entry, leaf_hash, value = row
-    return Stored(*fields, bytes(entry), bytes(leaf_hash), bytes(value))
+    found = Stored(*row)
+    return replace(found, entry=bytes(found.entry), leaf_hash=bytes(found.leaf_hash), value=bytes(found.value))
 
 
 async def counted(one: Any, tenant: str) -> Counted:
