@@ -26,8 +26,7 @@ TENANTS = " UNION ".join(
 
 def to_stored(row: Any) -> Stored:
     """A record as it lies."""
-    *fields, entry, leaf_hash, value = row
-    return Stored(*fields, bytes(entry), bytes(leaf_hash), bytes(value))
+    return Stored(*row)
 
 
 async def counted(one: Any, tenant: str) -> Counted:
