@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from roggia_auditor import verify_export
 from roggia_auditor.correcting.choosing import Choice
 from roggia_auditor.correcting.correction import Left
 from roggia_auditor.correcting.planning import Total
 from roggia_auditor.errors import LedgerUnavailableError
+from roggia_auditor.export.tenant import TenantExport
+from roggia_auditor.heads.sealing import Sealer
 from roggia_auditor.ledger.model import CORRECTIONS, Corrected, Crossing, Limits, Row
 from roggia_auditor.ledger.records import record_of
 from roggia_auditor.ports import Ledger
@@ -19,7 +24,7 @@ from roggia_auditor.pricing.entries import PriceBook, Tariff
 from roggia_schemas.events import AdjustmentReason, InferenceOrigin, UsageAdjusted
 
 from tests.support.auditing import BOOK, NOON, STREAM, attempt, inference, read, reads
-from tests.support.correcting import HOUR, Dying, amounts, enter, fsck, ledger_at, price, rerate, run
+from tests.support.correcting import HOUR, KEY, ORIGIN, Dying, amounts, enter, fsck, ledger_at, price, rerate, run
 from tests.support.replaying import codec
 
 HALF = BOOK.extended([price("v2", NOON)])
@@ -254,3 +259,22 @@ async def test_budgets_follow_and_cross(ledger: Ledger) -> None:
     assert total.crossed == (Crossing("pico_usd", 80), Crossing("pico_usd", 100))
     (day,) = (await ledger.untold(10)).days
     assert (day.usage.pico_usd, day.usage.requests) == (1_000_000_000, 2)
+
+
+async def test_a_stranger_sees_originals_and_corrections(ledger: Ledger, tmp_path: Path) -> None:
+    """A tenant's export holds both and comes to what is due; one without the newest correction is found."""
+    await enter(ledger, reads(6, tenants=("acme", "beta")))
+    await rerate(ledger, HALF)
+    folder, key = tmp_path / "export", str(KEY.verifier())
+    sealed = await Sealer(ledger, ORIGIN, KEY).seal()
+    streams = {stream.origin(ORIGIN): stream for stream in await ledger.streams()}
+    await TenantExport(ledger, sealed, streams).write("acme", folder)
+    report = verify_export.check(folder, key, [])
+    assert (report["records"], report["pico_usd"]) == (6, str(3 * 175_000_000))
+    file, manifest = folder / "records.jsonl", json.loads((folder / "manifest.json").read_text())
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    manifest["files"]["records.jsonl"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    manifest |= {"records": "5", "pico_usd": str(4 * 175_000_000)}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(verify_export.WrongError, match="is missing"):
+        verify_export.check(folder, key, [])

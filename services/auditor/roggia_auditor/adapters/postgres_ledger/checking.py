@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from roggia_auditor.adapters import columns
@@ -27,8 +26,7 @@ TENANTS = " UNION ".join(
 
 def to_stored(row: Any) -> Stored:
     """A record as it lies."""
-    found = Stored(*row)
-    return replace(found, entry=bytes(found.entry), leaf_hash=bytes(found.leaf_hash), value=bytes(found.value))
+    return Stored(*row)
 
 
 async def counted(one: Any, tenant: str) -> Counted:
