@@ -37,6 +37,7 @@ def parsed(line: str) -> Line:
 def _pairs(text: str) -> Mapping[str, str]:
     """Values may hold blanks: one ends where the next key begins, and no equals sign in a value is bare."""
     found, keys = {}, list(_KEY.finditer(_hidden(text)))
+    assert _hidden(text).count("=") == len(keys), "an equals sign that is not escaped"
     for one, after in zip(keys, [*keys[1:], None], strict=True):
         end = len(text) if after is None else after.start()
         found[one[1]] = _plain(text[one.end() : end])

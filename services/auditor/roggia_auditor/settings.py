@@ -28,16 +28,20 @@ class WebhookOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: SecretStr | None = Field(
-        None, description="address that alerts are posted to: https, or http on this machine; unset: none are sent"
+        default=None,
+        description="address that alerts are posted to: https, or http on this machine; unset: none are sent",
     )
     secret: SecretStr | None = Field(
-        None,
+        default=None,
         description="whsec_ and 24 to 64 bytes in base64, which sign deliveries; several, separated by spaces, while "
         "one is being replaced",
     )
-    timeout_s: float = Field(10.0, gt=0, le=60, description="seconds that the receiver has for its answer")
+    timeout_s: float = Field(default=10.0, gt=0, le=60, description="seconds that the receiver has for its answer")
     give_up_h: float = Field(
-        72.0, gt=0, le=24 * 35, description="hours after an alert until its delivery is given up; it stays on the topic"
+        default=72.0,
+        gt=0,
+        le=24 * 35,
+        description="hours after an alert until its delivery is given up; it stays on the topic",
     )
 
     @field_validator("url")
@@ -110,9 +114,7 @@ class AuditorOptions(BaseSettings):
     seal_interval_s: float = Field(
         10.0, gt=0, le=3600, description="seconds between two looks for something new to sign a checkpoint over"
     )
-    anchor: AnchorOptions = Field(
-        default_factory=lambda: AnchorOptions.model_validate({}), description="where checkpoints are anchored"
-    )
+    anchor: AnchorOptions = Field(default_factory=AnchorOptions, description="where checkpoints are anchored")
     grace_hours: float = Field(
         12.0,
         ge=0,
@@ -144,9 +146,7 @@ class AuditorOptions(BaseSettings):
     payload_master_key: Path | None = Field(
         None, description="file with 32 random bytes in base64 that encrypt the keys of subjects"
     )
-    webhook: WebhookOptions = Field(
-        default_factory=lambda: WebhookOptions.model_validate({}), description="where alerts are sent"
-    )
+    webhook: WebhookOptions = Field(default_factory=WebhookOptions, description="where alerts are sent")
     batch: BatchLimits = Field(default=_BATCH, description="when a batch is complete")
     dlq: DlqLimits = Field(default_factory=DlqLimits, description="when dead letters stop the consumer")
 

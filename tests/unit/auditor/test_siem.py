@@ -39,7 +39,7 @@ from tests.support.popularity import codec
 
 ORIGIN = "audit.example.com"
 LOG = STREAM.origin(ORIGIN)
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
+TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=20) | st.text("ab =|\\\n\r", max_size=8)
 
 
 def row_of(event: InferenceCompleted) -> Row:
