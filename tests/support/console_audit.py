@@ -19,6 +19,8 @@ from roggia_operator.console.audit_views import (
     Bar,
     Costs,
     Inference,
+    Live,
+    LiveRow,
     RecordLine,
     RecordPage,
     TenantMonth,
@@ -38,6 +40,7 @@ MONTH = TenantMonth(
     Bar("Money", 12_345_600_000_000, 12_000_000_000_000, (80, 100)), 3,
 )  # fmt: skip
 OPEN = TenantMonth("globex", "2026-11", Bar("Tokens", 0, None), Bar("Money", 0, None))
+LIVE = Live((LiveRow(1, 3, 900, 0, 812.5, 1403.1), LiveRow(60, 120, 61_000, 2, 790.0, 2211.0)), 118)
 DAY = UsageLine({"day": "2026-11-30"}, 120, 400_000, 100_000, 9_000, 0, 2_000_000_000_000)
 MODEL = UsageLine(
     {"provider": "openai", "model": HOSTILE, "prompt": "answer", "prompt_version": "7"}, 120, 1, 2, 3, 1, 12_000_000_000
@@ -72,6 +75,7 @@ class FakeAuditing:
 
     down: bool = False
     shown: Inference | None = None
+    live: Live | None = LIVE
 
     async def months(self) -> Sequence[TenantMonth]:
         """Both."""
@@ -83,7 +87,7 @@ class FakeAuditing:
         self._up()
         if tenant != "acme":
             raise SelectionError(f"MONTH: {tenant} has no use of its own in {month or 'any month'}")
-        return Costs(MONTH, ("2026-11", "2026-10"), (DAY,), (MODEL,))
+        return Costs(MONTH, ("2026-11", "2026-10"), (DAY,), (MODEL,), self.live)
 
     async def records(self, tenant: str, filters: Mapping[str, str]) -> RecordPage:
         """A priced one and a parked one."""

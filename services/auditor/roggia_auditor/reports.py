@@ -77,6 +77,10 @@ class Reports(Protocol):
         """At most `limit` records behind `after`, newest first by the time of the event."""
         ...
 
+    async def count(self, wanted: Selection) -> int:
+        """How many records in the ledger's tables match; those of sealed months are not looked at."""
+        ...
+
     async def duplicates(
         self, tenants: frozenset[str] | None, after: DuplicatePlace | None, limit: int
     ) -> Sequence[FoundDuplicate]:

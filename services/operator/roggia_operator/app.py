@@ -21,6 +21,7 @@ from roggia_operator.console.live_actions import LiveActions
 from roggia_operator.console.live_generations import GenerationActions
 from roggia_operator.console.live_jobs import JobActions
 from roggia_operator.console.live_letters import LetterActions
+from roggia_operator.console.live_views import LiveViews
 from roggia_operator.console.role import add_console
 from roggia_operator.dlq.runner import RedriveRunner
 from roggia_operator.generations import building
@@ -93,7 +94,9 @@ def _add_console(
         LetterActions(settings.kafka, codec),
         GenerationActions(client, settings.generations.rules),
     )
-    audit = Audit(settings.console.audit_url, settings.console.audit_token)
+    console = settings.console
+    live = None if console.live_url is None else LiveViews(console.live_url, console.live_token)
+    audit = Audit(console.audit_url, console.audit_token, live)
     add_console(service, application(looking, actions, audit, settings.console.access), settings.console)
 
 

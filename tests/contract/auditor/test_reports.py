@@ -82,6 +82,8 @@ async def test_every_condition_holds(both: tuple[Ledger, Reports]) -> None:
     assert await offsets(day="2025-01-01", model="openai/example-4") == [0, 2]
     assert await offsets(statuses=frozenset({Status.PARKED})) == []
     assert await offsets(prompt="none@1") == []
+    assert await reports.count(Selection(tenants=ACME, start=NOON)) == 2
+    assert await reports.count(Selection(tenants=frozenset({"beta"}))) == 0
     with pytest.raises(LedgerError, match="looked up"):
         await offsets(id_name="reason", id_value="x")
 

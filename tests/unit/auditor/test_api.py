@@ -187,6 +187,7 @@ async def test_records_are_found_by_what_people_know(tmp_path: Path) -> None:
         assert await found(model="openai/unknown") == ["2"]
         assert await found(status="unpriced") == ["2"]
         assert await found(status="parked") == ["3"]
+        assert (await api.get("/count", status="parked")).json() == {"count": "1"}
         assert await found(late="true") == ["1"]
         assert await found(day="2025-01-01") == ["0", "2"]
         assert await found(**{"from": "2024-12-30", "to": "2025-01-01"}) == ["1"]

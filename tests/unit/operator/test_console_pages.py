@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 from roggia_operator.console.access import COOKIE, Access
 from roggia_operator.console.app import application
+from roggia_operator.console.audit_views import Live
 from roggia_runtime.errors import UnavailableError
 from starlette.testclient import TestClient
 
@@ -211,3 +212,17 @@ def test_hostile_forms_are_refused(body: bytes) -> None:
     console.unlock()
     reply = console.http.post("/plan/redrive", content=body)
     assert reply.status_code in (400, 403)
+
+
+def test_live_views_stand_beside_the_exact_number_with_their_difference() -> None:
+    """Approximate and exact are both said, and by how much they differ; what is away is said, and the page is there."""
+    console = Console()
+    page = console.http.get("/costs/acme").text
+    assert "approximately" in page
+    assert "118 records" in page
+    assert "120 requests: +2" in page
+    console.auditing.live = Live(problem="the live views do not answer")
+    page = console.http.get("/costs/acme")
+    assert (page.status_code, "the live views do not answer" in page.text) == (200, True)
+    console.auditing.live = None
+    assert "approximately" not in console.http.get("/costs/acme").text

@@ -12,6 +12,7 @@ from roggia.reference.settings import rows
 from roggia.stack import plan
 from roggia.stack.data import DataDirectory
 from roggia_auditor.api import tokens
+from roggia_auditor.live.settings import LiveSettings
 from roggia_auditor.settings import AuditorSettings
 from roggia_embedder.settings import EmbedderSettings
 from roggia_ingest.settings import IngestSettings
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def test_every_setting_that_the_stack_gives_a_service_is_one_that_it_reads(tmp_path: Path) -> None:
     """A misspelt variable would be ignored in silence, and a service would write outside the data directory."""
-    every = (IngestSettings, EmbedderSettings, OperatorSettings, AuditorSettings)
+    every = (IngestSettings, EmbedderSettings, OperatorSettings, AuditorSettings, LiveSettings)
     known = {row.variable for cls in every for row in rows(cls)}
     data, ports = DataDirectory(tmp_path), plan.Ports()
     specs = [*plan.services(data, ports, "t" * 16, "u"), *plan.companions(ports), *plan.auditing(data, ports)]

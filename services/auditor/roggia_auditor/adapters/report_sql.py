@@ -34,6 +34,13 @@ def records(wanted: Selection, after: Place | None, limit: int) -> tuple[str, li
     return query, [*named, *values, limit]
 
 
+def count(wanted: Selection) -> tuple[str, list[object]]:
+    """One number."""
+    source, named = _source(wanted)
+    parts, values = _conditions(wanted)
+    return f"SELECT count(*) FROM {source} r WHERE {' AND '.join(parts)}", [*named, *values]
+
+
 def duplicates(tenants: frozenset[str] | None, after: DuplicatePlace | None, limit: int) -> tuple[str, list[object]]:
     """Streams' names and number, the tenant, then offset, event id, hash and whether it is the same."""
     parts, values = _of_tenants(tenants)

@@ -79,6 +79,7 @@ class Routes:
         """Who answers each operation."""
         return {
             "records": self._records,
+            "count": self._count,
             "record": self._record,
             "proof": self._proof,
             "usage": self._usage,
@@ -142,6 +143,10 @@ class Routes:
     async def _records(self, asked: Asked) -> Answer:
         found = await self._reading.records(asked.given, asking.selection(asked.given, asked.grant))
         return _json(found, _only(asked), len(found.records))
+
+    async def _count(self, asked: Asked) -> Answer:
+        found = await self._reading.count(asking.selection(asked.given, asked.grant))
+        return _json(found, _only(asked), int(found.count))
 
     async def _readings(self, asked: Asked) -> Answer:
         wanted = replace(asking.selection(asked.given, asked.grant), statuses=frozenset({Status.ACCESS}))

@@ -54,6 +54,12 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     next: str = ""
 
 
+class Count(msgspec.Struct, frozen=True, kw_only=True):
+    """How many records match, exactly; those of sealed months are not among them."""
+
+    count: str
+
+
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
     """What proves a record, for whoever trusts only the log's public key. Hashes and bytes in base64.
 

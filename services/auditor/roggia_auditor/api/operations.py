@@ -30,8 +30,10 @@ class Operation:
 
 _PAGING = ("tenant", "limit", "cursor")
 _USAGE = ("tenant", "month", "from", "to", "group_by", "origin")
+COUNTED = tuple(name for name in asking.RECORD_PARAMETERS if name not in ("limit", "cursor"))
 OPERATIONS: Final = (
     Operation("records", "/records", "Find records", messages.Records, asking.RECORD_PARAMETERS),
+    Operation("count", "/count", "Count records", messages.Count, COUNTED),
     Operation(
         "record",
         "/records/{event_id}",

@@ -42,6 +42,10 @@ class Reading:
         next_ = asking.cursor(found[-1].place) if len(found) == limit else ""
         return messages.Records(records=tuple(self._record(one) for one in found), next=next_)
 
+    async def count(self, wanted: Selection) -> messages.Count:
+        """How many records match."""
+        return messages.Count(count=str(await self._reports.count(wanted)))
+
     async def record(self, event_id: str, grant: Grant) -> messages.RecordWithProof:
         """One record with its event and its proof."""
         found = await self._one(event_id, grant)

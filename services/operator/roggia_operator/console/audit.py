@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -14,11 +15,13 @@ from roggia_operator.console.audit_views import (
     Bar,
     Costs,
     Inference,
+    Live,
     RecordLine,
     RecordPage,
     TenantMonth,
     UsageLine,
 )
+from roggia_operator.console.live_views import LiveViews
 from roggia_operator.errors import SelectionError
 
 TIMEOUT_S = 10.0
@@ -30,8 +33,8 @@ _NOT_OURS = (400, 404)
 class Audit:
     """Use from one event loop. Raises `UnavailableError` where it does not answer, `SelectionError` for what is not."""
 
-    def __init__(self, url: str, token: SecretStr | None) -> None:
-        self._url, self._token = url.rstrip("/"), token
+    def __init__(self, url: str, token: SecretStr | None, live: LiveViews | None = None) -> None:
+        self._url, self._token, self._live = url.rstrip("/"), token, live
 
     async def months(self) -> Sequence[TenantMonth]:
         """Newest month of every tenant."""
@@ -49,7 +52,8 @@ class Audit:
             if wanted not in known:
                 raise SelectionError(f"MONTH: {tenant} has no use of its own in {wanted or 'any month'}")
             by = [await self._usage(http, tenant, wanted, groups) for groups in (_OF_DAYS, _OF_MODELS)]
-        return Costs(known[wanted], tuple(sorted(known, reverse=True)), by[0], by[1])
+            live = None if self._live is None else await self._beside(http, self._live, tenant)
+        return Costs(known[wanted], tuple(sorted(known, reverse=True)), by[0], by[1], live)
 
     async def records(self, tenant: str, filters: Mapping[str, str]) -> RecordPage:
         """A page of records."""
@@ -62,6 +66,16 @@ class Audit:
         async with self._session() as http:
             found = await self._get(http, f"/records/{event_id}")
         return Inference(found["record"], found["event"] or {}, found["proof"] or {})
+
+    async def _beside(self, http: aiohttp.ClientSession, views: LiveViews, tenant: str) -> Live:
+        """The live views, and the exact number of the longest window. They never stand in for each other."""
+        try:
+            at, rows = await views.of(tenant)
+        except UnavailableError as down:
+            return Live(problem=str(down))
+        start = datetime.fromtimestamp(at / 1000 - rows[-1].minutes * 60, UTC)
+        given = {"tenant": tenant, "from": start.isoformat(), "to": datetime.fromtimestamp(at / 1000, UTC).isoformat()}
+        return Live(rows, int((await self._get(http, "/count", given))["count"]))
 
     async def _budget(self, http: aiohttp.ClientSession, tenant: str) -> list[TenantMonth]:
         found = await self._get(http, "/budget", {"tenant": tenant})

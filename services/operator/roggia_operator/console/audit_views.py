@@ -55,6 +55,36 @@ class UsageLine:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveRow:
+    """One window of a tenant, in minutes: approximate, by the live views. Latencies in milliseconds."""
+
+    minutes: int
+    requests: int
+    tokens: int
+    errors: int
+    p50_ms: float | None
+    p95_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What goes by now, beside what the ledger holds of the longest window. `problem` says why there is nothing.
+
+    `exact` is the ledger's number of records of that window, None where it was not to be had. Shadow traffic and
+    replays are among those, and what was sent twice is counted once: the two differ by that, and by what is under way.
+    """
+
+    rows: tuple[LiveRow, ...] = ()
+    exact: int | None = None
+    problem: str = ""
+
+    @property
+    def difference(self) -> int | None:
+        """By how many requests the live views are above the ledger."""
+        return None if self.exact is None or not self.rows else self.rows[-1].requests - self.exact
+
+
+@dataclass(frozen=True, slots=True)
 class Costs:
     """One tenant's month in full. `months` are those that it has, newest first."""
 
@@ -62,6 +92,8 @@ class Costs:
     months: tuple[str, ...]
     days: tuple[UsageLine, ...]
     models: tuple[UsageLine, ...]
+    live: Live | None = None
+    """None where no live views are connected."""
 
     @property
     def dearest(self) -> int:

@@ -40,6 +40,11 @@ class ConsoleOptions(BaseSettings):
         None, description="token of the audit API (roggia audit token); unset: the console shows no costs"
     )
 
+    live_url: str | None = Field(
+        None, pattern=r"^https?://", description="address of the live views; unset: the console shows none"
+    )
+    live_token: SecretStr | None = Field(None, description="their token (ROGGIA_LIVE_TOKEN), where they have one")
+
     @model_validator(mode="after")
     def _safe(self) -> Self:
         if self.private and self.token is None:

@@ -46,7 +46,8 @@ def up(
     audit: Annotated[
         bool,
         typer.Option(
-            help="Keep the audit log of inferences and serve it: two more processes. Needs the extra `auditor`."
+            help="Keep the audit log of inferences and serve it: two more processes, and a third with live views where "
+            "Faust is installed. Needs the extra `auditor`."
         ),
     ] = True,
 ) -> None:

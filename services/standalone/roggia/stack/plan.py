@@ -17,7 +17,7 @@ QUERY_PORT = 7080
 CONSOLE_PORT = 7090
 AUDIT_PORT = 7091
 HEALTH_PORTS = {"ingest": 17081, "embed": 17082, "index": 17083, "operator": 17084, "popularity": 17085,
-                "auditor": 17086, "audit-api": 17087}  # fmt: skip
+                "auditor": 17086, "audit-api": 17087, "live": 17088}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ def services(data: DataDirectory, ports: Ports, console_token: str, audit_token:
     `audit_token` is the console's for the audit API; empty where there is none.
     """
     audited = {"ROGGIA_OPERATOR_CONSOLE_AUDIT_TOKEN": audit_token} if audit_token else {}
+    if audit_token and can_count():
+        audited["ROGGIA_OPERATOR_CONSOLE_LIVE_URL"] = f"http://{LOOPBACK}:{ports.health['live']}"
     return [
         _service(
             "ingest",
@@ -144,7 +146,7 @@ def companions(ports: Ports) -> list[ProcessSpec]:
 
 
 def auditing(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
-    """The auditor and its API, over one ledger. No document waits for them."""
+    """The auditor and its API, over one ledger, and the live views where Faust is there. No document waits for them."""
     ledger = {
         "ROGGIA_AUDITOR_LEDGER": f"sqlite:///{data.ledger}",
         "ROGGIA_AUDITOR_SIGNING_KEY": str(data.audit.head_key),
@@ -157,6 +159,7 @@ def auditing(data: DataDirectory, ports: Ports) -> list[ProcessSpec]:
     return [
         _service("auditor", ("roggia_auditor", "ledger"), ports, ledger),
         _service("audit-api", ("roggia_auditor", "api"), ports, ledger | api),
+        *([_service("live", ("roggia_auditor.live",), ports, {})] if can_count() else []),
     ]
 
 

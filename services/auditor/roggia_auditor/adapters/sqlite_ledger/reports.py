@@ -21,6 +21,10 @@ class SqliteReports:
         """See `Reports`."""
         return list(map(report_rows.found, await self._all(*report_sql.records(wanted, after, limit))))
 
+    async def count(self, wanted: Selection) -> int:
+        """See `Reports`."""
+        return int((await self._all(*report_sql.count(wanted)))[0][0])
+
     async def duplicates(
         self, tenants: frozenset[str] | None, after: DuplicatePlace | None, limit: int
     ) -> Sequence[FoundDuplicate]:
