@@ -81,7 +81,7 @@ class DayTotal(NamedTuple):
 
 
 class Untold(NamedTuple):
-    """Totals that have changed since they were told, and what they rest on: next offsets of all streams."""
+    """Totals that changed since they were told, and what they rest on: next offsets of all streams, the newest last."""
 
     months: Sequence[MonthTotal]
     days: Sequence[DayTotal]

@@ -278,3 +278,12 @@ async def test_a_stranger_sees_originals_and_corrections(ledger: Ledger, tmp_pat
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(verify_export.WrongError, match="is missing"):
         verify_export.check(folder, key, [])
+
+
+async def test_totals_are_told_under_the_newest_topic(ledger: Ledger) -> None:
+    """A topic that was made anew: its stream comes last, whichever of the two was written to last."""
+    anew = STREAM._replace(topic_id="aaaaaaaa-77b3-4da6-a3ce-929d0e0e4736")
+    await enter(ledger, reads(2))
+    await enter(ledger, reads(1, start=50), stream=anew)
+    await enter(ledger, reads(1, start=60))
+    assert list((await ledger.untold(10)).as_of) == [STREAM, anew]

@@ -93,7 +93,7 @@ async def untold(one: Any, limit: int) -> Untold:
         DayTotal(DayKey(*row[:4]), await _day(one, *row[:4]), row[4])
         for row in map(tuple, await one.fetch(query, limit))
     ]
-    ends = await one.fetch(f"SELECT topic, topic_id, partition, next_offset FROM {P}streams")
+    ends = await one.fetch(f"SELECT topic, topic_id, partition, next_offset FROM {P}streams ORDER BY id")
     return Untold(months, days, {Stream(*row[:3]): row[3] for row in map(tuple, ends)})
 
 

@@ -142,7 +142,7 @@ def untold(connection: sqlite3.Connection, limit: int) -> Untold:
             DayTotal(DayKey(*row[:4]), _day(connection, row[:4]), row[4])
             for row in connection.execute(query, (limit,)).fetchall()
         ]
-        ends = connection.execute("SELECT topic, topic_id, partition, next_offset FROM streams").fetchall()
+        ends = connection.execute("SELECT topic, topic_id, partition, next_offset FROM streams ORDER BY id").fetchall()
         return Untold(months, days, {Stream(*row[:3]): row[3] for row in ends})
 
 
