@@ -91,8 +91,9 @@ class Export:
         elif kind == "foreign":
             rows[at : at + chance.randrange(2)] = [chance.choice(self._others)]
         elif kind == "swap":
-            other = chance.choice([n for n in range(len(rows)) if n != at])
-            rows[at], rows[other] = rows[other], rows[at]
+            alike = [n for n, row in enumerate(rows) if json.loads(row)["log"] == json.loads(rows[0])["log"]]
+            one, other = chance.sample(alike, 2)  # of one log: which log comes first says nothing
+            rows[one], rows[other] = rows[other], rows[one]
         elif kind == "line":
             rows[at] = rows[at][: chance.randrange(1, len(rows[at]))]
         else:
