@@ -56,6 +56,11 @@ def from_record(values: tuple[Any, ...]) -> Row:
     return Row(int(index), leaf, bytes(leaf_hash), int(occurred_at), day, lookup, bytes(rest[-1]))
 
 
+def event_bytes(event_id: str) -> bytes:
+    """The 16 bytes of an event's id, as events are kept whose records have moved."""
+    return bytes.fromhex(event_id.replace("-", ""))
+
+
 def to_usage(values: tuple[Any, ...]) -> tuple[UsageKey, Usage]:
     """The cell in (*USAGE_KEY, *USAGE_SUMS)."""
     width = len(USAGE_KEY)
