@@ -56,9 +56,11 @@ class Archived:
     async def find(
         self, held: Sequence[Found], moved: Iterable[Moved], field: str, value: str, limit: int
     ) -> Sequence[Found]:
-        """Records by an id: `held` are those in the tables. By the time that the log took them."""
-        found = {(stream, index): leaf for stream, leaf, index in held}
-        for span in _kept(moved):
+        """Records by an id: `held` are those in the tables. With segments: by the time that the log took them."""
+        found, spans = {(stream, index): leaf for stream, leaf, index in held}, list(_kept(moved))
+        if not spans:
+            return held
+        for span in spans:
             rows = await self._reader(span).find(span, field, value, limit)
             found |= {(span.stream, row.index): row.leaf for row in rows}
         ordered = sorted(found, key=lambda place: (found[place].appended_at, *place))

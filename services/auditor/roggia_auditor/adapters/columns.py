@@ -80,6 +80,11 @@ STORED = (
 """What `Stored` holds, in its order."""
 
 
+def event_bytes(event_id: str) -> bytes:
+    """The 16 bytes of an event's id, as events are kept whose records have moved."""
+    return bytes.fromhex(event_id.replace("-", ""))
+
+
 def to_usage(values: tuple[Any, ...]) -> tuple[UsageKey, Usage]:
     """The cell in (*USAGE_KEY, *USAGE_SUMS)."""
     width = len(USAGE_KEY)

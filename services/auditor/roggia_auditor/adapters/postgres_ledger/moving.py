@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from roggia_auditor.adapters.postgres_ledger.schema import NUMBER, P
+from roggia_auditor.adapters import columns
+from roggia_auditor.adapters.postgres_ledger.schema import NUMBER, STREAM, P
 from roggia_auditor.errors import LedgerConflictError, LedgerError
 from roggia_auditor.ledger.model import Known, Stream
 from roggia_auditor.retention.segment import Moved, Segment, Span, of_manifest
@@ -36,16 +37,17 @@ async def moved(one: Any, stream: Stream | None = None) -> Sequence[Moved]:
     """Spans that are in segments, of a stream or of all, in order."""
     query = (
         f"SELECT topic, topic_id, partition, month, first_leaf, end_leaf, dropped FROM {P}segments g "
-        f"JOIN {P}streams s ON s.id = g.stream ORDER BY g.stream, first_leaf"
+        f"JOIN {P}streams s ON s.id = g.stream {'' if stream is None else f'WHERE {STREAM}'} "
+        "ORDER BY g.stream, first_leaf"
     )
-    found = [Moved(Span(Stream(*row[:3]), *row[3:6]), row[6]) for row in map(tuple, await one.fetch(query))]
-    return [held for held in found if stream is None or held.span.stream == stream]
+    rows = await one.fetch(query, *(() if stream is None else stream))
+    return [Moved(Span(Stream(*row[:3]), *row[3:6]), row[6]) for row in map(tuple, rows)]
 
 
 async def known(one: Any, event_ids: Sequence[str]) -> Mapping[str, Known]:
     """Those of the events whose records have moved."""
     query = f"SELECT event, value_sha256 FROM {P}moved_events WHERE event = ANY($1::bytea[])"
-    rows = await one.fetch(query, [uuid.UUID(event).bytes for event in event_ids])
+    rows = await one.fetch(query, [columns.event_bytes(event) for event in event_ids])
     return {str(uuid.UUID(bytes=bytes(event))): Known(bytes(digest)) for event, digest in rows}
 
 

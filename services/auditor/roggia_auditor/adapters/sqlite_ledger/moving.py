@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from roggia_auditor import leaf as leaf_entries
-from roggia_auditor.adapters.sqlite_ledger.schema import NUMBER
+from roggia_auditor.adapters import columns
+from roggia_auditor.adapters.sqlite_ledger.schema import NUMBER, STREAM
 from roggia_auditor.errors import LedgerConflictError, LedgerError
 from roggia_auditor.ledger.model import NO_EVENT, Known, Stream
 from roggia_auditor.retention.segment import Moved, Segment, Span, of_manifest
@@ -28,17 +29,18 @@ def moved(connection: sqlite3.Connection, stream: Stream | None = None) -> list[
     """Spans that are in segments, of a stream or of all, in order."""
     query = (
         "SELECT topic, topic_id, partition, month, first_leaf, end_leaf, dropped FROM segments "
-        "JOIN streams ON streams.id = segments.stream ORDER BY segments.stream, first_leaf"
+        f"JOIN streams ON streams.id = segments.stream {'' if stream is None else f'WHERE {STREAM}'} "
+        "ORDER BY segments.stream, first_leaf"
     )
-    found = [Moved(Span(Stream(*row[:3]), *row[3:6]), bool(row[6])) for row in connection.execute(query).fetchall()]
-    return [one for one in found if stream is None or one.span.stream == stream]
+    rows = connection.execute(query, () if stream is None else stream).fetchall()
+    return [Moved(Span(Stream(*row[:3]), *row[3:6]), bool(row[6])) for row in rows]
 
 
 def known(connection: sqlite3.Connection, event_ids: Sequence[str]) -> list[tuple[str, Known]]:
     """Those of the events whose records have moved."""
     found: list[tuple[str, Known]] = []
     for start in range(0, len(event_ids), _AT_ONCE):
-        some = [uuid.UUID(one).bytes for one in event_ids[start : start + _AT_ONCE]]
+        some = [columns.event_bytes(one) for one in event_ids[start : start + _AT_ONCE]]
         query = f"SELECT event, value_sha256 FROM moved_events WHERE event IN ({', '.join('?' * len(some))})"
         rows = connection.execute(query, some).fetchall()
         found += [(str(uuid.UUID(bytes=event)), Known(bytes(digest))) for event, digest in rows]
@@ -102,7 +104,7 @@ def _keep(connection: sqlite3.Connection, stream: Stream, rows: Sequence[tuple[i
         parts[index // WIDTH].append((index, leaf_hash))
         leaf = leaf_entries.decoded(bytes(entry))
         if leaf.event_id != NO_EVENT:
-            events.append((uuid.UUID(leaf.event_id).bytes, leaf.value_sha256))
+            events.append((columns.event_bytes(leaf.event_id), leaf.value_sha256))
     kept = [(*stream, held[0][0], b"".join(one for _, one in held)) for held in parts.values()]
     connection.executemany(f"INSERT INTO moved_leaves VALUES ({NUMBER}, ?, ?)", kept)
     connection.executemany("INSERT INTO moved_events VALUES (?, ?)", events)
