@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import NamedTuple
 
 from roggia_auditor.errors import OverflowingError
@@ -86,23 +87,27 @@ class Usage:
 
     def add(self, other: Usage) -> None:
         """Add another's. Raises `OverflowingError`, and changes nothing, where a sum leaves 63 bits."""
-        sums = [getattr(self, name) + getattr(other, name) for name in USAGE]
-        if max(map(abs, sums)) > MAX_INT:
-            raise OverflowingError(f"a sum of usage leaves 63 bits: {dict(zip(USAGE, sums, strict=True))}")
-        for name, value in zip(USAGE, sums, strict=True):
-            setattr(self, name, value)
+        sums = [(name, getattr(self, name) + more) for name, more in zip(USAGE, other.values(), strict=True) if more]
+        for name, total in sums:
+            if abs(total) > MAX_INT:
+                raise OverflowingError(f"a sum of usage leaves 63 bits: {name} would be {total}")
+        for name, total in sums:
+            setattr(self, name, total)
 
     def tokens(self) -> int:
         """Tokens of all classes."""
-        return sum(getattr(self, name) for name in TOKENS)
+        return sum(_tokens(self))
 
     def values(self) -> tuple[int, ...]:
         """In the order of `USAGE`."""
-        return tuple(getattr(self, name) for name in USAGE)
+        found: tuple[int, ...] = _values(self)
+        return found
 
 
 USAGE = tuple(one.name for one in fields(Usage))
+_values = attrgetter(*USAGE)
 TOKENS = tuple(name for name in USAGE if name not in {"requests", "attempts", "unpriced", "estimated", "pico_usd"})
+_tokens = attrgetter(*TOKENS)
 OWN = frozenset({"live", "canary"})
 """Origins that are a tenant's own use. Shadow traffic and replays are booked apart, and never on its budget."""
 
