@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from roggia_auditor.checking.report import Report
 from roggia_auditor.errors import ProofError
+from roggia_auditor.heads import rotation
 from roggia_auditor.heads.seal import HEADER
 from roggia_auditor.heads.sealing import state_of
 from roggia_auditor.ports import Ledger, State
@@ -47,10 +48,11 @@ class HeadCheck:
             for one in page:
                 if one.index != frontier.size:
                     break
-                if not one.entry.startswith(f"{HEADER}\n".encode()):
+                if one.entry.startswith(f"{HEADER}\n".encode()):
+                    newest = one.entry
+                elif not _names_keys(one.entry):
                     self._report.add(f"{self._head} leaf {one.index}", "entry: it is of another kind")
                 frontier, _ = frontier.grown([hashes.leaf(one.entry)])
-                newest = one.entry
                 if frontier.size == sealed:
                     at_seal = frontier.root()
             if not page or page[-1].index != frontier.size - 1:
@@ -88,3 +90,10 @@ class HeadCheck:
 
     def _due(self, state: State) -> bytes:
         return state_of(state, self._origin).head().encoded()
+
+
+def _names_keys(entry: bytes) -> bool:
+    try:
+        return rotation.decoded(entry) is not None
+    except ProofError:
+        return False
