@@ -29,6 +29,7 @@ from roggia_auditor.api.exporting import Exporting, Progress
 from roggia_auditor.api.http import Routes
 from roggia_auditor.api.reading import Reading
 from roggia_auditor.api.tokens import Tokens
+from roggia_auditor.errors import TokensError
 from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.handlers import AuditHandler
 from roggia_auditor.heads.sealing import Sealing, sealed_and_witnessed
@@ -106,10 +107,14 @@ def build_api(settings: AuditorSettings) -> Service:
     options, api = settings.auditor, settings.api
     codec = EventCodec(settings.registry, source=SOURCE, register=settings.environment == "development")
     ledger, tokens = ledger_of(options), Tokens(api.tokens)
-    tokens.load()
+    if wrong := tokens.problem():
+        raise TokensError(wrong[0])
+    if not api.tokens.exists():
+        log.warning("nobody_may_ask", tokens=str(api.tokens), remedy="roggia audit token")
     service = Service(API, settings)
     service.on_start(codec.start, ledger.start)
     service.on_stop(codec.stop, ledger.stop)
+    service.check(tokens.problem)
     exporting = None
     if options.signing_key is not None:
         exporting = Exporting(api.exports, partial(_export, ledger, options), api.keep_hours * 3600)

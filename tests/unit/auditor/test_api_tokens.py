@@ -62,3 +62,14 @@ def test_the_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(TokensError, match="cannot be read"):
         held.grant("secret")
+
+
+def test_a_file_that_is_not_there_yet_is_no_trouble_and_answers_nobody(tmp_path: Path) -> None:
+    """Readiness has nothing to say; a request is told how to make a token. A file that is wrong is named."""
+    held = Tokens(tmp_path / "tokens.yaml")
+    assert held.problem() == []
+    with pytest.raises(TokensError, match="roggia audit token"):
+        held.grant("secret")
+    (tmp_path / "tokens.yaml").write_text("- name: billing\n")
+    (said,) = held.problem()
+    assert "entry 1" in said

@@ -94,6 +94,9 @@ def test_every_service_of_ours_is_composed_with_an_image_that_holds_its_package(
         "upsert": "embedder",
         "query": "embedder",
         "popularity": "popularity",
+        "auditor": "auditor",
+        "audit-api": "auditor",
+        "live": "live",
         "operator": "operator",
     }
     assert all(SERVICES[name]["command"] in ([name], []) for name in extras)
@@ -122,11 +125,13 @@ def test_no_password_is_written_down() -> None:
 def test_every_setting_of_ours_that_the_container_files_name_exists() -> None:
     """A misspelt variable would be ignored in silence: each is one that a service reads."""
     from roggia.reference.settings import rows
+    from roggia_auditor.settings import AuditorSettings
     from roggia_embedder.settings import EmbedderSettings
     from roggia_ingest.settings import IngestSettings
     from roggia_operator.settings import OperatorSettings
 
-    known = {row.variable for cls in (IngestSettings, EmbedderSettings, OperatorSettings) for row in rows(cls)}
+    every = (IngestSettings, EmbedderSettings, OperatorSettings, AuditorSettings)
+    known = {row.variable for cls in every for row in rows(cls)}
     named = {name for service in SERVICES.values() for name in service.get("environment", {})}
     named |= set(re.findall(r"(ROGGIA_[A-Z_]+)=", DOCKERFILE))
 

@@ -45,7 +45,7 @@ class Grant:
 
 
 class Tokens:
-    """The file's tokens. A file that cannot be read any more is an error for every request, not an older state."""
+    """The file's tokens. A file that cannot be read is an error for every request, not an older state."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -61,9 +61,19 @@ class Tokens:
                 return
             grants = parse(self._path.read_text(), str(self._path))
         except (OSError, UnicodeDecodeError) as error:
-            raise TokensError(f"{self._path}: the tokens cannot be read ({error})") from error
+            raise TokensError(
+                f"{self._path}: the tokens cannot be read ({error}); make one with `roggia audit token`"
+            ) from error
         self._grants = {one.sha256: one for one in grants}
         self._stamp = stamp
+
+    def problem(self) -> list[str]:
+        """What is wrong with the file, in words. One that is not there is a choice: nobody may ask yet."""
+        try:
+            self.load()
+        except TokensError as error:
+            return [str(error)] if self._path.exists() else []
+        return []
 
     def grant(self, token: str) -> Grant | None:
         """What a token is good for; None for one that the file does not hold. Raises `TokensError`."""
