@@ -25,15 +25,20 @@ from pathlib import Path
 from roggia_auditor.adapters import columns
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger, SqliteReports
 from roggia_auditor.adapters.sqlite_ledger.schema import CREATE
+from roggia_auditor.checking.fsck import Check, Means
+from roggia_auditor.heads.sealing import Sealer
 from roggia_auditor.ledger.judging import Read, Rules, judge
 from roggia_auditor.ledger.model import Draft, Month, MonthKey, Usage, UsageKey
 from roggia_auditor.reports import Selection
 from roggia_auditor.tlog import proofs
+from roggia_runtime.codec import EventCodec
 from roggia_runtime.records import Record
+from roggia_runtime.settings import RegistrySettings
 from roggia_schemas.codec import Codec
 from roggia_schemas.events import InferenceCompleted
 
 from tests.support.auditing import BOOK, NOON, STREAM, attempt, inference, record
+from tests.support.correcting import KEY, ORIGIN
 from tests.support.measures import report
 
 BATCH = 2_000
@@ -84,6 +89,7 @@ async def measure(folder: Path, events: int) -> None:
         report("ledger: memory, all of the events / a tenth of them", clock.memory[1] / clock.memory[0], at_most=1.1,
                note=f"peaks of {clock.memory[0]} and {clock.memory[1]} MiB")  # fmt: skip
     await asked(ledger, events)
+    await verified(ledger, events)
     await ledger.stop()
     path = proofs.inclusion(BILLION // 3, BILLION, lambda _height, _index: b"\x00" * 32)
     report("proof: hashes in a tree of a billion leaves", sum(map(len, path)), "B", at_most=1024)
@@ -148,6 +154,18 @@ class Bare:
             "days": [(*key, 1, 0) for key in draft.days()],
             "streams": [(1, *draft.stream, draft.after.next_offset, head.size, head.encoded())],
         }
+
+
+async def verified(ledger: SqliteLedger, events: int) -> None:
+    """Every hash, the tree and the signature made again (`roggia audit fsck --quick`)."""
+    await Sealer(ledger, ORIGIN, KEY).seal()
+    means = Means(EventCodec(RegistrySettings(), source="/bench"), ORIGIN, keys=[KEY.verifier()], quick=True)
+    began = time.perf_counter()
+    report_ = await Check(ledger, means).run()
+    took = time.perf_counter() - began
+    assert not report_.count, report_.findings
+    report("verification of hashes, tree and signature", took * 1_000_000 / events, "s per 1 M events", at_most=8,
+           note=f"{report_.records:,} records")  # fmt: skip
 
 
 async def asked(ledger: SqliteLedger, events: int) -> None:

@@ -271,3 +271,30 @@ def _flip(file: Path, table: str, column: str, chance: random.Random) -> str:
         connection.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (bytes(flipped), row))
     connection.close()
     return f"{row} byte {at}"
+
+
+async def test_hashes_alone_find_what_was_changed_in_the_tree(file: Path) -> None:
+    """The quick look: an entry, a value, a leaf hash, a missing record, a changed edge; not a sum, and it says so."""
+    assert (await quick(file)) == []
+    for statement, place in (
+        ("UPDATE usage SET pico_usd = pico_usd + 1", ""),
+        ("UPDATE records SET value = x'00' WHERE stream = 1 AND leaf_index = 7", "leaf 7"),
+        ("UPDATE records SET entry = CAST(entry || x'00' AS BLOB) WHERE stream = 1 AND leaf_index = 9", "leaf 9"),
+        ("DELETE FROM records WHERE stream = 1 AND leaf_index = 11", "leaf 11"),
+        ("UPDATE streams SET peaks = zeroblob(length(peaks)) WHERE id = 2", "head"),
+    ):
+        assert change(file, statement)
+        found = await quick(file)
+        assert any(place in one for one in found) if place else not found, (statement, found)
+
+
+async def quick(file: Path) -> list[str]:
+    """What the quick look finds."""
+    ledger = SqliteLedger(file)
+    await ledger.start()
+    try:
+        report = await Check(ledger, Means(codec(), ORIGIN, None, [KEY.verifier()], quick=True)).run()
+        assert any("only hashes" in note for note in report.notes)
+        return [": ".join(one) for one in report.findings]
+    finally:
+        await ledger.stop()

@@ -24,6 +24,11 @@ def leaf_of(stored: Stored) -> Leaf | None:
         return None
 
 
+def is_value(stored: Stored) -> bool:
+    """Whether the value is the one whose hash ends the entry."""
+    return stored.entry.endswith(hashlib.sha256(stored.value).digest())
+
+
 def wrong(stored: Stored, leaf: Leaf | None, stream: Stream) -> Iterator[str]:
     """Everything about the record that does not fit together."""
     if hashes.leaf(stored.entry) != stored.leaf_hash:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -36,6 +37,9 @@ def fsck(
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask Kafka for prices: amounts are not rated again.")
     ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Hashes, trees and signatures alone; neither numbers, nor sums, nor prices.")
+    ] = False,
     data: options.Data = None,
     bootstrap: options.Bootstrap = "",
     registry: options.Registry = "",
@@ -48,7 +52,8 @@ def fsck(
     """
     settings = load(AuditorOptions)
     keys = [VerifierKey.parse(text) for text in key or ()] or _own(settings)
-    report = asyncio.run(_fsck(settings, keys, None if offline else _where(Named(data, bootstrap, registry))))
+    where = None if offline or quick else _where(Named(data, bootstrap, registry))
+    report = asyncio.run(_fsck(settings, keys, where, quick=quick))
     if json:
         emit(
             {
@@ -77,10 +82,12 @@ def _where(named: Named) -> Connection | None:
         return None
 
 
-async def _fsck(settings: AuditorOptions, keys: Sequence[VerifierKey], where: Connection | None) -> Report:
+async def _fsck(
+    settings: AuditorOptions, keys: Sequence[VerifierKey], where: Connection | None, *, quick: bool
+) -> Report:
     try:
         async with opened(settings) as ledger, _means(settings, keys, where) as means:
-            check = Check(ledger, means)
+            check = Check(ledger, replace(means, quick=quick))
             with records_bar("checked", await check.total()) as looked:
                 return await check.run(looked)
     except (LedgerError, LedgerUnavailableError) as error:
