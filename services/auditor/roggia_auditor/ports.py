@@ -88,11 +88,10 @@ class Untold(NamedTuple):
     as_of: Mapping[Stream, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """One record's columns as the database gives them, before anything is believed of them."""
 
-    index: int
+    leaf_index: int
     event_id: str
     tenant: str
     tenant_seq: int

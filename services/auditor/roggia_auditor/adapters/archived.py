@@ -46,7 +46,9 @@ class Archived:
 
     async def stored(self, held: Sequence[Stored], moved: Iterable[Moved], start: int, limit: int) -> Sequence[Stored]:
         """Records from leaf `start` on as they lie: `held` are the first of them in the tables."""
-        found = {one.index: one for one in held}
+        if not (moved := list(moved)):
+            return held
+        found = {one.leaf_index: one for one in held}
         for span in _kept(moved):
             if span.end > start and len(_before(found, span.end)) < limit:
                 rows = await self._reader(span).rows(span, max(start, span.first), limit)

@@ -16,7 +16,7 @@ from roggia_auditor.tlog import hashes
 from roggia_auditor.tlog.frontier import TILE_HEIGHT, Frontier, TileHash
 from roggia_auditor.tlog.tiles import WIDTH, Tile
 
-PAGE = 1_000
+PAGE = 2_000
 
 
 class TreeCheck:
@@ -52,11 +52,11 @@ class TreeCheck:
         self._moved = await self._ledger.moved(self._stream)
         while at < size:
             page = await self._ledger.stored(self._stream, at, min(PAGE, size - at))
-            if not page or page[0].index >= size:
+            if not page or page[0].leaf_index >= size:
                 break
-            await self._page([one for one in page if one.index < size], at)
+            await self._page([one for one in page if one.leaf_index < size], at)
             looked(len(page))
-            at = page[-1].index + 1
+            at = page[-1].leaf_index + 1
         if at < size:
             await self._gap(at, size)
         if not self._quick:
@@ -66,11 +66,11 @@ class TreeCheck:
     async def _page(self, page: Sequence[Stored], expected: int) -> None:
         grown: list[bytes] = []
         for one in page:
-            if one.index != expected:
+            if one.leaf_index != expected:
                 await self._grow(grown)
                 grown = []
-                await self._gap(expected, one.index)
-            expected = one.index + 1
+                await self._gap(expected, one.leaf_index)
+            expected = one.leaf_index + 1
             grown.append(self._hashed(one) if self._quick else self._looked_at(one))
         self._report.records += len(page)
         await self._grow(grown)
@@ -78,15 +78,15 @@ class TreeCheck:
     def _hashed(self, one: Stored) -> bytes:
         found = hashes.leaf(one.entry)
         if found != one.leaf_hash or not records.is_value(one):
-            self._report.add(self._place(one.index), "hash: entry, value and leaf hash do not belong together")
+            self._report.add(self._place(one.leaf_index), "hash: entry, value and leaf hash do not belong together")
         return found
 
     def _looked_at(self, one: Stored) -> bytes:
         leaf = records.leaf_of(one)
         for what in records.wrong(one, leaf, self._stream):
-            self._report.add(self._place(one.index), what)
+            self._report.add(self._place(one.leaf_index), what)
         if leaf is not None:
-            self._order(one.index, leaf)
+            self._order(one.leaf_index, leaf)
         return hashes.leaf(one.entry)
 
     def _order(self, index: int, leaf: Leaf) -> None:
@@ -157,7 +157,7 @@ class TreeCheck:
         if now.frontier.size != size:
             return
         if behind := await self._ledger.stored(self._stream, size, 1):
-            self._report.add(self._place(behind[0].index), "it lies beyond the end of the log")
+            self._report.add(self._place(behind[0].leaf_index), "it lies beyond the end of the log")
         level = 1
         while True:
             count = size >> TILE_HEIGHT * level
