@@ -5,7 +5,7 @@ Source: the compact range of RFC 6962 trees, one hash per bit that is set in the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from roggia_auditor.errors import TreeError
@@ -41,8 +41,14 @@ class Frontier:
         """With these leaf hashes behind it, and what became complete for tiles of level 1 and above."""
         size, peaks = self.size, list(self.peaks)
         tiles: list[TileHash] = []
-        for leaf in leaves:
-            tiles += _push(size, peaks, leaf)
+        for leaf in leaves:  # as a carry runs through a binary number
+            found, height = leaf, 0
+            while size >> height & 1:
+                found = hashes.node(peaks.pop(), found)
+                height += 1
+                if height % TILE_HEIGHT == 0:
+                    tiles.append(TileHash(height // TILE_HEIGHT, size >> height, found))
+            peaks.append(found)
             size += 1
         return Frontier(size, tuple(peaks)), tiles
 
@@ -65,14 +71,3 @@ class Frontier:
         if len(peaks) % hashes.SIZE:
             raise TreeError(f"{len(peaks)} bytes of peaks are no multiple of {hashes.SIZE}")
         return cls(size, tuple(peaks[at : at + hashes.SIZE] for at in range(0, len(peaks), hashes.SIZE)))
-
-
-def _push(size: int, peaks: list[bytes], leaf: bytes) -> Iterator[TileHash]:
-    """Add a leaf to the peaks of a tree of `size`: as a carry runs through a binary number."""
-    found, height = leaf, 0
-    while size >> height & 1:
-        found = hashes.node(peaks.pop(), found)
-        height += 1
-        if height % TILE_HEIGHT == 0:
-            yield TileHash(height // TILE_HEIGHT, size >> height, found)
-    peaks.append(found)
