@@ -30,13 +30,16 @@ def test_a_file_gives_every_tenant_with_defaults_for_what_it_leaves_out() -> Non
 
 
 def test_what_is_only_kept_is_told_from_what_something_enforces() -> None:
-    """Named are the limits of the gateway to come, personal data and the time zone, where they say something."""
+    """Named are the limits of the gateway to come and personal data, where they say something; not what the auditor
+    counts by: months and the time zone."""
     given = (
         "{limits: {documents: 1, domains: 1, tokens_per_minute: 5}, retention_days: 1, pii_mode: mask, time_zone: UTC}"
     )
     wanted = read(f"tenants: {{acme: {given}, plain: {{time_zone: Europe/Rome}}}}")
     assert wanted["acme"].without_effect() == ("limits.tokens_per_minute", "pii_mode")
-    assert wanted["plain"].without_effect() == ("time_zone",)
+    assert wanted["plain"].without_effect() == ()
+    months = read("tenants: {acme: {limits: {tokens_per_month: 9, micro_usd_per_month: 5000000}}}")["acme"]
+    assert (months.limits, months.without_effect()) == ({"tokens_per_month": 9, "micro_usd_per_month": 5_000_000}, ())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from roggia_schemas.names import check_slug
 
 from roggia_operator.errors import SelectionError
 
-LIMITS = ("domains", "documents", "requests_per_minute", "tokens_per_minute")
+LIMITS = (
+    "domains", "documents", "requests_per_minute", "tokens_per_minute", "tokens_per_month", "micro_usd_per_month",
+)  # fmt: skip
 MAX_LIMIT = 2**53 - 1
 MAX_DAYS = 36_500
 NOT_ENFORCED = ("requests_per_minute", "tokens_per_minute")
@@ -35,9 +37,8 @@ class Wanted:
 
     def without_effect(self) -> tuple[str, ...]:
         """Fields that say something and are only kept: no service looks at them yet."""
-        said = {"time_zone": self.time_zone != UTC, "pii_mode": bool(self.pii_mode)}
         limits = [f"limits.{name}" for name in NOT_ENFORCED if name in self.limits]
-        return (*limits, *(name for name, something in said.items() if something))
+        return (*limits, *(["pii_mode"] if self.pii_mode else []))
 
 
 def read(text: str) -> dict[str, Wanted]:
