@@ -226,3 +226,9 @@ def test_live_views_stand_beside_the_exact_number_with_their_difference() -> Non
     assert (page.status_code, "the live views do not answer" in page.text) == (200, True)
     console.auditing.live = None
     assert "approximately" not in console.http.get("/costs/acme").text
+
+
+@pytest.mark.parametrize("path", ["/costs", "/costs/acme", "/costs/acme/records", "/inferences/any"])
+def test_pages_of_costs_do_not_refresh_by_themselves(path: str) -> None:
+    """Every look at the audit log is a record for ever: nobody's open tab makes one every three seconds."""
+    assert "data-live" not in Console().http.get(path).text
