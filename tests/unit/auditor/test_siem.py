@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
+from roggia_auditor.api.access_log import Access, AccessLog
 from roggia_auditor.errors import ExportError
 from roggia_auditor.ledger.judging import Before, Read, Rules, judge
-from roggia_auditor.ledger.model import Head, Row
+from roggia_auditor.ledger.model import READINGS, Head, Row
 from roggia_auditor.ports import Ledger
 from roggia_auditor.siem import cef, ocsf
 from roggia_auditor.siem.facts import Facts, Severity
@@ -252,6 +253,18 @@ async def test_a_reader_goes_on_where_it_stopped(ledger: Ledger) -> None:
     assert (len(beta.lines), beta.after) == (25, {LOG: 50})
     uids = {json.loads(one)["metadata"]["uid"] for one in (*first.lines, *second.lines)}
     assert len(uids) == 50
+
+
+async def test_what_the_ledger_itself_logs_is_no_inference(ledger: Ledger) -> None:
+    """Who read the log makes no line: it would look like an inference that nobody can read."""
+
+    async def knows(_tenant: str) -> bool:
+        return True
+
+    await AccessLog(ledger, knows).enter(Access(actor="a", action="records", tenant="acme"))
+    pages = [page async for page in stream(ledger).pages({})]
+    assert {one for page in pages for one in page.after} == {LOG}
+    assert not [one for page in pages for one in page.lines if READINGS.topic in one]
 
 
 def test_positions_are_kept_whole(tmp_path: Path) -> None:

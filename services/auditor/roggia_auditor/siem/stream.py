@@ -51,9 +51,12 @@ class SiemStream:
         self._line: Callable[[Facts], str] = {Format.OCSF: self._ocsf, Format.CEF: self._cef}[asked.kind]
 
     async def pages(self, start: Positions) -> AsyncIterator[Page]:
-        """Everything that the ledger holds from there on, log by log, each in its order. Ends at the end."""
+        """Every inference that the ledger holds from there on, log by log, each in its order. Ends at the end.
+
+        The ledger's own logs (who read, corrections, acts) hold no inferences: they are not in it.
+        """
         at = dict(start)
-        for stream in sorted(await self._ledger.streams()):
+        for stream in sorted(one for one in await self._ledger.streams() if one.of_kafka):
             log = stream.origin(self._origin)
             while lines := await self._lines(stream, log, at):
                 yield Page(tuple(one for one in lines if one), dict(at))
