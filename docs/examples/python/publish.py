@@ -60,8 +60,13 @@ producer.produce(
     "doc.changed",
     key=f"{tenant}/{doc_id}".encode(),
     value=serializer(event, SerializationContext("doc.changed", MessageField.VALUE)),
-    headers=[("ce_specversion", b"1.0"), ("ce_type", b"roggia.doc.changed"), ("ce_source", b"/example/python"),
-             ("ce_id", event["event_id"].encode()), ("content-type", b"application/vnd.apache.avro")],
+    headers=[
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"roggia.doc.changed"),
+        ("ce_source", b"/example/python"),
+        ("ce_id", event["event_id"].encode()),
+        ("content-type", b"application/vnd.apache.avro"),
+    ],
     on_delivery=lambda error, _message: failures.append(error) if error else None,
 )
 unsent = producer.flush(30)

@@ -49,6 +49,8 @@ class Selection:
     prompt: str = ""
     """name@version."""
     statuses: frozenset[Status] = frozenset({Status.RATED, Status.UNPRICED, Status.PARKED, Status.UNREADABLE})
+    topic: str = ""
+    """Only of streams of this topic."""
     late: bool = False
     """Only those that another month counts than the one they are of."""
 

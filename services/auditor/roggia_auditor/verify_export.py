@@ -13,10 +13,8 @@ What is checked, each on the one before it:
 4. The tenant's leaf says how many records it has in which logs; each log's leaf says that log's size and root.
 5. Every record is in its log's tree, is the tenant's, has the hash of the value that comes with it, and the numbers
    are 1, 2, 3 … up to the tenant's last one in that log: none is missing, none is twice.
-6. A number that is missing is accepted in one case alone: a record of the log of acts, itself checked as in 5, says
-   that whoever runs the log dropped it. The report then says so: "complete" is false and "not_shown" names the numbers,
-   when they were dropped, by whom and why. Nothing proves what was in them, nor that they were old enough. With
-   --complete that does not hold. Who kept an older export compares "leaves_sha256": SHA-256 over the leaf hashes.
+6. A number may be missing in one case alone: a record of the log of acts, checked as in 5, says that it was dropped.
+   Then "complete" is false (with --complete: it does not hold), and "not_shown" names numbers, time, name and reason.
 7. What is written beside a record for reading is what its entry says, and the sums are those of the manifest.
 
 A RECORD.tlog-proof (C2SP tlog-proof) is one record. Its `extra` line leads from its log to the head log: steps 2 and 3,
@@ -30,7 +28,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
 import hashlib
 import json
 import struct
@@ -39,6 +36,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -51,7 +49,10 @@ DROPPED = ("at", "by", "reason", "month", "records", "pico_usd", "leaves_sha256"
 PROOF, RECORD = "c2sp.org/tlog-proof@v1", "roggia-audit-proof/1"
 FIXED = struct.Struct(">B16sIQQ16sQBBBq")
 LOG, WITNESS = 1, 4
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, struct.error)
+Logs = dict[str, tuple[int, bytes]]
+Shown = list[tuple[int, int]]
+Acts = list[dict[str, str]]
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error)
 
 
 class WrongError(Exception):
@@ -69,10 +70,8 @@ def main() -> int:
     try:
         checked = check if given.folder.is_dir() else check_proof
         report = checked(given.folder, " ".join(given.key), given.witness)
-        need(
-            not given.complete or bool(report.get("complete", True)),
-            f"records are not shown: {report.get('not_shown')}",
-        )
+        hidden = report.get("not_shown", [])
+        need(not given.complete or not hidden, f"records are not shown: {hidden}")
     except WrongError as wrong:
         print(json.dumps({"holds": False, "why": str(wrong)}, indent=1))
         return 1
@@ -85,30 +84,27 @@ def main() -> int:
 
 def check(folder: Path, key: str, witnesses: list[str]) -> dict[str, object]:
     """An export. `key` may be several, separated by spaces. Raises `WrongError`."""
-    for one in (*key.split(), *witnesses):
-        key_of(one)
-    manifest = json.loads((folder / "manifest.json").read_text())
+    _ = [key_of(one) for one in (*key.split(), *witnesses)]
+    manifest = parsed((folder / "manifest.json").read_text())
     need(manifest["format"] == FORMAT, f"manifest.json: format {manifest['format']!r} is not {FORMAT!r}")
     for name, digest in manifest["files"].items():
+        need(Path(name).name == name, f"manifest.json: {name} is not in the folder")
         need(hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, f"{name} is not the manifest's file")
-    need(
-        {"head.checkpoint", "proof.json", "records.jsonl"} <= set(manifest["files"]),
-        "manifest.json names too few files",
-    )
+    need({"head.checkpoint", "proof.json", "records.jsonl"} <= set(manifest["files"]), "manifest.json: too few files")
     with readable("head.checkpoint"):
         size, root = signed_head((folder / "head.checkpoint").read_text(), key, witnesses)
     with readable("proof.json"):
-        proof = json.loads((folder / "proof.json").read_text())
+        proof = parsed((folder / "proof.json").read_text())
         logs, last = committed(proof, size, root, manifest["tenant"])
-    shown: dict[str, list[tuple[int, int]]] = {origin: [] for origin in last}
-    acts: list[dict[str, str]] = []
+    shown: dict[str, Shown] = {origin: [] for origin in last}
+    acts: Acts = []
     acts_log = f"{key.split('+', maxsplit=1)[0].removesuffix('/head')}/{ACTS}"
     pico = count = 0
     for line, text in enumerate((folder / "records.jsonl").read_bytes().splitlines(), 1):
         with readable(f"records.jsonl:{line}"):
-            row = json.loads(text)
+            row = parsed(text)
             pico += record(row, f"records.jsonl:{line}", manifest["tenant"], logs, shown)
-            acts += [json.loads(raw(row["value"]))] if row["log"] == acts_log else []
+            acts += [parsed(raw(row["value"]))] if row["log"] == acts_log else []
         count += 1
     hidden = [part for origin, number in last.items() for part in not_shown(origin, number, shown[origin], logs, acts)]
     away = sum(int(str(one["last"])) - int(str(one["first"])) + 1 for one in hidden)
@@ -120,15 +116,9 @@ def check(folder: Path, key: str, witnesses: list[str]) -> dict[str, object]:
     return {**found, "complete": not hidden, "not_shown": hidden}
 
 
-def not_shown(
-    origin: str,
-    last: int,
-    shown: list[tuple[int, int]],
-    logs: dict[str, tuple[int, bytes]],
-    acts: list[dict[str, str]],
-) -> list[dict[str, object]]:
+def not_shown(origin: str, last: int, shown: Shown, logs: Logs, acts: Acts) -> list[dict[str, object]]:
     """Numbers of a log that an act says were dropped. Raises `WrongError` for one that is missing without an act."""
-    dropped = [act for act in acts if act["act"] == "records.dropped" and act["log"] == origin]
+    dropped = [act for act in acts if act["act"] == "records.dropped" and act["log"] == origin and ACTS not in origin]
     for act in dropped:
         fits(act, origin, last, shown, logs[origin][0])
     found: list[dict[str, object]] = []
@@ -143,7 +133,7 @@ def not_shown(
     return found
 
 
-def fits(act: dict[str, str], origin: str, last: int, shown: list[tuple[int, int]], size: int) -> None:
+def fits(act: dict[str, str], origin: str, last: int, shown: Shown, size: int) -> None:
     """Raises `WrongError` for an act of dropping that contradicts what is shown."""
     first, end, first_leaf, end_leaf = (int(act[name]) for name in ("first", "last", "first_leaf", "end_leaf"))
     what = f"{origin}: the act that drops records {first} to {end}"
@@ -158,11 +148,10 @@ def fits(act: dict[str, str], origin: str, last: int, shown: list[tuple[int, int
 
 def check_proof(file: Path, key: str, witnesses: list[str]) -> dict[str, object]:
     """One record. `key` may be several, separated by spaces. Raises `WrongError`."""
-    for one in (*key.split(), *witnesses):
-        key_of(one)
     text = file.read_text()
     if not text.startswith(PROOF + "\n"):
         raise ValueError(f"{file.name}: no proof of a record")
+    _ = [key_of(one) for one in (*key.split(), *witnesses)]
     with readable(file.name):
         return proven(text, file.name, key, witnesses)
 
@@ -172,7 +161,7 @@ def proven(text: str, name: str, key: str, witnesses: list[str]) -> dict[str, ob
     above, _, below = text.partition("\n\n")
     _, extra, index, *path = above.split("\n")
     need(extra.startswith("extra ") and index.startswith("index "), f"{name}: no lines `extra` and `index`")
-    more = json.loads(raw(extra.removeprefix("extra ")))
+    more = parsed(raw(extra.removeprefix("extra ")))
     need(more["format"] == RECORD, f"{name}: format {more['format']!r} is not {RECORD!r}")
     size, root = signed_head(more["checkpoint"], key, witnesses)
     log_count, log_root, _, _ = head_of(more, size, root)
@@ -187,13 +176,7 @@ def proven(text: str, name: str, key: str, witnesses: list[str]) -> dict[str, ob
     return {**said, "log": origin, "index": str(at), "log_size": log_size, "head_size": size}
 
 
-def record(
-    row: dict[str, object],
-    where: str,
-    tenant: str,
-    logs: dict[str, tuple[int, bytes]],
-    shown: dict[str, list[tuple[int, int]]],
-) -> int:
+def record(row: dict[str, object], where: str, tenant: str, logs: Logs, shown: dict[str, Shown]) -> int:
     """One record; its amount. Raises `WrongError`."""
     origin, entry, value, index = str(row["log"]), raw(row["entry"]), raw(row["value"]), int(str(row["index"]))
     need(origin in shown, f"{where}: the tenant has no record in {origin}")
@@ -255,7 +238,7 @@ def committed(
     included(leaf(of_tenant), place, tenant_count, proof["tenant"]["path"], tenant_root, "proof.json: tenant")
     name, *rest = of_tenant.decode().removesuffix("\n").split("\n")
     need(name == tenant, f"proof.json: last numbers of {name}, not of {tenant}")
-    last = {origin: int(number) for origin, number in zip(rest[::2], rest[1::2], strict=True)}
+    last = {origin: size_of(number) for origin, number in zip(rest[::2], rest[1::2], strict=True)}
     logs: dict[str, tuple[int, bytes]] = {}
     for one in list(proof["logs"]):
         origin, log_size, its_root = log_of(one, log_count, log_root)  # type: ignore[arg-type]
@@ -271,7 +254,7 @@ def head_of(proof: dict[str, dict[str, object]], size: int, root: bytes) -> tupl
     included(leaf(head), size - 1, size, proof["head"]["path"], root, "proof.json: head")
     lines = head.decode().split("\n")
     need(len(lines) == 6 and lines[0] == HEAD and lines[5] == "", "proof.json: the head is of another kind")
-    return int(lines[1]), raw(lines[2]), int(lines[3]), raw(lines[4])
+    return size_of(lines[1]), raw(lines[2]), size_of(lines[3]), raw(lines[4])
 
 
 def log_of(one: dict[str, object], count: int, root: bytes) -> tuple[str, int, bytes]:
@@ -279,7 +262,7 @@ def log_of(one: dict[str, object], count: int, root: bytes) -> tuple[str, int, b
     entry = raw(one["entry"])
     included(leaf(entry), int(str(one["index"])), count, one["path"], root, "proof.json: log")
     origin, size, its_root, _ = entry.decode().removesuffix("\n").split("\n")
-    return origin, int(size), raw(its_root)
+    return origin, size_of(size), raw(its_root)
 
 
 def signed_head(text: str, key: str, witnesses: list[str]) -> tuple[int, bytes]:
@@ -295,7 +278,7 @@ def signed_head(text: str, key: str, witnesses: list[str]) -> tuple[int, bytes]:
     origin, size, root = body.removesuffix("\n").split("\n")
     names = {one.split("+", maxsplit=1)[0] for one in key.split()}
     need({origin} == names, f"head.checkpoint: it is of {origin}, the key of {', '.join(sorted(names))}")
-    return int(size), raw(root)
+    return size_of(size), raw(root)
 
 
 def signed_by(key: str, body: str, lines: str) -> bool:
@@ -304,8 +287,9 @@ def signed_by(key: str, body: str, lines: str) -> bool:
 
 
 def signs(key: str, kind: int, body: str, lines: str) -> bool:
-    """Whether one of the lines is the key's signature over the note. Raises `WrongError` for one that does not hold."""
+    """Whether a line is the key's signature over the note. Raises `WrongError` for any that does not hold."""
     name, number, material = key_of(key)
+    found = False
     need(material[0] == kind, f"key {name}: it is of another kind, of a log or of a witness")
     for signature in (raw(line.split(" ")[2]) for line in lines.splitlines() if line.startswith(f"— {name} ")):
         if signature[:4] == number:
@@ -316,8 +300,8 @@ def signs(key: str, kind: int, body: str, lines: str) -> bool:
                 Ed25519PublicKey.from_public_bytes(material[1:]).verify(made, message.encode())
             except InvalidSignature:
                 raise WrongError(f"head.checkpoint: the signature of {name} does not hold") from None
-            return True
-    return False
+            found = True
+    return found
 
 
 def key_of(key: str) -> tuple[str, bytes, bytes]:
@@ -370,13 +354,28 @@ def node(left: bytes, right: bytes) -> bytes:
 
 def raw(text: object) -> bytes:
     """Bytes in base64. Raises `ValueError`."""
-    try:
-        found = base64.b64decode(str(text), validate=True)
-    except (binascii.Error, ValueError):
-        found = b""
+    found = base64.b64decode(str(text), validate=True)
     if base64.b64encode(found).decode() != text:
         raise ValueError(f"no base64: {str(text)[:60]!r}")
     return found
+
+
+def size_of(text: str) -> int:
+    """A number as signed texts write it. Raises `ValueError`."""
+    if not text.isascii() or str(int(text)) != text:
+        raise ValueError(f"no number: {text[:30]!r}")
+    return int(text)
+
+
+def parsed(text: str | bytes) -> Any:
+    """JSON in which no name is there twice. Raises `ValueError`."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        if len(found := dict(pairs)) != len(pairs):
+            raise ValueError("a name is there twice")
+        return found
+
+    return json.loads(text, object_pairs_hook=once)
 
 
 @contextmanager

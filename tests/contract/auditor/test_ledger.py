@@ -19,6 +19,7 @@ from roggia_auditor.errors import (
     TreeError,
 )
 from roggia_auditor.heads.seal import LogHead
+from roggia_auditor.leaf import Status
 from roggia_auditor.ledger.alerts import Alert, AlertKind, Channel, Told
 from roggia_auditor.ledger.judging import Before, Read, Rules, judge
 from roggia_auditor.ledger.model import (
@@ -340,3 +341,14 @@ async def test_alerts_come_with_what_causes_them_and_wait_for_each_channel(ledge
     assert list(await ledger.alerts(Channel.TOPIC, 10)) == [full]
     assert sorted(await ledger.alerts(Channel.WEBHOOK, 10)) == [budget, unpriced]
     await ledger.alerted(Channel.WEBHOOK, [], Told.DONE)
+
+
+async def test_a_text_that_no_database_keeps_stops_nothing(ledger: Ledger) -> None:
+    """A NUL in an id or a model: its record is parked, found by its event, and those beside it are rated."""
+    odd = [
+        read(inference(1, request_id="a\0"), 0),
+        read(inference(2, attempts=(attempt(model="m\0"),)), 1),
+        read(inference(3), 2),
+    ]
+    await enter(ledger, odd)
+    assert [row.leaf.status for row in await ledger.rows(STREAM, 0, 5)] == [Status.PARKED, Status.PARKED, Status.RATED]

@@ -124,3 +124,19 @@ async def test_an_export_shows_nothing_of_others(ledger: SqliteLedger, tmp_path:
                 assert base64.b64encode(row.value) not in everything
     assert b"beta" not in decoded
     assert b"gamma" not in decoded
+
+
+async def test_what_is_written_in_another_way_does_not_hold(ledger: SqliteLedger, tmp_path: Path) -> None:
+    """A name twice in JSON, a file outside the folder: not the export that was made, whatever it reads like."""
+    folder = tmp_path / "acme"
+    await export(ledger, "acme", folder)
+    good = (folder / "records.jsonl").read_text()
+    (folder / "records.jsonl").write_text(good.replace('{"log"', '{"reason": "", "log"', 1))
+    forge(folder)
+    assert "twice" in holds(folder)
+    (folder / "records.jsonl").write_text(good)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["../acme/proof.json"] = manifest["files"]["proof.json"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    forge(folder)
+    assert "not in the folder" in holds(folder)

@@ -18,8 +18,9 @@ from roggia_auditor.ledger.model import ACTS
 from roggia_auditor.retention.acts import Act, Kind
 from roggia_auditor.retention.history import history, next_acts
 
-from tests.property.auditor.test_attacks import attacked, forge, holds, rewritten
+from tests.property.auditor.test_attacks import forge, holds
 from tests.support.auditing import STREAM
+from tests.support.export_attacks import attacked, rewritten
 from tests.support.retaining import KEY, ORIGIN, Ground, hidden, sqlite_ground
 
 ACTS_LOG = ACTS.origin(ORIGIN)

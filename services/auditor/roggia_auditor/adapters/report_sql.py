@@ -82,6 +82,9 @@ def _conditions(wanted: Selection) -> tuple[list[str], list[object]]:
         if value is not None:
             parts.append(condition)
             values.append(value)
+    if wanted.topic:
+        parts.append("r.stream IN (SELECT id FROM {P}streams WHERE topic = ?)")
+        values.append(wanted.topic)
     if wanted.late:
         parts.append("r.booked <> substr(r.day, 1, 7)")
     return parts, values

@@ -129,7 +129,15 @@ def _key(connection: sqlite3.Connection, tenant: str, subject: str) -> SubjectKe
 
 
 def _deleted(connection: sqlite3.Connection, table: str, key_id: str) -> int:
-    """Delete a key's rows from the file, and what the journal still has of them."""
+    """Delete a key's rows from the file, and what the journal still has of them.
+
+    Raises `LedgerUnavailableError` while somebody else reads the file: then the journal still has them.
+    """
     count = connection.execute(f"DELETE FROM {table} WHERE key_id = ?", (key_id,)).rowcount
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise LedgerUnavailableError(
+            f"{table}: deleted, but another process reads the file, and its journal still holds what was deleted; the "
+            "auditor goes on trying, or run it again when nobody reads"
+        )
     return count

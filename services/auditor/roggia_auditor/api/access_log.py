@@ -58,23 +58,24 @@ class AccessLog:
         self._waiting: list[_Entry] = []
         self._lock = asyncio.Lock()
 
-    async def enter(self, access: Access) -> None:
-        """Return once the reading is in the ledger. One about a tenant without records is nobody's: asking about a name
-        makes no tenant of it.
+    async def enter(self, *accesses: Access) -> None:
+        """Return once the readings are in the ledger. One about a tenant without records is nobody's: asking about a
+        name makes no tenant of it.
 
         Raises `LedgerUnavailableError` or `LedgerConflictError` where it cannot be: then nothing may be answered.
         """
-        if access.tenant and not await self._knows(access.tenant):
-            access = msgspec.structs.replace(access, tenant="")
-        mine = _Entry(access)
-        self._waiting.append(mine)
+        mine = [_Entry(await self._named(one)) for one in accesses]
+        self._waiting += mine
         try:
             async with self._lock:
-                if mine in self._waiting:
+                if any(one in self._waiting for one in mine):
                     await self._write(list(self._waiting))
         finally:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
+            self._waiting = [one for one in self._waiting if one not in mine]
+
+    async def _named(self, access: Access) -> Access:
+        unknown = access.tenant and not await self._knows(access.tenant)
+        return msgspec.structs.replace(access, tenant="") if unknown else access
 
     async def _write(self, entries: Sequence[_Entry]) -> None:
         for tries in range(_TRIES):

@@ -45,6 +45,8 @@ def parameters(pairs: Sequence[tuple[str, str]], known: Sequence[str]) -> Parame
             raise BadRequestError(f"{name[:60]}: no parameter here; there are {', '.join(known)}", name[:60])
         if name in found:
             raise BadRequestError(f"{name}: given twice; give it once", name)
+        if "\0" in value:
+            raise BadRequestError(f"{name}: a NUL character; leave it out", name)
         if len(value) > _MAX_VALUE:
             raise BadRequestError(f"{name}: {len(value)} characters; at most {_MAX_VALUE}", name)
         found[name] = value

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 from roggia_runtime.clock import now_ms
+from roggia_runtime.consumer.waiting import either
 from roggia_runtime.ids import uuid7
 
 from roggia_auditor.api import messages
@@ -30,6 +31,8 @@ MAX_WAITING = 8
 _ID = re.compile(r"\A[0-9a-f-]{36}\Z")
 _EVERY = 1000
 """Records between two notes of progress."""
+_LOOK_S = 60.0
+"""Seconds between two looks for what has expired."""
 log = structlog.get_logger()
 
 
@@ -47,7 +50,11 @@ class Exporting:
         """Make the folder, and find what an earlier process left. Raises `OSError`."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self._folder.glob(f"*/{JOB}")):
-            job = msgspec.json.decode(path.read_bytes(), type=messages.Export)
+            try:
+                job = msgspec.json.decode(path.read_bytes(), type=messages.Export)
+            except msgspec.DecodeError as error:
+                log.warning("export_unreadable", path=str(path), error=str(error))
+                continue
             unfinished = job.status in ("waiting", "running")
             self._jobs[job.id] = msgspec.structs.replace(job, status="waiting", written="0") if unfinished else job
 
@@ -77,7 +84,17 @@ class Exporting:
         found = self.one(job_id, grant)
         if found.status != "done":
             raise NotFoundError(f"id: the export is {found.status}; ask for it when it is done", "id")
-        return self._folder / found.id / ARCHIVE
+        path = self._folder / found.id / ARCHIVE
+        if not path.is_file():
+            raise NotFoundError("id: the export's file is not there any more; begin another one", "id")
+        return path
+
+    def take_back(self, job_id: str) -> None:
+        """Forget an export that was only just begun."""
+        job = self._jobs.get(job_id)
+        if job is not None and job.status == "waiting":
+            del self._jobs[job_id]
+            shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
     async def run(self) -> None:
         """Work until `stop`."""
@@ -86,7 +103,7 @@ class Exporting:
             job = next((one for one in sorted(self._jobs.values(), key=_age) if one.status == "waiting"), None)
             if job is None:
                 self._new.clear()
-                await self._new.wait()
+                await either(self._new, timeout_s=_LOOK_S)
             else:
                 await self._make(job)
 
@@ -120,10 +137,12 @@ class Exporting:
         if error is None:
             self._keep(msgspec.structs.replace(self._jobs[job.id], status="done"))
             return
-        if not isinstance(error, AuditorError | OSError):
-            raise error
-        log.warning("export_failed", id=job.id, tenant=job.tenant, error=str(error))
-        self._keep(msgspec.structs.replace(self._jobs[job.id], status="failed", error=str(error)))
+        expected = isinstance(error, AuditorError | OSError)
+        log.warning(
+            "export_failed", id=job.id, tenant=job.tenant, error=str(error), exc_info=None if expected else error
+        )
+        why = str(error) if expected else "a fault of the server; its log says which"
+        self._keep(msgspec.structs.replace(self._jobs[job.id], status="failed", error=why))
 
     async def _written(self, tenant: str, target: Path, progress: Progress) -> None:
         await self._write(tenant, target, progress)

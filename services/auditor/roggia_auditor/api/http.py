@@ -6,6 +6,7 @@ An answer leaves only when its reading is in the ledger: what cannot be written 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -13,6 +14,7 @@ from typing import TypeAlias
 import msgspec
 import structlog
 from roggia_runtime.errors import UnavailableError as RuntimeUnavailableError
+from roggia_schemas import topics
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -40,6 +42,7 @@ from roggia_auditor.leaf import Status
 Handler: TypeAlias = Callable[["Asked"], Awaitable["Answer"]]
 _UUID = re.compile(r"\A[0-9a-fA-F-]{36}\Z")
 _JSON = "application/json"
+_TOKENS = "the tokens' file cannot be read: whoever runs this service finds why in its log (roggia audit token)"
 log = structlog.get_logger()
 
 
@@ -64,9 +67,11 @@ class Answer:
     """What is answered, and what the access log says of it."""
 
     response: Response
-    tenant: str
-    rows: int
+    rows: Mapping[str, int]
+    """How many by tenant; of one, also 0. An answer about nobody in particular has the empty name."""
     size: int
+    undo: Callable[[], None] | None = None
+    """Takes back what was begun, where the reading cannot be entered."""
 
 
 class Routes:
@@ -108,7 +113,10 @@ class Routes:
                 return await self._answered(operation, handler, request)
             except ApiError as error:
                 return _error(error.status, error.code, error.message, error.field)
-            except (TokensError, RuntimeUnavailableError) as error:
+            except TokensError as error:
+                log.warning("audit_api", operation=operation.name, error=str(error))
+                return _error(UnavailableError.status, UnavailableError.code, _TOKENS)
+            except RuntimeUnavailableError as error:
                 log.warning("audit_api", operation=operation.name, error=str(error))
                 return _error(UnavailableError.status, UnavailableError.code, str(error))
 
@@ -119,16 +127,16 @@ class Routes:
         given = asking.parameters(request.query_params.multi_items(), operation.parameters)
         answer = await handler(Asked(request, given, grant))
         query = asking.told(given) | {name: str(value) for name, value in request.path_params.items()}
-        await self._access.enter(
-            Access(
-                actor=grant.name,
-                action=operation.name,
-                tenant=answer.tenant,
-                query=query,
-                rows=answer.rows,
-                bytes=answer.size,
-            )
-        )
+        accesses = [
+            Access(actor=grant.name, action=operation.name, tenant=tenant, query=query, rows=rows, bytes=answer.size)
+            for tenant, rows in answer.rows.items()
+        ]
+        try:
+            await self._access.enter(*accesses)
+        except BaseException:
+            if answer.undo is not None:
+                answer.undo()
+            raise
         return answer.response
 
     def _granted(self, request: Request, scope: Scope) -> Grant:
@@ -142,68 +150,68 @@ class Routes:
 
     async def _records(self, asked: Asked) -> Answer:
         found = await self._reading.records(asked.given, asking.selection(asked.given, asked.grant))
-        return _json(found, _only(asked), len(found.records))
+        return _json(found, _by_tenant(asked, [one.tenant for one in found.records]))
 
     async def _count(self, asked: Asked) -> Answer:
-        found = await self._reading.count(asking.selection(asked.given, asked.grant))
-        return _json(found, _only(asked), int(found.count))
+        wanted = replace(asking.selection(asked.given, asked.grant), topic=topics.INFERENCE_COMPLETED)
+        found = await self._reading.count(wanted)
+        return _json(found, {_only(asked): int(found.count)})
 
     async def _readings(self, asked: Asked) -> Answer:
         wanted = replace(asking.selection(asked.given, asked.grant), statuses=frozenset({Status.ACCESS}))
-        found = await self._reading.records(asked.given, wanted)
-        return _json(found, _only(asked), len(found.records))
+        found = await self._reading.readings(asked.given, wanted)
+        return _json(found, _by_tenant(asked, [one.tenant for one in found.readings]))
 
     async def _record(self, asked: Asked) -> Answer:
         found = await self._reading.record(asked.id("event_id"), asked.grant)
-        return _json(found, found.record.tenant, 1)
+        return _json(found, {found.record.tenant: 1})
 
     async def _proof(self, asked: Asked) -> Answer:
         tenant, text = await self._reading.proof(asked.id("event_id"), asked.grant)
-        return Answer(Response(text, media_type="text/plain; charset=utf-8"), tenant, 1, len(text))
+        return Answer(Response(text, media_type="text/plain; charset=utf-8"), {tenant: 1}, len(text))
 
     async def _usage(self, asked: Asked) -> Answer:
         found = await self._reading.usage(asked.given, asked.grant)
-        return _json(found, found.tenant, len(found.rows))
+        return _json(found, {found.tenant: len(found.rows)})
 
     async def _budget(self, asked: Asked) -> Answer:
         found = await self._reading.budget(asked.given, asked.grant)
-        return _json(found, found.tenant, len(found.months))
+        return _json(found, {found.tenant: len(found.months)})
 
     async def _duplicates(self, asked: Asked) -> Answer:
         found = await self._reading.duplicates(asked.given, asked.grant)
-        return _json(found, _only(asked), len(found.duplicates))
+        return _json(found, _by_tenant(asked, [one.tenant for one in found.duplicates]))
 
     async def _tenants(self, asked: Asked) -> Answer:
         found = await self._reading.tenants(asked.grant)
-        return _json(found, "", len(found.tenants))
+        return _json(found, {"": len(found.tenants)})
 
     async def _logs(self, _asked: Asked) -> Answer:
         found = await self._reading.logs()
-        return _json(found, "", len(found.logs))
+        return _json(found, {"": len(found.logs)})
 
     async def _begin(self, asked: Asked) -> Answer:
         wanted = await _body(asked.request)
         tenant = asking.allowed(wanted.tenant, asked.grant)
         await self._reading.check_known(tenant)
         job = self._jobs().begin(tenant)
-        return _json(job, job.tenant, 0, 202)
+        answer = _json(job, {job.tenant: 0}, 202)
+        return replace(answer, undo=lambda: self._jobs().take_back(job.id))
 
     async def _exports(self, asked: Asked) -> Answer:
         found = messages.Exports(exports=tuple(self._jobs().listed(asked.grant)))
-        return _json(found, "", len(found.exports))
+        return _json(found, {"": len(found.exports)})
 
     async def _export(self, asked: Asked) -> Answer:
         job = self._jobs().one(asked.id("id"), asked.grant)
-        return _json(job, job.tenant, 0)
+        return _json(job, {job.tenant: 0})
 
     async def _download(self, asked: Asked) -> Answer:
         job = self._jobs().one(asked.id("id"), asked.grant)
         path = self._jobs().archive(job.id, asked.grant)
         name = f"roggia-audit-{job.tenant}.tar"
-        size = path.stat().st_size
-        return Answer(
-            FileResponse(path, media_type="application/x-tar", filename=name), job.tenant, int(job.records), size
-        )
+        response = FileResponse(path, media_type="application/x-tar", filename=name)
+        return Answer(response, {job.tenant: int(job.records)}, path.stat().st_size)
 
     def _jobs(self) -> Exporting:
         if self._exporting is None:
@@ -229,9 +237,14 @@ async def _body(request: Request) -> messages.ExportRequest:
         raise BadRequestError(f'body: {error}; send {{"tenant": "…"}} in JSON', "body") from error
 
 
-def _json(content: msgspec.Struct, tenant: str, rows: int, status: int = 200) -> Answer:
+def _by_tenant(asked: Asked, tenants: Sequence[str]) -> Mapping[str, int]:
+    """Whose rows an answer holds: each tenant's readings are to be in its own export."""
+    return Counter(tenants) or {_only(asked): 0}
+
+
+def _json(content: msgspec.Struct, rows: Mapping[str, int], status: int = 200) -> Answer:
     raw = msgspec.json.encode(content)
-    return Answer(Response(raw, status_code=status, media_type=_JSON), tenant, rows, len(raw))
+    return Answer(Response(raw, status_code=status, media_type=_JSON), rows, len(raw))
 
 
 def _error(status: int, code: str, message: str, field: str = "") -> Response:

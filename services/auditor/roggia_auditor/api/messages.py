@@ -54,6 +54,26 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     next: str = ""
 
 
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One answered question: when, by which token, what, whose rows and how many of them, and the answer's bytes."""
+
+    event_id: str
+    at: int
+    actor: str
+    action: str
+    tenant: str
+    query: dict[str, str]
+    rows: int
+    bytes: int
+
+
+class Readings(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of readings, newest first. `next` is the cursor of the one behind it; empty on the last."""
+
+    readings: tuple[Reading, ...]
+    next: str = ""
+
+
 class Count(msgspec.Struct, frozen=True, kw_only=True):
     """How many records match, exactly; those of sealed months are not among them."""
 

@@ -53,7 +53,11 @@ OPERATIONS: Final = (
     Operation("budget", "/budget", "Months against their limits", messages.Budget, ("tenant",)),
     Operation("duplicates", "/duplicates", "Records that repeated an event", messages.Duplicates, _PAGING),
     Operation(
-        "readings", "/readings", "Who read the audit log", messages.Records, ("tenant", "from", "to", "limit", "cursor")
+        "readings",
+        "/readings",
+        "Who read the audit log",
+        messages.Readings,
+        ("tenant", "from", "to", "limit", "cursor"),
     ),
     Operation("tenants", "/tenants", "Tenants that have records", messages.Tenants),
     Operation("logs", "/logs", "Newest checkpoint of every log", messages.Logs),

@@ -13,6 +13,7 @@ from roggia_schemas.errors import SchemasError
 from roggia_schemas.events import InferenceCompleted
 
 from roggia_auditor.api import asking, messages
+from roggia_auditor.api.access_log import Access
 from roggia_auditor.api.asking import Parameters
 from roggia_auditor.api.errors import NotFoundError, NotSealedError
 from roggia_auditor.api.tokens import Grant
@@ -41,6 +42,13 @@ class Reading:
         found = await self._found(wanted, None if after is None else Place(*after), limit)
         next_ = asking.cursor(found[-1].place) if len(found) == limit else ""
         return messages.Records(records=tuple(self._record(one) for one in found), next=next_)
+
+    async def readings(self, given: Parameters, wanted: Selection) -> messages.Readings:
+        """A page of who read."""
+        limit, after = asking.limit(given), asking.place(given, len(Place._fields))
+        found = await self._reports.records(wanted, None if after is None else Place(*after), limit)
+        next_ = asking.cursor(found[-1].place) if len(found) == limit else ""
+        return messages.Readings(readings=tuple(map(_reading, found)), next=next_)
 
     async def count(self, wanted: Selection) -> messages.Count:
         """How many records match."""
@@ -119,7 +127,12 @@ class Reading:
         found = await self._reports.records(wanted, after, limit)
         if found or not wanted.id_name or after is not None:
             return found
-        return [one async for one in self._sealed(wanted)][:limit]
+        sealed: list[Found] = []
+        async for one in self._sealed(wanted):
+            sealed.append(one)
+            if len(sealed) == limit:
+                break
+        return sealed
 
     async def _sealed(self, wanted: Selection) -> AsyncIterator[Found]:
         for stream, leaf, index in await self._ledger.find(wanted.id_name, wanted.id_value, _OF_ONE_ID):
@@ -192,6 +205,14 @@ class Reading:
             value_sha256=one.value_sha256.hex(),
             same=one.same,
         )
+
+
+def _reading(found: Found) -> messages.Reading:
+    said, row = msgspec.json.decode(found.row.value, type=Access), found.row
+    return messages.Reading(
+        event_id=row.leaf.event_id, at=row.leaf.appended_at, actor=said.actor, action=said.action,
+        tenant=row.leaf.tenant, query=said.query, rows=said.rows, bytes=said.bytes,
+    )  # fmt: skip
 
 
 def _group(key: UsageKey, groups: Sequence[str]) -> tuple[str, ...]:

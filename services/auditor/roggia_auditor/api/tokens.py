@@ -49,14 +49,14 @@ class Tokens:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._grants: Mapping[str, Grant] = {}
 
     def load(self) -> None:
         """Read the file if it has changed. Raises `TokensError`, which names entry, value and remedy."""
         try:
             found = self._path.stat()
-            stamp = (found.st_mtime_ns, found.st_size)
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             if stamp == self._stamp:
                 return
             grants = parse(self._path.read_text(), str(self._path))
@@ -107,8 +107,10 @@ def parse(text: str, where: str = "tokens") -> Sequence[Grant]:
     """The grants in YAML. Raises `TokensError`."""
     try:
         found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise TokensError(f"{where}: no YAML: {error}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)  # its words would quote the file, and so perhaps a token
+        at = "" if mark is None else f", line {mark.line + 1}"
+        raise TokensError(f"{where}{at}: no YAML") from None
     if found is None:
         return ()
     if not isinstance(found, list):
@@ -128,7 +130,7 @@ def _grant(given: object, where: str) -> Grant:
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise TokensError(f"{where}: name: {name!r} is no name; write a short text")
     if not isinstance(hashed, str) or len(hashed) != _SHA256 or set(hashed) - set("0123456789abcdef"):
-        raise TokensError(f"{where}: sha256: {hashed!r} is no SHA-256 in hexadecimal (64 digits, quoted)")
+        raise TokensError(f"{where}: sha256: it is no SHA-256 in hexadecimal (64 digits, quoted)")
     return Grant(name, hashed, _tenants(given["tenants"], where), _scopes(given["scopes"], where))
 
 

@@ -212,6 +212,8 @@ def _wrong_event(record: Record, event: InferenceCompleted) -> str | None:
         return f"occurred_at: {-age} ms after it reached the log; more than {FUTURE_MS} is a wrong clock"
     if age > PAST_MS:
         return f"occurred_at: {age} ms before it reached the log; at most {PAST_MS} is counted"
+    if (field := next((name for name, text in _texts(event) if "\0" in text), None)) is not None:
+        return f"{field}: a NUL character; no database keeps one in a text"
     if event.origin is InferenceOrigin.UNKNOWN:
         return "origin: a value that this version does not know; upgrade the auditor"
     return None
@@ -242,4 +244,13 @@ def _lookup(event: InferenceCompleted) -> Mapping[str, str]:
         "model": "" if last is None else f"{last.provider}/{last.model}",
         "prompt": "" if event.prompt is None else f"{event.prompt.name}@{event.prompt.version}",
     }
-    return {name: text for name, text in found.items() if text}
+    return {name: text.replace("\0", "\ufffd") for name, text in found.items() if text}
+
+
+def _texts(event: InferenceCompleted) -> Iterator[tuple[str, str]]:
+    """What is kept of an event as text, by the field's name."""
+    yield from ((name, getattr(event, name)) for name in ("request_id", "response_id", "trace_id"))
+    for attempt in event.attempts:
+        yield from (("attempts." + name, getattr(attempt, name)) for name in ("provider", "model", "tier"))
+    if event.prompt is not None:
+        yield from (("prompt." + name, getattr(event.prompt, name)) for name in ("name", "version"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from roggia_runtime.clock import now_ms
 
 from roggia_auditor import metrics
-from roggia_auditor.errors import HeldError, PayloadError
+from roggia_auditor.errors import HeldError, LedgerConflictError, PayloadError
 from roggia_auditor.payloads.ports import Extent
 from roggia_auditor.payloads.vault import Vault
 from roggia_auditor.ports import Ledger
@@ -56,6 +56,9 @@ class Eraser:
         if (begun := _acts(plan.judged).get(plan.key_id)) is not None:
             await self._forget(plan.key_id)
             return begun
+        found = await self._vault.held(plan.tenant, plan.subject)
+        if found is None or (found[0].key_id, found[1]) != (plan.key_id, plan.extent):
+            raise LedgerConflictError("payloads of the subject came or went since the plan; look at it again")
         if plan.waits:
             raise HeldError(f"the subject's payloads must stay: {plan.waits}")
         about = {"key_id": plan.key_id, "payloads": str(plan.extent.payloads)}

@@ -67,5 +67,11 @@ _EVENTS = {
 _ELSEWHERE = (
     Remains("tenant.config, ops.job", "the tenant's name, its settings, this job", "no end", "to say what was done"),
     Remains("backups, snapshots, replicas", "whatever they held", "your own schedule", "Roggia does not know them"),
+    Remains(
+        "audit log: the ledger, inference.completed, audit.*, usage.adjusted, tenant.usage, tenant.budget",
+        "what inferences used and cost: ids, pseudonyms, amounts, no text",
+        "the ledger's retention and each topic's own",
+        "costs and proofs must stand; `roggia audit erase` destroys payloads",
+    ),
     Remains("audit logs of consumers", "what they wrote down", "their own retention", "the law may ask for them"),
 )

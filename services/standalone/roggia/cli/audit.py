@@ -56,12 +56,18 @@ def key(
         typer.Option(
             "--origin", help="What the logs' names begin with: audit.example.com; of a witness, its own name."
         ),
-    ],
+    ] = "",
     witness: Annotated[bool, typer.Option("--witness", help="The key of a witness (roggia_auditor.witness).")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Make none: print the public key of the one in FILE.")] = False,
     json: options.Json = False,
 ) -> None:
     """Make the key that signs checkpoints. Prints the public one: give it to whoever is to verify."""
+    if show:
+        _print_key(_kept(file), file, json=json)
+        return
     name = origin.rstrip("/")
+    if not name:
+        raise UsageError("--origin: say what the logs' names begin with, such as audit.example.com")
     made = SignerKey.generate(name, Kind.WITNESS) if witness else SignerKey.generate(f"{name}/head")
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -69,10 +75,21 @@ def key(
         raise UsageError(f"FILE: {file} is there already; a key is never overwritten") from None
     with os.fdopen(descriptor, "w") as written:
         written.write(made.text() + "\n")
+    _print_key(made, file, json=json)
+
+
+def _kept(file: Path) -> SignerKey:
+    try:
+        return SignerKey.parse(file.read_text())
+    except OSError as error:
+        raise UsageError(f"FILE: {file} cannot be read ({error.strerror})") from error
+
+
+def _print_key(key: SignerKey, file: Path, *, json: bool) -> None:
     if json:
-        emit({"public_key": str(made.verifier()), "file": str(file)})
+        emit({"public_key": str(key.verifier()), "file": str(file)})
     else:
-        out.print(str(made.verifier()), markup=False, soft_wrap=True)
+        out.print(str(key.verifier()), markup=False, soft_wrap=True)
 
 
 @app.command("export")

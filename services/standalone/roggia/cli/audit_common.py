@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import typer
@@ -18,16 +19,25 @@ from roggia.cli.asking import at_terminal
 from roggia.cli.output import say
 from roggia.errors import UsageError
 
+_SQLITE = "sqlite:///"
 Reason: TypeAlias = Annotated[str, typer.Option("--reason", help="Why; kept for ever.")]
 Confirm: TypeAlias = Annotated[
     str, typer.Option("--confirm", help="What the plan asks to be typed; without it you are asked.")
 ]
 
 
+def ledger_there(settings: AuditorOptions) -> KeptLedger:
+    """The ledger, not yet open. A command makes none: a wrong name would look like an empty log."""
+    dsn = settings.ledger.get_secret_value()
+    if dsn.startswith(_SQLITE) and not Path(dsn.removeprefix(_SQLITE)).exists():
+        raise UsageError(f"ROGGIA_AUDITOR_LEDGER: {dsn.removeprefix(_SQLITE)} is not there; name the auditor's ledger")
+    return auditor.ledger_of(settings)
+
+
 @asynccontextmanager
 async def opened(settings: AuditorOptions) -> AsyncIterator[KeptLedger]:
-    """The ledger, open for as long as the block lasts."""
-    ledger = auditor.ledger_of(settings)
+    """The ledger, open for as long as the block lasts. Raises `UsageError` for one that is not there."""
+    ledger = ledger_there(settings)
     await ledger.start()
     try:
         yield ledger

@@ -17,6 +17,7 @@ from roggia_auditor.siem.stream import Asked, Format, Positions, SiemStream
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.settings import RegistrySettings, load
 
+from roggia.cli.audit_common import ledger_there
 from roggia.cli.output import counted, say
 
 _LOOK_S = 1.0
@@ -54,7 +55,7 @@ def siem(
 
 async def _write(asked: Asked, output: Output, state: Path | None, start: int, *, follow: bool) -> int:
     settings = load(AuditorOptions)
-    ledger, codec = auditor.ledger_of(settings), EventCodec(load(RegistrySettings), source=auditor.SOURCE)
+    ledger, codec = ledger_there(settings), EventCodec(load(RegistrySettings), source=auditor.SOURCE)
     await ledger.start()
     await codec.start()
     try:

@@ -89,6 +89,8 @@ async def _until_failed(data: DataDirectory, ports: plan.Ports, beside: Beside) 
     async with stack(data, show, ports, beside) as supervisor:
         state = supervisor.state()
         err.print(f"Kafka {state.kafka} · registry {state.registry} · search {state.query} · console {state.console}")
+        if beside.audit:
+            err.print(f"Audit API {state.audit}")
         err.print("Ready. Next: roggia publish, roggia search, roggia ask, roggia status. Ctrl-C stops it.")
         await supervisor.run()
 

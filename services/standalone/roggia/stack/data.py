@@ -36,6 +36,7 @@ class StackState(msgspec.Struct, frozen=True, kw_only=True):
     registry: str
     query: str
     console: str = ""
+    audit: str = ""
     processes: dict[str, ProcessState] = {}
 
 

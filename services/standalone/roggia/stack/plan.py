@@ -51,6 +51,7 @@ class Ports:
             registry=f"http://{LOOPBACK}:{self.registry}",
             query=f"http://{LOOPBACK}:{self.query}",
             console=f"http://{LOOPBACK}:{self.console}",
+            audit=f"http://{LOOPBACK}:{self.audit}",
         )
 
 

@@ -28,12 +28,13 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the stack answers: Kafka bootstrap, registry URL, query URL, console URL."""
+    """Where the stack answers: Kafka bootstrap, registry URL, query URL, console URL, audit API's URL."""
 
     kafka: str
     registry: str
     query: str
     console: str = ""
+    audit: str = ""
 
 
 class Supervisor:
@@ -163,5 +164,6 @@ class Supervisor:
             registry=self._addresses.registry,
             query=self._addresses.query,
             console=self._addresses.console,
+            audit=self._addresses.audit,
             processes=dict(self._states),
         )
