@@ -45,6 +45,7 @@ class Exporting:
         self._new = asyncio.Event()
         self._stopping = False
         self._writing: asyncio.Task[None] | None = None
+        self._withdrawn: set[str] = set()
 
     async def start(self) -> None:
         """Make the folder, and find what an earlier process left. Raises `OSError`."""
@@ -90,11 +91,12 @@ class Exporting:
         return path
 
     def take_back(self, job_id: str) -> None:
-        """Forget an export that was only just begun."""
-        job = self._jobs.get(job_id)
-        if job is not None and job.status == "waiting":
-            del self._jobs[job_id]
-            shutil.rmtree(self._folder / job_id, ignore_errors=True)
+        """Forget an export that was only just begun, also where the worker has taken it up meanwhile."""
+        job = self._jobs.pop(job_id, None)
+        if job is not None and job.status == "running" and self._writing is not None:
+            self._withdrawn.add(job_id)
+            self._writing.cancel()
+        shutil.rmtree(self._folder / job_id, ignore_errors=True)
 
     async def run(self) -> None:
         """Work until `stop`."""
@@ -126,14 +128,18 @@ class Exporting:
 
         def progress(done: int, of: int) -> None:
             if done % _EVERY == 0 or done == of:
-                self._jobs[job.id] = msgspec.structs.replace(job, written=str(done), records=str(of))
+                self._note(msgspec.structs.replace(job, written=str(done), records=str(of)))
 
         self._writing = asyncio.create_task(self._written(job.tenant, target, progress))
         await asyncio.wait({self._writing})
-        if self._writing.cancelled():
+        writing, self._writing = self._writing, None
+        if job.id in self._withdrawn:
+            self._withdrawn.discard(job.id)
+            await asyncio.to_thread(shutil.rmtree, self._folder / job.id, ignore_errors=True)
             return
-        error = self._writing.exception()
-        self._writing = None
+        if writing.cancelled():
+            return
+        error = writing.exception()
         if error is None:
             self._keep(msgspec.structs.replace(self._jobs[job.id], status="done"))
             return
@@ -143,6 +149,10 @@ class Exporting:
         )
         why = str(error) if expected else "a fault of the server; its log says which"
         self._keep(msgspec.structs.replace(self._jobs[job.id], status="failed", error=why))
+
+    def _note(self, job: messages.Export) -> None:
+        if job.id not in self._withdrawn:
+            self._jobs[job.id] = job
 
     async def _written(self, tenant: str, target: Path, progress: Progress) -> None:
         await self._write(tenant, target, progress)
