@@ -19,8 +19,9 @@ from aiokafka.errors import (
     KafkaConnectionError,
     NotCoordinatorForGroupError,
 )
+from aiokafka.protocol.commit import OffsetFetchRequest
 
-from roggia_runtime import clients
+from roggia_runtime import clients, committed
 from roggia_runtime.consumer.scanning import Scan, Seen
 from roggia_runtime.denials import translated
 from roggia_runtime.ranges import Span, held
@@ -149,8 +150,8 @@ class Offsets:
         raise AssertionError("unreachable")
 
     async def _committed(self, group: str, coordinator: int) -> dict[Partition, int]:
-        found = await self._admin.list_consumer_group_offsets(group, coordinator)
-        return {Partition(tp.topic, tp.partition): int(at.offset) for tp, at in found.items() if at.offset >= 0}
+        response = await self._admin._send_request(OffsetFetchRequest(group, None), coordinator)  # noqa: SLF001  # see `committed`
+        return {Partition(tp.topic, tp.partition): offset for tp, offset in committed.told(response).items()}
 
     async def _described(self, group: str, coordinator: int) -> GroupInfo:
         # One group per request: the client reads a newer answer with an older layout, which fits the first group only.

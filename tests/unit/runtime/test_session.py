@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from aiokafka import TopicPartition
+from aiokafka.protocol.commit import OffsetFetchResponse_v3
 from roggia_runtime.consumer.dead_letters import DlqLimiter
 from roggia_runtime.consumer.delivery import Finisher
 from roggia_runtime.consumer.handling import Handling
@@ -31,10 +32,19 @@ class Journal:
         self.position = 8
         self.calls.append("fence")
 
-    async def committed(self, _tp: TopicPartition) -> int:
+    @property
+    def _coordinator(self) -> Journal:
+        return self
+
+    group_id = "g"
+
+    async def ensure_coordinator_known(self) -> None:
+        """It is."""
+
+    async def _send_req(self, _request: object) -> OffsetFetchResponse_v3:
         """The committed offset as of now."""
         self.calls.append("committed")
-        return self.position
+        return OffsetFetchResponse_v3(0, [("t", [(0, self.position, "", 0)])], 0)
 
     def seek(self, _tp: TopicPartition, offset: int) -> None:
         """Note where to."""

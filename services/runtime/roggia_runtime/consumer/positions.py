@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from roggia_runtime import committed
 from roggia_runtime.consumer.gaps import Gap
 from roggia_runtime.records import Partition
 
@@ -44,12 +44,8 @@ class Positions:
             log.info("start_at_beginning", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in new))
 
     async def _committed(self, tps: list[TopicPartition]) -> Mapping[Partition, int]:
-        found = await asyncio.gather(*map(self._consumer.committed, tps))
-        return {
-            Partition(tp.topic, tp.partition): int(offset)
-            for tp, offset in zip(tps, found, strict=True)
-            if offset is not None
-        }
+        found = await committed.of_member(self._consumer, tps)
+        return {Partition(tp.topic, tp.partition): offset for tp, offset in found.items()}
 
     def note(self, positions: Mapping[Partition, int]) -> None:
         """Remember what was committed."""
