@@ -44,6 +44,20 @@ async def test_what_was_never_committed_stays_invisible_after_a_takeover(trustin
     assert [record.value for record in await read_all(trusting.bootstrap, "out")] == [b"committed"]
 
 
+async def test_what_was_committed_becomes_visible_after_a_takeover(trusting: Broker) -> None:
+    """The former owner's commit was acknowledged and its marker lost: the new owner must not discard the records."""
+    settings = KafkaSettings(bootstrap=trusting.bootstrap)
+    for topic in ("in.dlq", "out"):
+        make_topic(trusting.bootstrap, topic)
+    await _hang(settings, "g-in-0", commit=True)
+    finisher = Transactional(settings, "g", ["out"])
+    await finisher.assigned([SOURCE])
+    left = (await open_transactions.still_open(finisher._producers[SOURCE], [TopicPartition("out", 0)])).open
+    await finisher.stop()
+    seen = [record.value for record in await read_all(trusting.bootstrap, "out")]
+    assert (left, seen) == (set(), [b"hangs"])
+
+
 async def test_what_hangs_in_a_lane_is_ended_by_the_lane_s_owner(trusting: Broker) -> None:
     """A record of a lane may be answered on a lane: the new owner of the lane's partition ends what hangs there too."""
     settings, lane = KafkaSettings(bootstrap=trusting.bootstrap), Partition("in.replay", 0)
@@ -97,7 +111,7 @@ async def test_an_abort_whose_marker_is_lost_as_well_is_repeated(
     assert (lost, left) == ([{TopicPartition("out", 0)}], set())
 
 
-async def _hang(settings: KafkaSettings, transactional_id: str, topic: str = "out") -> None:
+async def _hang(settings: KafkaSettings, transactional_id: str, topic: str = "out", *, commit: bool = False) -> None:
     """Write in a transaction whose partition the coordinator was not told of, and go away."""
     client = AIOKafkaProducer(**clients.transactional_producer(settings, transactional_id))
     await client.start()
@@ -105,5 +119,9 @@ async def _hang(settings: KafkaSettings, transactional_id: str, topic: str = "ou
     client._txn_manager._txn_partitions.add(TopicPartition(topic, 0))
     await client.send_and_wait(topic, b"hangs")
     client._txn_manager._txn_partitions.clear()
-    await client.abort_transaction()
+    if commit:
+        await client.send_and_wait("in.dlq", b"something that the coordinator knows of")
+        await client.commit_transaction()
+    else:
+        await client.abort_transaction()
     await client.stop()

@@ -20,6 +20,7 @@ from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
 from roggia_runtime.consumer.hanging import Unasked, end_what_hangs
 from roggia_runtime.errors import MissingTopicError, ProduceError
+from roggia_runtime.outcomes import committed_last
 from roggia_runtime.records import Output, Ownership, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
 
@@ -137,7 +138,7 @@ class Transactional:
     A broker that is starting may believe that it has ended a transaction although a partition never got the marker
     (Apache Kafka skips partitions that its metadata does not know yet). What was aborted then hangs there, and the next
     commit of the same producer id would make it visible. So every start ends whatever may hang in `outputs` (topics)
-    and in the source's dead-letter topic, before anything is committed: see `hanging`.
+    and in the source's dead-letter topic, as the coordinator decided it, before anything is committed: see `hanging`.
     """
 
     def __init__(self, settings: KafkaSettings, group: str, outputs: Sequence[str] = ()) -> None:
@@ -151,7 +152,10 @@ class Transactional:
     async def assigned(self, partitions: Collection[Partition]) -> None:
         """Start every partition's producer."""
         unasked: set[str] = set()
-        for started in await asyncio.gather(*map(self._start, partitions), return_exceptions=True):
+        names = [self._name(partition) for partition in partitions]
+        committed = await committed_last(self._settings, names) if self._outputs and names else frozenset[str]()
+        starting = [self._start(partition, commit=self._name(partition) in committed) for partition in partitions]
+        for started in await asyncio.gather(*starting, return_exceptions=True):
             if isinstance(started, BaseException):
                 raise started
             unasked |= started
@@ -229,16 +233,19 @@ class Transactional:
         lanes = [topics.replay(output) for output in self._outputs] if topics.base(topic) != topic else []
         return [*self._outputs, topics.dlq(topic)], lanes
 
-    async def _start(self, partition: Partition) -> frozenset[str]:
+    def _name(self, partition: Partition) -> str:
+        return f"{self._group}-{partition.topic}-{partition.number}"
+
+    async def _start(self, partition: Partition, *, commit: bool) -> frozenset[str]:
         """Returns the topics of which the broker does not tell this client what hangs there."""
-        name = f"{self._group}-{partition.topic}-{partition.number}"
+        name = self._name(partition)
         client = AIOKafkaProducer(**clients.transactional_producer(self._settings, name))
         unasked: frozenset[str] = frozenset()
         started = False
         try:
             await client.start()
             if self._outputs:
-                unasked = await end_what_hangs(client, *self._written(partition.topic))
+                unasked = await end_what_hangs(client, *self._written(partition.topic), commit=commit)
             started = True
         except TransactionalIdAuthorizationFailed as error:
             raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error

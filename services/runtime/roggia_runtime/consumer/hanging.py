@@ -53,12 +53,13 @@ class Unasked:
 
 
 async def end_what_hangs(
-    client: AIOKafkaProducer, names: Sequence[str], optional: Sequence[str] = ()
+    client: AIOKafkaProducer, names: Sequence[str], optional: Sequence[str] = (), *, commit: bool = False
 ) -> frozenset[str]:
-    """Abort a transaction over every partition of these topics, until no partition holds an open one of this client.
+    """End a transaction over every partition of these topics, until no partition holds an open one of this client.
 
-    The marker of such an abort can be lost as well when the broker dies again: so the broker is asked, and what is
-    still open is aborted anew. Returns the topics of which the broker does not tell, because this client may not read
+    `commit` says that the id's last transaction was committed: what hangs of it is then made visible, not discarded.
+    The marker can be lost as well when the broker dies again: so the broker is asked, and what is
+    still open is ended anew. Returns the topics of which the broker does not tell, because this client may not read
     them: they got their one abort. Of `optional` those are looked at that exist: in the others nothing can hang.
     Raises `KafkaError` when all of that does not help, and `MissingTopicError`.
     """
@@ -66,12 +67,15 @@ async def end_what_hangs(
     for name in optional:
         with suppress(MissingTopicError, TimeoutError):
             found += await asyncio.wait_for(_partitions(client, name), _MISSING_S)
-    await _abort_over(client, found)
+    if commit and (hanging := (await still_open(client, found)).open):
+        log.warning("commit_hangs", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in hanging))
+    end = _commit_over if commit else _abort_over
+    await end(client, found)
     for _ in range(_TRIES):
         if not (told := await _after_markers(client, found)).open:
             return told.denied
         log.warning("transaction_hangs", partitions=_named(told))
-        await _abort_over(client, found)
+        await end(client, found)
     if (told := await _after_markers(client, found)).open:
         raise KafkaError(f"a transaction hangs in {_named(told)}")
     return told.denied
@@ -90,10 +94,19 @@ def _named(told: Told) -> list[str]:
 
 
 async def _abort_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:
+    await _begin_over(client, found)
+    await client.abort_transaction()
+
+
+async def _commit_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:
+    await _begin_over(client, found)
+    await client.commit_transaction()
+
+
+async def _begin_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:
     await client.begin_transaction()
     for tp in found:
         client._txn_manager.maybe_add_partition_to_txn(tp)  # noqa: SLF001  # the client adds partitions only with records
-    await client.abort_transaction()
 
 
 async def _partitions(client: AIOKafkaProducer, topic: str) -> list[TopicPartition]:
