@@ -15,7 +15,10 @@ from typing import Any
 
 from roggia.stack.data import DataDirectory, StackState
 
-PROCESSES = {"broker", "registry", "ingest", "embed", "index", "operator", "popularity"}
+PROCESSES = {
+    *("broker", "registry", "ingest", "embed", "index", "operator", "popularity"),
+    *("auditor", "audit-api", "live"),
+}
 START_S = 110.0
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200", "NO_COLOR": "1"}
 

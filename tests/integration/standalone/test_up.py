@@ -15,7 +15,7 @@ import psutil
 import pytest
 from roggia.stack.ports import is_free
 
-from tests.support.standalone import ENVIRONMENT, Up, up_on
+from tests.support.standalone import ENVIRONMENT, PROCESSES, Up, up_on
 
 pytestmark = pytest.mark.timeout(240)
 TENANT = ("--tenant", "acme")
@@ -142,15 +142,7 @@ def test_status_and_topics_tell_lag_freshness_and_records(up: Up, folder: Path) 
     while (status := up.call("status", "--json")) and any(one["lag"] for one in _topics(status)):
         assert time.monotonic() < deadline, status["lag"]
     assert {one["topic"] for one in _topics(status)} >= {"doc.changed", "doc.chunked.c1", "doc.embedded.g1"}
-    assert {one["name"] for one in status["processes"]} == {
-        "broker",
-        "registry",
-        "ingest",
-        "embed",
-        "index",
-        "operator",
-        "popularity",
-    }
+    assert {one["name"] for one in status["processes"]} == PROCESSES
     assert status["operator"]["answers"]
     assert status["searchable"]["live"]["p50_s"] is not None
     assert status["lag"]["freshness"]["oldest_s"] == 0
