@@ -9,22 +9,28 @@ from roggia_auditor.errors import LedgerError, ProofError, TreeError
 from roggia_auditor.ledger.alerts import Alert, AlertKind
 from roggia_auditor.ledger.model import USAGE, Row, Usage, UsageKey
 from roggia_auditor.ports import HeadEntry
+from roggia_auditor.reports import LOOKED_UP
 from roggia_auditor.tlog.frontier import Frontier
 
 SCHEMA_VERSION = 1
 LOOKUPS = ("request_id", "response_id", "trace_id", "model", "prompt")
-FOUND_BY = ("event_id", "request_id", "response_id", "trace_id")
-"""Columns with an index."""
 RECORD = (
     "stream", "leaf_index", "event_id", "tenant", "tenant_seq", "status", "booked", "day", "occurred_at", *LOOKUPS,
     "cost_pico", "entry", "leaf_hash", "value",
 )  # fmt: skip
 
 
+def checked(name: str) -> str:
+    """The name, which is one of `LOOKED_UP`. Raises `LedgerError` for another."""
+    if name not in LOOKED_UP:
+        raise LedgerError(f"{name!r} is not looked up by; there are {', '.join(LOOKED_UP)}")
+    return name
+
+
 def looked_up(name: str) -> str:
-    """The condition that finds records by one of `FOUND_BY`: with what makes its partial index fit, which neither
-    database concludes from a value that it does not see."""
-    return f"{name} = ? AND " + ("status <> 4" if name == "event_id" else f"{name} <> ''")
+    """The condition that finds records by one of `LOOKED_UP`: with what makes its partial index fit, which neither
+    database concludes from a value that it does not see. Raises `LedgerError` for another name."""
+    return f"{checked(name)} = ? AND " + ("status <> 4" if name == "event_id" else f"{name} <> ''")
 
 
 ALERT = (

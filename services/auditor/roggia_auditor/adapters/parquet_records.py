@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from roggia_auditor.adapters import columns
-from roggia_auditor.errors import LedgerError, SegmentError
+from roggia_auditor.errors import SegmentError
 from roggia_auditor.ledger.model import Row
 
 _GROUP = 4_096
@@ -70,9 +70,7 @@ class RecordFile:
         """See `roggia_auditor.retention.ports.SegmentReader`. Raises `LedgerError` for another field."""
         import pyarrow.compute as pc
 
-        if field not in columns.FOUND_BY:
-            raise LedgerError(f"{field!r} is not looked up by; there are {', '.join(columns.FOUND_BY)}")
-        return self._at(pc.equal(self._read([field])[field], value), limit)
+        return self._at(pc.equal(self._read([columns.checked(field)])[field], value), limit)
 
     def _at(self, wanted: Any, limit: int) -> Sequence[Row]:
         """The first records for which it is so: their row groups are decoded, no others."""

@@ -17,11 +17,11 @@ from roggia_auditor import metrics
 from roggia_auditor.alerting import events
 from roggia_auditor.errors import UndeliveredError
 from roggia_auditor.ledger.alerts import Alert, Channel, Told
+from roggia_auditor.periods import HOUR_MS
 from roggia_auditor.ports import EventCodec, Ledger
 
 log = structlog.get_logger()
 _AT_ONCE = 500
-_HOUR_MS = 3_600_000
 
 
 class Hook(Protocol):
@@ -114,7 +114,7 @@ class Alerter:
     async def _pending(self) -> Sequence[Alert]:
         """What the webhook has not had, oldest first; what is too old for it is given up."""
         found = await self._ledger.alerts(Channel.WEBHOOK, _AT_ONCE)
-        oldest = self._now() - round(self._rules.give_up_h * _HOUR_MS)
+        oldest = self._now() - round(self._rules.give_up_h * HOUR_MS)
         if old := [alert for alert in found if alert.at < oldest]:
             self._waits.over(*(alert.id for alert in old))
             await self._mark(Channel.WEBHOOK, old, Told.GIVEN_UP)

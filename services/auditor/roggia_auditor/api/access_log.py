@@ -11,13 +11,13 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TypeAlias
 
 import msgspec
 from roggia_runtime.clock import now_ms
 from roggia_runtime.ids import uuid7
 
+from roggia_auditor import periods
 from roggia_auditor.errors import LedgerConflictError
 from roggia_auditor.leaf import Leaf, Status
 from roggia_auditor.ledger.model import READINGS, Draft, Head, Row
@@ -98,21 +98,17 @@ class AccessLog:
 
 def draft(before: Head, sequences: Mapping[str, int], entries: Sequence[_Entry], at: int) -> Draft:
     """The readings as leaves behind `before`. `sequences` are last numbers by tenant."""
-    last = dict(sequences)
     made = Draft(READINGS, before, before)
     for place, one in enumerate(entries):
-        tenant = one.access.tenant
-        if tenant:
-            made.sequences[tenant] = last[tenant] = last.get(tenant, 0) + 1
-        made.rows.append(_row(one, before, place, last.get(tenant, 0), at))
-    frontier, made.tiles = before.frontier.grown([row.leaf_hash for row in made.rows])
-    made.after = Head(before.next_offset + len(entries), frontier)
+        made.rows.append(_row(one, before, place, made.number(one.access.tenant, sequences), at))
+    made.close(before.next_offset + len(entries))
     return made
 
 
 def _row(one: _Entry, before: Head, place: int, number: int, at: int) -> Row:
     value = msgspec.json.encode(one.access, order="deterministic")
-    day = datetime.fromtimestamp(at / 1000, UTC).date().isoformat()
+    day = periods.day(at, "UTC")
+    month = periods.month(day)
     leaf = Leaf(
         topic_id=READINGS.topic_id,
         partition=READINGS.partition,
@@ -123,8 +119,8 @@ def _row(one: _Entry, before: Head, place: int, number: int, at: int) -> Row:
         tenant_seq=number,
         status=Status.ACCESS,
         reason="",
-        period=day[:7],
-        booked=day[:7],
+        period=month,
+        booked=month,
         cost_pico=None,
         price_version="",
         value_sha256=hashlib.sha256(value).digest(),

@@ -17,6 +17,7 @@ from roggia_auditor.api.messages import MAX_LIMIT
 from roggia_auditor.api.tokens import Grant
 from roggia_auditor.leaf import Status
 from roggia_auditor.ledger.model import OWN, UsageKey
+from roggia_auditor.periods import HOUR_MS
 from roggia_auditor.reports import LOOKED_UP, Selection
 
 Parameters = Mapping[str, str]
@@ -31,7 +32,7 @@ GROUPS = tuple(name for name in UsageKey._fields if name not in ("tenant", "book
 ORIGINS = ("live", "canary", "shadow", "replay")
 MAX_MONTHS = 36
 _MAX_VALUE = 300
-_DAY_REACH_MS = 28 * 3_600_000
+_DAY_REACH_MS = 28 * HOUR_MS
 """From noon UTC: half a day, and more than any zone's offset (at most 14 hours)."""
 _FREE = (*LOOKED_UP, "model", "prompt", "cursor")
 """Parameters whose values are anybody's words."""

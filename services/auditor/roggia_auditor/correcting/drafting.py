@@ -9,7 +9,7 @@ from typing import NamedTuple
 from roggia_auditor.correcting.correction import Correction, Ground
 from roggia_auditor.leaf import Leaf, Status
 from roggia_auditor.ledger.judging import Before
-from roggia_auditor.ledger.model import CORRECTIONS, Corrected, Draft, Head, Limits, Row
+from roggia_auditor.ledger.model import CORRECTIONS, Corrected, Draft, Limits, Row
 from roggia_auditor.tlog import hashes
 
 
@@ -26,16 +26,15 @@ def draft(batch: Sequence[Made], before: Before, ground: Ground) -> Draft:
     for one in batch:
         _enter(found, one, before, ground)
     found.limits = {key.tenant: ground.limits.get(key.tenant, Limits()) for key in found.months}
-    frontier, found.tiles = before.head.frontier.grown([row.leaf_hash for row in found.rows])
-    found.after = Head(frontier.size, frontier)
+    found.close(before.head.frontier.size + len(found.rows))
     return found
 
 
 def _enter(found: Draft, one: Made, before: Before, ground: Ground) -> None:
     correction, tenant = one.correction, one.correction.row.leaf.tenant
-    found.sequences[tenant] = found.sequences.get(tenant, before.sequences.get(tenant, 0)) + 1
+    number = found.number(tenant, before.sequences)
     index = before.head.frontier.size + len(found.rows)
-    leaf = _leaf(one, index, found.sequences[tenant], ground.at)
+    leaf = _leaf(one, index, number, ground.at)
     of = correction.row
     found.rows.append(Row(index, leaf, hashes.leaf(leaf.encoded()), ground.at, of.day, of.lookup, one.value))
     found.corrected[of.leaf.event_id] = Corrected(ground.at, correction.new_pico, correction.new_version)

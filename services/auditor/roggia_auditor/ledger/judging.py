@@ -112,8 +112,7 @@ class _Judging:
     def draft(self) -> Draft:
         found = self._draft
         found.limits = {key.tenant: self._rules.limits.get(key.tenant, Limits()) for key in found.months}
-        frontier, found.tiles = found.before.frontier.grown([row.leaf_hash for row in found.rows])
-        found.after = Head(self._next, frontier)
+        found.close(self._next)
         return found
 
     def _enter(self, record: Record, event: InferenceCompleted | None, digest: bytes, verdict: _Verdict) -> None:
@@ -127,7 +126,7 @@ class _Judging:
             appended_at=record.timestamp_ms,
             event_id=NO_EVENT if event is None else event.event_id.lower(),
             tenant=tenant,
-            tenant_seq=self._number(tenant),
+            tenant_seq=self._draft.number(tenant, self._before),
             status=verdict.status,
             reason=verdict.reason,
             period=booking.period,
@@ -141,13 +140,6 @@ class _Judging:
         lookup = {} if event is None else _lookup(event)
         row = Row(index, leaf, hashes.leaf(leaf.encoded()), occurred_at, booking.day, lookup, record.value or b"")
         self._draft.rows.append(row)
-
-    def _number(self, tenant: str) -> int:
-        if not tenant:
-            return 0
-        number = self._draft.sequences.get(tenant, self._before.get(tenant, 0)) + 1
-        self._draft.sequences[tenant] = number
-        return number
 
     def _sum(self, event: InferenceCompleted, rated: Rated, booking: Booking) -> None:
         for key, usage in cells(event, rated, booking):

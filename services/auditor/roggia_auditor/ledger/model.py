@@ -238,6 +238,18 @@ class Draft:
             month = Month(usage.tokens(), usage.pico_usd, usage.unpriced)
             self.months.setdefault(MonthKey(key.tenant, key.booked), Month()).add(month)
 
+    def number(self, tenant: str, before: Mapping[str, int]) -> int:
+        """Take the next number of a tenant; 0 for nobody. `before` are the last numbers before the batch."""
+        if not tenant:
+            return 0
+        self.sequences[tenant] = self.sequences.get(tenant, before.get(tenant, 0)) + 1
+        return self.sequences[tenant]
+
+    def close(self, next_offset: int) -> None:
+        """Grow the tree by the rows: no row may be added any more."""
+        frontier, self.tiles = self.before.frontier.grown([row.leaf_hash for row in self.rows])
+        self.after = Head(next_offset, frontier)
+
     def days(self) -> set[DayKey]:
         """Days whose totals this changes."""
         return {DayKey(key.tenant, key.day, key.provider, key.model) for key in self.usage if key.origin in OWN}

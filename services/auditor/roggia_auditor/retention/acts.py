@@ -17,7 +17,7 @@ from roggia_runtime.ids import derived
 from roggia_auditor.errors import LedgerError
 from roggia_auditor.leaf import Leaf, Status
 from roggia_auditor.ledger.judging import Before
-from roggia_auditor.ledger.model import ACTS, Draft, Head, Row
+from roggia_auditor.ledger.model import ACTS, Draft, Row
 from roggia_auditor.tlog import hashes
 
 
@@ -67,18 +67,9 @@ def drafted(before: Before, acts: Sequence[Act]) -> Draft:
     made = Draft(ACTS, before.head, before.head)
     size = before.head.frontier.size
     for index, act in enumerate(acts, size):
-        made.rows.append(_row(index, act, _number(made, before, act.tenant)))
-    frontier, made.tiles = before.head.frontier.grown([row.leaf_hash for row in made.rows])
-    made.after = Head(size + len(acts), frontier)
+        made.rows.append(_row(index, act, made.number(act.tenant, before.sequences)))
+    made.close(size + len(acts))
     return made
-
-
-def _number(made: Draft, before: Before, tenant: str) -> int:
-    if not tenant:
-        return 0
-    number = made.sequences.get(tenant, before.sequences.get(tenant, 0)) + 1
-    made.sequences[tenant] = number
-    return number
 
 
 def _row(index: int, act: Act, number: int) -> Row:

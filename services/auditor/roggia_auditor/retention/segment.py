@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from roggia_auditor import periods
 from roggia_auditor.errors import SegmentError
 from roggia_auditor.ledger.model import Row, Stream
 
@@ -153,10 +153,9 @@ def _share(tenant: str, held: _Counted) -> Share:
 
 def month_of(at: int) -> str:
     """The month of a time in milliseconds since 1970, UTC."""
-    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m")
+    return periods.month(periods.day(at, "UTC"))
 
 
 def month_ends(month: str) -> int:
     """When a month is over, UTC, milliseconds since 1970."""
-    year, number = int(month[:4]), int(month[5:7])
-    return int(datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC).timestamp() * 1000)
+    return periods.closes_at(month, "UTC", 0)

@@ -67,8 +67,8 @@ async def end_what_hangs(
     for name in optional:
         with suppress(MissingTopicError, TimeoutError):
             found += await asyncio.wait_for(_partitions(client, name), _MISSING_S)
-    if commit and (hanging := (await still_open(client, found)).open):
-        log.warning("commit_hangs", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in hanging))
+    if commit and (told := await still_open(client, found)).open:
+        log.warning("commit_hangs", partitions=_named(told))
     end = _commit_over if commit else _abort_over
     await end(client, found)
     for _ in range(_TRIES):

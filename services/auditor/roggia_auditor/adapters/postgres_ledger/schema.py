@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roggia_auditor.adapters import columns
+from roggia_auditor.reports import LOOKED_UP
 
 P = "roggia_auditor_"
 """What tables' names begin with."""
@@ -11,7 +12,7 @@ _SUMS = ", ".join(
 )
 _BY_ID = "".join(
     f"CREATE INDEX IF NOT EXISTS {P}records_{name} ON {P}records ({name}) WHERE {name} <> '';\n"
-    for name in columns.FOUND_BY[1:]
+    for name in LOOKED_UP[1:]
 )
 CREATE = f"""
 CREATE TABLE IF NOT EXISTS {P}schema (version integer PRIMARY KEY);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roggia_auditor.adapters import columns
+from roggia_auditor.reports import LOOKED_UP
 
 STREAM = "topic = ? AND topic_id = ? AND partition = ?"
 NUMBER = f"(SELECT id FROM streams WHERE {STREAM})"
@@ -24,10 +25,7 @@ CREATE = (
     "CREATE UNIQUE INDEX IF NOT EXISTS records_event ON records (event_id) WHERE status <> 4",
     "CREATE INDEX IF NOT EXISTS records_tenant ON records (tenant, occurred_at)",
     "CREATE INDEX IF NOT EXISTS records_number ON records (stream, tenant, tenant_seq)",
-    *(
-        f"CREATE INDEX IF NOT EXISTS records_{name} ON records ({name}) WHERE {name} <> ''"
-        for name in columns.FOUND_BY[1:]
-    ),
+    *(f"CREATE INDEX IF NOT EXISTS records_{name} ON records ({name}) WHERE {name} <> ''" for name in LOOKED_UP[1:]),
     """CREATE TABLE IF NOT EXISTS tiles (
     stream INTEGER NOT NULL, level INTEGER NOT NULL, hash_index INTEGER NOT NULL, hash BLOB NOT NULL,
     PRIMARY KEY (stream, level, hash_index)) STRICT, WITHOUT ROWID""",
