@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 from roggia_runtime import clients, open_transactions
 from roggia_runtime.consumer import hanging
 from roggia_runtime.consumer.delivery import Transactional
-from roggia_runtime.records import Partition
+from roggia_runtime.records import Output, Partition
 from roggia_runtime.settings import KafkaSettings
 
 from tests.support.clients import make_topic, read_all
@@ -56,6 +59,54 @@ async def test_what_was_committed_becomes_visible_after_a_takeover(trusting: Bro
     await finisher.stop()
     seen = [record.value for record in await read_all(trusting.bootstrap, "out")]
     assert (left, seen) == (set(), [b"hangs"])
+
+
+@pytest.mark.parametrize("restart", [True, False], ids=["broker restarted", "connection lost"])
+async def test_a_commit_whose_marker_a_restarting_broker_lost_is_completed_by_its_own_producer(
+    trusting: Broker, restart: bool
+) -> None:
+    """The owner lives on, and idle: it sees that its connection was lost and completes its commit; none stays stuck."""
+    settings = KafkaSettings(bootstrap=trusting.bootstrap)
+    for topic in ("in", "in.dlq", "out"):
+        make_topic(trusting.bootstrap, topic)
+    finisher = Transactional(settings, "g", ["out"])
+    await finisher.assigned([SOURCE])
+    owner = finisher._producers[SOURCE]
+    await finisher.finish([Output("out", None, b"ordinary")], {SOURCE: 1}, _nothing)
+    await _settled(finisher, owner)
+    await _hang_from(owner, "out", commit=True)
+    await finisher.settle()
+    before = (await open_transactions.still_open(owner, [TopicPartition("out", 0)])).open
+    if restart:
+        await asyncio.to_thread(trusting.kill)
+        await asyncio.to_thread(trusting.start)
+    else:
+        for conn in owner.client._conns.values():
+            conn.close()
+    await _settled(finisher, owner)
+    await finisher.stop()
+    seen = [record.value for record in await read_all(trusting.bootstrap, "out")]
+    assert (before, seen) == ({TopicPartition("out", 0)}, [b"ordinary", b"hangs"])
+
+
+async def test_an_idle_producer_outlives_a_broker_that_is_away(trusting: Broker) -> None:
+    """While the broker is away, looking for hanging commits fails nothing; afterwards it commits as before."""
+    settings = KafkaSettings(bootstrap=trusting.bootstrap)
+    for topic in ("in", "in.dlq", "out"):
+        make_topic(trusting.bootstrap, topic)
+    finisher = Transactional(settings, "g", ["out"])
+    await finisher.assigned([SOURCE])
+    await finisher.finish([Output("out", None, b"before")], {SOURCE: 1}, _nothing)
+    await finisher.settle()
+    await asyncio.to_thread(trusting.kill)
+    for _ in range(3):
+        await finisher.settle()
+        await asyncio.sleep(1.1)
+    await asyncio.to_thread(trusting.start)
+    await finisher.finish([Output("out", None, b"after")], {SOURCE: 2}, _nothing)
+    await finisher.settle()
+    await finisher.stop()
+    assert [record.value for record in await read_all(trusting.bootstrap, "out")] == [b"before", b"after"]
 
 
 async def test_what_hangs_in_a_lane_is_ended_by_the_lane_s_owner(trusting: Broker) -> None:
@@ -115,6 +166,11 @@ async def _hang(settings: KafkaSettings, transactional_id: str, topic: str = "ou
     """Write in a transaction whose partition the coordinator was not told of, and go away."""
     client = AIOKafkaProducer(**clients.transactional_producer(settings, transactional_id))
     await client.start()
+    await _hang_from(client, topic, commit=commit)
+    await client.stop()
+
+
+async def _hang_from(client: AIOKafkaProducer, topic: str, *, commit: bool) -> None:
     await client.begin_transaction()
     client._txn_manager._txn_partitions.add(TopicPartition(topic, 0))
     await client.send_and_wait(topic, b"hangs")
@@ -124,4 +180,17 @@ async def _hang(settings: KafkaSettings, transactional_id: str, topic: str = "ou
         await client.commit_transaction()
     else:
         await client.abort_transaction()
-    await client.stop()
+
+
+async def _settled(finisher: Transactional, owner: AIOKafkaProducer) -> None:
+    """Settle as an idle loop does, until nothing is open; for twenty seconds at most."""
+    for _ in range(80):
+        await finisher.settle()
+        with suppress(KafkaError):
+            if not (await open_transactions.still_open(owner, [TopicPartition("out", 0)])).open:
+                return
+        await asyncio.sleep(0.25)
+
+
+def _nothing() -> None:
+    """Nobody is told."""

@@ -18,7 +18,8 @@ from roggia_schemas import topics
 from roggia_runtime import clients, denials, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
-from roggia_runtime.consumer.hanging import Unasked, end_what_hangs
+from roggia_runtime.consumer.hanging import Unasked, complete_commit, end_what_hangs
+from roggia_runtime.consumer.links import Link
 from roggia_runtime.errors import MissingTopicError, ProduceError
 from roggia_runtime.outcomes import committed_last
 from roggia_runtime.records import Output, Ownership, Partition
@@ -139,6 +140,8 @@ class Transactional:
     (Apache Kafka skips partitions that its metadata does not know yet). What was aborted then hangs there, and the next
     commit of the same producer id would make it visible. So every start ends whatever may hang in `outputs` (topics)
     and in the source's dead-letter topic, as the coordinator decided it, before anything is committed: see `hanging`.
+    A broker that restarts while a producer goes on may lose the markers of a commit the same way: so whoever has lost a
+    connection looks whether something hangs, and completes it.
     """
 
     def __init__(self, settings: KafkaSettings, group: str, outputs: Sequence[str] = ()) -> None:
@@ -146,6 +149,7 @@ class Transactional:
         self._group = group
         self._outputs = tuple(outputs)
         self._producers: dict[Partition, AIOKafkaProducer] = {}
+        self._links: dict[Partition, Link] = {}
         self._running: dict[Partition, asyncio.Task[None]] = {}
         self._unasked = Unasked(settings)
 
@@ -174,6 +178,7 @@ class Transactional:
 
     async def revoked(self) -> None:
         """Stop every producer."""
+        self._links = {}
         producers, self._producers = self._producers, {}
         await asyncio.gather(*(producer.close(client, _CLOSE_S) for client in producers.values()))
 
@@ -190,7 +195,14 @@ class Transactional:
         self._running[partition] = asyncio.create_task(self._transact(partition, outputs, offset, done))
 
     async def settle(self) -> None:
-        """Wait for every transaction."""
+        """Wait for every transaction, and see that none hangs."""
+        await self._settle()
+        completing = (self._complete(partition) for partition in self._links)
+        for completed in await asyncio.gather(*completing, return_exceptions=True):
+            if completed is not None:
+                raise completed
+
+    async def _settle(self) -> None:
         running, self._running = list(self._running.values()), {}
         if running:
             try:
@@ -213,6 +225,7 @@ class Transactional:
         if client is None:
             raise FencedError(partition, LookupError("its producer did not start"))
         try:
+            await self._complete(partition)
             await client.begin_transaction()
             await producer.deliver(client, outputs, self._settings)
             await client.send_offsets_to_transaction({TopicPartition(*partition): offset}, self._group)
@@ -227,6 +240,22 @@ class Transactional:
         except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
             raise FencedError(partition, error) from error
         done()
+
+    async def _complete(self, partition: Partition) -> None:
+        """Complete what hangs of the last commit after a lost connection; later, where brokers do not answer now.
+
+        Raises `FencedError`, `MissingTopicError`.
+        """
+        link = self._links.get(partition)
+        if link is None or not link.doubtful():
+            return
+        try:
+            await complete_commit(self._producers[partition], *self._written(partition.topic))
+        except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
+            if isinstance(error, KafkaError) and error.retriable:
+                return
+            raise FencedError(partition, error) from error
+        link.trust()
 
     def _written(self, topic: str) -> tuple[list[str], list[str]]:
         """Where records of `topic` may be answered; of a lane also on lanes, which need not exist."""
@@ -255,4 +284,6 @@ class Transactional:
             if not started:
                 await producer.close(client, _CLOSE_S)
         self._producers[partition] = client
+        if self._outputs:
+            self._links[partition] = Link(client)
         return unasked

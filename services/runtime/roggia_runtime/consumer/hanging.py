@@ -63,10 +63,7 @@ async def end_what_hangs(
     them: they got their one abort. Of `optional` those are looked at that exist: in the others nothing can hang.
     Raises `KafkaError` when all of that does not help, and `MissingTopicError`.
     """
-    found = [tp for name in names for tp in await _partitions(client, name)]
-    for name in optional:
-        with suppress(MissingTopicError, TimeoutError):
-            found += await asyncio.wait_for(_partitions(client, name), _MISSING_S)
+    found = await _all(client, names, optional)
     if commit and (told := await still_open(client, found)).open:
         log.warning("commit_hangs", partitions=_named(told))
     end = _commit_over if commit else _abort_over
@@ -81,8 +78,27 @@ async def end_what_hangs(
     return told.denied
 
 
+async def complete_commit(client: AIOKafkaProducer, names: Sequence[str], optional: Sequence[str] = ()) -> None:
+    """Write the markers that a restarted broker lost of this client's last transaction, which was committed.
+
+    To be called between transactions, of a client none of whose transactions failed. Topics, and what is raised, are
+    those of `end_what_hangs`; a retriable `KafkaError` says that brokers do not answer now, and that nothing was done.
+    """
+    told = await _after_markers(client, await _all(client, names, optional))
+    if told.open or told.denied:
+        await end_what_hangs(client, names, optional, commit=True)
+
+
+async def _all(client: AIOKafkaProducer, names: Sequence[str], optional: Sequence[str]) -> list[TopicPartition]:
+    found = [tp for name in names for tp in await _partitions(client, name)]
+    for name in optional:
+        with suppress(MissingTopicError, TimeoutError):
+            found += await asyncio.wait_for(_partitions(client, name), _MISSING_S)
+    return found
+
+
 async def _after_markers(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> Told:
-    """What is open still after a while: markers are written after the abort is acknowledged."""
+    """What is open still after a while: markers are written after the end is acknowledged."""
     until = time.monotonic() + _MARKED_S
     while (told := await still_open(client, found)).open and time.monotonic() < until:  # noqa: ASYNC110  # the broker is asked
         await asyncio.sleep(_LOOK_S)
