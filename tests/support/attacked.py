@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
-from roggia_auditor.checking.published import Against, check
+from roggia_auditor.checking.fsck import Check, Means
 from roggia_auditor.export.tenant import TenantExport
 from roggia_auditor.heads.sealing import Sealed, Sealer
 from roggia_auditor.ledger.judging import Read
@@ -19,6 +19,7 @@ from roggia_schemas.events import InferenceCompleted
 from tests.support.anchoring import KEY, NEXT_KEY, ORIGIN, enter
 from tests.support.attacking import Export, on_ledger
 from tests.support.auditing import TOPIC, TOPIC_ID, inference, record
+from tests.support.ingesting import codec
 
 STREAMS = [Stream(TOPIC, TOPIC_ID, n) for n in range(2)]
 TENANTS = ("acme", "beta", "gamma")
@@ -49,9 +50,14 @@ def _read(made: Callable[[int, int], InferenceCompleted], partition: int, at: in
     return Read(record(event, at, partition=partition), event)
 
 
-def against(published: Note) -> Against:
-    """Under the log's keys, old and new."""
-    return Against(ORIGIN, published, [KEY.verifier(), NEXT_KEY.verifier()])
+def against(published: Note) -> Means:
+    """What `roggia audit fsck --checkpoint` goes by: the log's keys, old and new, and what was published."""
+    return Means(codec(), ORIGIN, keys=[KEY.verifier(), NEXT_KEY.verifier()], published=published)
+
+
+async def check(ledger: SqliteLedger, means: Means) -> list[str]:
+    """What does not hold."""
+    return [f"{place}: {what}" for place, what in (await Check(ledger, means).run()).findings]
 
 
 async def attack_ledger(path: Path, attacks: int, seed: int) -> None:
@@ -66,7 +72,7 @@ async def attack_ledger(path: Path, attacks: int, seed: int) -> None:
         copy.deserialize(whole)
         attack = on_ledger(copy, chance)
         ledger._connection = copy
-        found = [str(one) for one in await check(ledger, rules)]
+        found = await check(ledger, rules)
         copy.close()
         assert found, f"attack {number}, {attack.what}, was not found"
         assert any(place in one for one in found for place in attack.places), (number, attack, found)

@@ -203,10 +203,10 @@ def _names(connection: sqlite3.Connection, table: str, key: tuple[object, ...]) 
     """How a report names the row."""
     if table == "records":
         (partition,) = connection.execute("SELECT partition FROM streams WHERE id = ?", key[:1]).fetchone()
-        return (f"/{partition}: record {key[1]}", f"/{partition}: record {key[1]}:")
+        return (f"/{partition} leaf {key[1]}:", f"/{partition} leaf {key[1]} ")
     return {
-        "tiles": ("tile/",),
-        "head_log": ("head log, leaf",),
+        "tiles": (" tile ",),
+        "head_log": ("/head leaf",),
         "sealed_logs": ("logs under leaf", "records before"),
     }.get(table, (": head",))
 
@@ -231,7 +231,7 @@ def _cut(connection: sqlite3.Connection, chance: random.Random) -> Attack:
 def _drop(connection: sqlite3.Connection, chance: random.Random) -> Attack:
     table = chance.choice(["records", "records", "tiles", "head_log", "sealed_logs", "notes"])
     where, key = _some(connection, table, chance)
-    names = _names(connection, table, key) if table != "notes" else (": checkpoint",)
+    names = _names(connection, table, key) if table != "notes" else (" checkpoint:",)
     connection.execute(f"DELETE FROM {table} WHERE {where}", key)
     return Attack(f"drop {table} {key}", names)
 
@@ -271,7 +271,7 @@ def _swap_tiles(connection: sqlite3.Connection, chance: random.Random) -> Attack
     (leaf,) = connection.execute(f"SELECT leaf_hash FROM records WHERE {where}", key).fetchone()
     connection.execute(f"UPDATE records SET leaf_hash = ? WHERE {where}", (tile[3], *key))
     connection.execute("UPDATE tiles SET hash = ? WHERE stream = ? AND level = ? AND hash_index = ?", (leaf, *tile[:3]))
-    return Attack(f"swap tile {tile[:3]} and leaf {key}", ("tile/",))
+    return Attack(f"swap tile {tile[:3]} and leaf {key}", (" tile ",))
 
 
 def _insert(connection: sqlite3.Connection, chance: random.Random) -> Attack:
@@ -297,7 +297,7 @@ def _insert_tile(connection: sqlite3.Connection, chance: random.Random) -> Attac
     query = "SELECT count(*) FROM tiles WHERE stream = ? AND level = 1"
     (count,) = connection.execute(query, (stream,)).fetchone()
     connection.execute("INSERT INTO tiles VALUES (?, 1, ?, ?)", (stream, count, chance.randbytes(32)))
-    return Attack(f"insert tile {stream}/{count}", ("tile/1/",))
+    return Attack(f"insert tile {stream}/{count}", (" tile 1/",))
 
 
 def _truncate(connection: sqlite3.Connection, chance: random.Random) -> Attack:
@@ -315,7 +315,7 @@ def _note(connection: sqlite3.Connection, chance: random.Random) -> Attack:
     (text,) = connection.execute(f"SELECT note FROM notes WHERE {where}", key).fetchone()
     changed = _checkpoint(text, chance.choice(["size", "root", "signature", "truncate"]), chance)
     connection.execute(f"UPDATE notes SET note = ? WHERE {where}", (changed, *key))
-    return Attack(f"checkpoint of {key}", (": checkpoint",))
+    return Attack(f"checkpoint of {key}", (" checkpoint:",))
 
 
 def _head(connection: sqlite3.Connection, chance: random.Random) -> Attack:
@@ -325,10 +325,10 @@ def _head(connection: sqlite3.Connection, chance: random.Random) -> Attack:
         one, other = chance.sample(keys, 2)
         connection.execute("UPDATE head_log SET entry = ? WHERE leaf_index = ?", (other[1], one[0]))
         connection.execute("UPDATE head_log SET entry = ? WHERE leaf_index = ?", (one[1], other[0]))
-        return Attack(f"swap head leaves {one[0]} and {other[0]}", ("head log, leaf",))
+        return Attack(f"swap head leaves {one[0]} and {other[0]}", ("/head leaf",))
     width = 32 * (len(keys) + 1).bit_count()
     connection.execute("INSERT INTO head_log VALUES (?, ?, ?)", (len(keys), keys[0][1], chance.randbytes(width)))
-    return Attack("insert a head leaf", ("head log, leaf",))
+    return Attack("insert a head leaf", ("/head leaf",))
 
 
 def _sequence(connection: sqlite3.Connection, chance: random.Random) -> Attack:

@@ -11,6 +11,8 @@ import pytest
 from roggia_auditor import verify_export
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
 from roggia_auditor.ledger.judging import Rules, judge
+from roggia_auditor.tlog.checkpoint import Checkpoint
+from roggia_auditor.tlog.keys import SignerKey
 from roggia_runtime.settings import KafkaSettings
 
 from tests.support.audit_commands import alone, roggia
@@ -71,6 +73,24 @@ async def test_a_stranger_verifies_what_a_tenant_was_given(settings: dict[str, s
     falsify(folder / "records.jsonl")
     assert roggia("audit", "verify", str(folder), "--key", public).returncode == 1
     assert not alone(folder, public, tmp_path)["holds"]
+
+
+def test_a_ledger_is_held_against_a_checkpoint_from_elsewhere(settings: dict[str, str], tmp_path: Path) -> None:
+    """It holds against its own, not against one that the same key signed over other leaves."""
+    made = roggia("audit", "key", settings["ROGGIA_AUDITOR_SIGNING_KEY"], "--origin", ORIGIN)
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / "export"
+    assert roggia("audit", "export", str(folder), "--tenant", "acme", **settings).returncode == 0
+    held, other = folder / "head.checkpoint", tmp_path / "other.checkpoint"
+    key = SignerKey.parse(Path(settings["ROGGIA_AUDITOR_SIGNING_KEY"]).read_text().strip())
+    other.write_text(str(Checkpoint(f"{ORIGIN}/head", 1, bytes(32)).signed(key)))
+    ended = [
+        roggia("audit", "fsck", "--offline", "--checkpoint", str(file), **settings)
+        for file in (held, other, tmp_path / "none")
+    ]
+    assert [one.returncode for one in ended] == [0, 1, 2], [one.stdout + one.stderr for one in ended]
+    assert "they do not lead to the published root" in ended[1].stdout
+    assert "--checkpoint" in ended[2].stderr
 
 
 def test_the_verifier_needs_nothing_of_ours() -> None:

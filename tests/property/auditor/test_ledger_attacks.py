@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
-from roggia_auditor.checking.published import Against, check
+from roggia_auditor.checking.fsck import Check
 from roggia_auditor.errors import NoteError
 from roggia_auditor.heads.sealing import Sealer
 from roggia_auditor.ledger.model import Stream
@@ -15,7 +16,7 @@ from roggia_auditor.tlog.note import Note
 from roggia_schemas.events import InferenceCompleted
 
 from tests.support.anchoring import KEY, NEXT_KEY, ORIGIN, grow
-from tests.support.attacked import against, as_it_was, attack_ledger, filled
+from tests.support.attacked import against, as_it_was, attack_ledger, check, filled
 from tests.support.auditing import TOPIC, TOPIC_ID, inference
 
 ATTACKS = 300
@@ -48,7 +49,9 @@ async def test_a_checkpoint_of_somebody_else_says_nothing(ledger: SqliteLedger) 
     """One that no trusted key has signed is refused before anything is read."""
     kept = await published(ledger)
     with pytest.raises(NoteError, match="not trusted"):
-        await check(ledger, Against(ORIGIN, kept, [NEXT_KEY.verifier()]))
+        Check(ledger, replace(against(kept), keys=[NEXT_KEY.verifier()]))
+    with pytest.raises(NoteError, match="the ledger's head log is other"):
+        Check(ledger, replace(against(kept), origin="other"))
 
 
 async def test_every_attack_on_the_ledger_is_found_and_named(tmp_path: Path) -> None:
@@ -73,11 +76,13 @@ async def test_an_operator_who_makes_the_ledger_anew_is_found(tmp_path: Path, vi
     truth, sealed = await filled(tmp_path / "true.sqlite3")
     lie, _ = await filled(tmp_path / "lie.sqlite3", forged)
     found = await check(lie, against(sealed.checkpoint))
-    assert [one.place for one in found] == ["head log, leaves up to 3"]
+    assert [one for one in found if "published" in one] == [
+        f"{ORIGIN}/head leaves before 3: they do not lead to the published root"
+    ]
     _as_published(truth, lie)
     await Sealer(lie, ORIGIN, KEY).seal()
     found = await check(lie, against(sealed.checkpoint))
-    assert any(one.place.endswith("/0: records before 270") for one in found), found
+    assert any("/0 records before 270:" in one for one in found), found
     await truth.stop()
     await lie.stop()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from roggia_auditor.checking.report import Report
 from roggia_auditor.errors import ProofError
@@ -21,44 +21,57 @@ _TENANTS = slice(3, 5)
 
 
 class HeadCheck:
-    """The check of the head log of `origin`; without keys, signatures are not looked at, and the report says so."""
+    """The check of the head log of `origin`; without keys, signatures are not looked at, and the report says so.
 
-    def __init__(self, ledger: Ledger, origin: str, keys: Sequence[VerifierKey], report: Report) -> None:
+    `marks` are more sizes than its checkpoint's at which `roots` and `leaves` (the last ones) are wanted, after `run`.
+    """
+
+    def __init__(
+        self, ledger: Ledger, origin: str, keys: Sequence[VerifierKey], report: Report, marks: Collection[int] = ()
+    ) -> None:
         self._ledger, self._origin, self._keys, self._report = ledger, origin, keys, report
-        self._head = f"{origin}/head"
+        self._head, self._marks = f"{origin}/head", frozenset(marks)
+        self.roots: dict[int, bytes] = {0: Frontier().root()}
+        self.leaves: dict[int, bytes] = {}
 
     async def run(self, state: State, roots: Mapping[str, tuple[int, bytes | None]]) -> None:
         """`roots` are, by origin of each log, the size that its checkpoint speaks of and the root found there."""
         if not self._keys:
             self._report.note("signatures were not checked: no public key of the head log was given")
         sealed = state.notes.get(self._head, (0, ""))[0]
-        grown, at_seal, newest = await self._leaves(state.head_log.size, sealed)
+        grown, newest, last = await self._leaves(state.head_log.size, self._marks | {sealed})
         if grown is not None and grown != state.head_log:
             self._report.add(self._head, f"the root of its {state.head_log.size} leaves is not that of its entries")
-        found = dict(roots) | {self._head: (sealed, at_seal)}
+        if grown is not None and grown.size > sealed and last == newest:
+            self._report.add(f"{self._head} leaf {grown.size - 1}", "it is under no checkpoint")
+        found = dict(roots) | {self._head: (sealed, self.roots.get(sealed))}
         for origin, (size, text) in sorted(state.notes.items()):
             self._note(origin, size, text, found.get(origin))
         self._speaks_of(state, newest)
 
-    async def _leaves(self, size: int, sealed: int) -> tuple[Frontier | None, bytes | None, bytes]:
-        frontier, newest = Frontier(), b""
-        at_seal = frontier.root() if not sealed else None
+    async def _leaves(self, size: int, marks: Collection[int]) -> tuple[Frontier | None, bytes, bytes]:
+        """The edge that the leaves make (None where one is missing), the newest state, and the last leaf."""
+        frontier, newest, last, told = Frontier(), b"", b"", False
         while frontier.size < size:
             page = await self._ledger.head_entries(frontier.size, min(PAGE, size - frontier.size))
             for one in page:
                 if one.index != frontier.size:
                     break
+                last = one.entry
                 if one.entry.startswith(f"{HEADER}\n".encode()):
                     newest = one.entry
                 elif not _names_keys(one.entry):
                     self._report.add(f"{self._head} leaf {one.index}", "entry: it is of another kind")
                 frontier, _ = frontier.grown([hashes.leaf(one.entry)])
-                if frontier.size == sealed:
-                    at_seal = frontier.root()
+                if frontier != one.after and not told:
+                    self._report.add(f"{self._head} leaf {one.index}", "it does not lead to the right edge beside it")
+                    told = True
+                if frontier.size in marks:
+                    self.roots[frontier.size], self.leaves[frontier.size] = frontier.root(), one.entry
             if not page or page[-1].index != frontier.size - 1:
                 self._report.add(f"{self._head} leaf {frontier.size}", "missing")
-                return None, at_seal, b""
-        return frontier, at_seal, newest
+                return None, b"", b""
+        return frontier, newest, last
 
     def _note(self, origin: str, size: int, text: str, found: tuple[int, bytes | None] | None) -> None:
         place = f"{origin} checkpoint"

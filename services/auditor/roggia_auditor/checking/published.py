@@ -1,139 +1,78 @@
-"""The ledger's trees, hashed again from its records and held against a published checkpoint of the head log.
+"""A ledger held against a checkpoint of its head log that somebody else keeps: a topic, a witness, a tenant's export.
 
-Whoever has the checkpoint from elsewhere (a topic, a witness, a tenant's export) finds every change of what it covers,
-also one by somebody who has the ledger and the log's key: records, tiles, heads, numbers and checkpoints.
+Whoever has one finds every change of what it covers, also one by somebody who has the ledger and the log's key.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
-from roggia_auditor.checking.stream import Finding, Scanned, Wanted, scan
-from roggia_auditor.errors import LedgerError, NoteError, ProofError, TreeError
-from roggia_auditor.heads import rotation
-from roggia_auditor.heads.continuing import entries
-from roggia_auditor.heads.seal import LogHead, Seal, seal
-from roggia_auditor.ledger.model import Stream
-from roggia_auditor.ports import Ledger, State
-from roggia_auditor.tlog import checkpoint as checkpoints
-from roggia_auditor.tlog import hashes
-from roggia_auditor.tlog import note as notes
+from roggia_auditor.checking.report import Report
+from roggia_auditor.checking.trees import Mark
+from roggia_auditor.heads.seal import Head, LogHead, seal
+from roggia_auditor.ports import State
 from roggia_auditor.tlog.checkpoint import Checkpoint
-from roggia_auditor.tlog.frontier import Frontier
-from roggia_auditor.tlog.keys import VerifierKey
-from roggia_auditor.tlog.note import Note
+
+Marks = Mapping[str, Mapping[int, Mark]]
+"""By log, then by size: what its records make there."""
+_LOGS = slice(1, 3)
+"""Lines of a head log's entry: how many logs, and their root."""
 
 
-class Against(NamedTuple):
-    """What a ledger is held against: what its logs' names begin with, a published checkpoint, the log's public keys."""
+class PublishedCheck:
+    """`sealed` are the logs as the ledger says that they were under the published leaf."""
 
-    origin: str
-    published: Note
-    keys: Sequence[VerifierKey]
+    def __init__(self, published: Checkpoint, sealed: Sequence[LogHead], report: Report) -> None:
+        self._published, self._report = published, report
+        self._sealed = {one.origin: one for one in sealed}
 
+    def sizes(self, origin: str) -> frozenset[int]:
+        """The size of a log that the published leaf speaks of."""
+        return frozenset({self._sealed[origin].size} if origin in self._sealed else ())
 
-async def check(ledger: Ledger, against: Against) -> list[Finding]:
-    """What does not hold; nothing where everything does.
+    def run(self, state: State, roots: Mapping[int, bytes], leaves: Mapping[int, bytes], marks: Marks) -> None:
+        """Add what does not hold. `roots` and `leaves` are the head log's, as its entries make it."""
+        self._kept(state)
+        size, head = self._published.size, self._published.origin
+        found = roots.get(size)
+        if found is None:
+            self._report.add(f"{head} leaf {state.head_log.size}", f"missing: {size} leaves were published")
+        elif found != self._published.root:
+            self._report.add(f"{head} leaves before {size}", "they do not lead to the published root")
+        elif size:
+            self._under(leaves[size], marks)
 
-    Reads all records: for a ledger that nobody writes to, or a copy. Raises `ProofError` for a published checkpoint
-    that is not signed, `LedgerUnavailableError`.
-    """
-    against.published.verified(against.keys)
-    published = checkpoints.of(against.published)
-    try:
-        state = await ledger.everything()
-        signed = dict(_signed(state, against))
-        found, committed = await _head_log(ledger, published, state, signed.get(published.origin))
-        more, under = await _logs(ledger, against.origin, published.size, state, signed)
-    except (LedgerError, ProofError, TreeError) as error:
-        return [Finding("ledger", str(error))]
-    found += [Finding(*wrong) for wrong in _notes(signed)] + more
-    if committed is not None and under.head().encoded() != committed:
-        found.append(_committed(under, committed, published.size))
-    return found
+    def _kept(self, state: State) -> None:
+        """No checkpoint may be older than the published one."""
+        due = {name: one.size for name, one in self._sealed.items()} | {self._published.origin: self._published.size}
+        for origin, size in sorted(due.items()):
+            if state.notes.get(origin, (-1, ""))[0] < size:
+                self._report.add(f"{origin} checkpoint", "it is missing, or older than the published one")
 
-
-def _signed(state: State, against: Against) -> Mapping[str, Checkpoint | str]:
-    """By origin what the kept checkpoints say, or why one of them says nothing."""
-
-    def read(origin: str, size: int, text: str) -> Checkpoint | str:
-        try:
-            signed = notes.parse(text)
-            signed.verified(against.keys)
-            found = checkpoints.of(signed)
-        except NoteError as error:
-            return str(error)
-        return found if (found.origin, found.size) == (origin, size) else "it is of another log or size"
-
-    return {origin: read(origin, *kept) for origin, kept in state.notes.items()}
-
-
-def _notes(signed: Mapping[str, Checkpoint | str]) -> list[tuple[str, str]]:
-    return [(f"{origin}: checkpoint", found) for origin, found in signed.items() if isinstance(found, str)]
-
-
-async def _head_log(
-    ledger: Ledger, published: Checkpoint, state: State, newest: Checkpoint | str | None
-) -> tuple[list[Finding], bytes | None]:
-    """What is wrong with the head log, and the leaf that the published checkpoint ends with, where it is that one."""
-    found, edge, last = list[Finding](), Frontier(), b""
-    roots, committed = {0: edge.root()}, b""
-    async for one in entries(ledger, 0, state.head_log.size):
-        edge, _ = edge.grown([hashes.leaf(one.entry)])
-        if one.after != edge:
-            return [Finding(f"head log, leaf {one.index}", "it does not lead to the right edge beside it")], None
-        roots[edge.size], last = edge.root(), one.entry
-        committed = last if edge.size == published.size else committed
-    if edge.size < published.size:
-        return [Finding(f"head log, leaf {edge.size}", f"is missing: {published.size} were published")], None
-    if roots[published.size] != published.root:
-        return [Finding(f"head log, leaves up to {published.size}", "they do not lead to the published root")], None
-    if newest is None or (isinstance(newest, Checkpoint) and newest.size < published.size):
-        found.append(Finding(f"{published.origin}: checkpoint", "is missing, or older than the published one"))
-    elif isinstance(newest, Checkpoint) and roots.get(newest.size) != newest.root:
-        found.append(Finding(f"{published.origin}: checkpoint", "the head log does not lead to its root"))
-    elif isinstance(newest, Checkpoint) and edge.size > newest.size and rotation.decoded(last) is None:
-        found.append(Finding(f"head log, leaf {newest.size}", "is under no checkpoint"))
-    return found, committed
+    def _under(self, leaf: bytes, marks: Marks) -> None:
+        """What the records make at the published sizes against the published leaf."""
+        place = f"under leaf {self._published.size - 1} of the head log"
+        logs, last, known = list[LogHead](), dict[str, dict[str, int]](), True
+        for origin, one in self._sealed.items():
+            mark = marks.get(origin, {}).get(one.size)
+            if mark is None:
+                self._report.add(f"{origin} records before {one.size}", "they are not all there")
+                return
+            logs.append(one._replace(root=mark.root))
+            known = known and mark.last is not None
+            for tenant, number in (mark.last or {}).items():
+                last.setdefault(tenant, {})[origin] = number
+            if mark.root != one.root:
+                self._report.add(f"{origin} records before {one.size}", "they do not lead to the root that was signed")
+        head, said = seal(logs, last).head(), leaf.decode(errors="replace").split("\n")
+        if said[_LOGS] != _lines(head):
+            self._report.add(f"logs {place}", "they are not those that it commits to")
+        elif not known:
+            self._report.note(f"tenants {place}: their numbers were not looked at, or some records were dropped")
+        elif leaf != head.encoded():
+            self._report.add(f"tenants {place}", "their last numbers are not those that it commits to")
 
 
-async def _logs(
-    ledger: Ledger, origin: str, size: int, state: State, signed: Mapping[str, Checkpoint | str]
-) -> tuple[list[Finding], Seal]:
-    """What is wrong with the logs, and the state of them that the records make at the published size."""
-    sealed = {one.origin: one for one in await ledger.sealed_logs(size)}
-    streams = {stream.origin(origin): stream for stream in state.heads}
-    found = [Finding(name, "the log is missing") for name in sealed if name not in streams]
-    logs, last = list[LogHead](), dict[str, dict[str, int]]()
-    for name, stream in streams.items():
-        before, newest = sealed.get(name), signed.get(name)
-        kept = newest if isinstance(newest, Checkpoint) else None
-        scanned = await scan(ledger, Wanted(name, stream, state.heads[stream], before, kept))
-        found += [*scanned.findings, *_numbers(name, stream, scanned, state)]
-        if before is not None and (newest is None or (kept is not None and kept.size < before.size)):
-            found.append(Finding(f"{name}: checkpoint", "is missing, or older than what was published"))
-        if before is not None:
-            logs.append(before._replace(root=scanned.sealed_root))
-            for tenant, number in scanned.sealed_last.items():
-                last.setdefault(tenant, {})[name] = number
-    return found, seal(logs, last)
-
-
-def _numbers(name: str, stream: Stream, scanned: Scanned, state: State) -> list[Finding]:
-    held = {tenant: numbers[stream] for tenant, numbers in state.last.items() if stream in numbers}
-    wrong = sorted(tenant for tenant in {*held, *scanned.last} if held.get(tenant) != scanned.last.get(tenant))
-    return [
-        Finding(
-            f"{name}: tenant {tenant}", f"last number {held.get(tenant)}, the records say {scanned.last.get(tenant)}"
-        )
-        for tenant in wrong
-    ]
-
-
-def _committed(under: Seal, committed: bytes, size: int) -> Finding:
-    lines, head = committed.decode(errors="replace").split("\n"), under.head()
-    if len(lines) > 2 and (lines[1], lines[2]) != (str(head.logs), base64.b64encode(head.logs_root).decode()):
-        return Finding(f"logs under leaf {size - 1} of the head log", "they are not those that it commits to")
-    return Finding(f"tenants under leaf {size - 1} of the head log", "their last numbers are not those it commits to")
+def _lines(head: Head) -> list[str]:
+    return [str(head.logs), base64.b64encode(head.logs_root).decode()]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from roggia_auditor.checking import records
 from roggia_auditor.checking.report import Looked, Report
@@ -19,12 +20,21 @@ from roggia_auditor.tlog.tiles import WIDTH, Tile
 PAGE = 2_000
 
 
+class Mark(NamedTuple):
+    """What a log's first records make: their root, and each tenant's last number.
+
+    `last` is None where numbers were not looked at, or records before were dropped.
+    """
+
+    root: bytes
+    last: Mapping[str, int] | None
+
+
 class TreeCheck:
     """The check of one log as it was when the check began, with `head` and, by tenant, the last numbers `last`.
 
     `quick` looks at hashes alone: neither at what entries say, nor at numbers.
-    `sealed` is the size that its newest checkpoint speaks of; `root_at_seal` is the root there, once `run` has passed
-    it, or None.
+    `marks` are sizes that somebody has signed; `at` says, once `run` has passed them, what the records make there.
     """
 
     def __init__(
@@ -34,17 +44,18 @@ class TreeCheck:
         head: Head,
         report: Report,
         *,
-        sealed: int = 0,
+        marks: Collection[int] = (),
         quick: bool = False,
     ) -> None:
         self._ledger, self._stream, self._head, self._report = ledger, stream, head, report
-        self._sealed, self._quick = sealed, quick
+        self._marks, self._quick = frozenset(marks), quick
         self._frontier, self._whole = Frontier(), True
         self._last: dict[str, int] = {}
         self._offset = -1
         self._moved: Sequence[Moved] = ()
         self._since_gap: set[str] | None = None
-        self.root_at_seal = Frontier().root() if not sealed else None
+        self.at: dict[int, Mark] = {0: Mark(self._frontier.root(), {})} if 0 in self._marks else {}
+        self._last_at: dict[int, Mapping[str, int]] = {}
 
     async def run(self, last: dict[str, int], looked: Looked) -> None:
         """Check every leaf, then what they make."""
@@ -87,6 +98,8 @@ class TreeCheck:
             self._report.add(self._place(one.leaf_index), what)
         if leaf is not None:
             self._order(one.leaf_index, leaf)
+        if one.leaf_index + 1 in self._marks and self._since_gap is None:
+            self._last_at[one.leaf_index + 1] = dict(self._last)
         return hashes.leaf(one.entry)
 
     def _order(self, index: int, leaf: Leaf) -> None:
@@ -128,14 +141,18 @@ class TreeCheck:
     async def _grow(self, leaves: Sequence[bytes]) -> None:
         if not self._whole:
             return
-        cut = max(0, self._sealed - self._frontier.size)
         tiles: list[TileHash] = []
-        for part in (leaves[:cut], leaves[cut:]):
-            self._frontier, more = self._frontier.grown(part)
-            tiles += more
-            if self._frontier.size == self._sealed:
-                self.root_at_seal = self._frontier.root()
+        size, at = self._frontier.size, 0
+        for cut in [*sorted(mark - size for mark in self._marks if size < mark < size + len(leaves)), len(leaves)]:
+            self._frontier, more = self._frontier.grown(leaves[at:cut])
+            tiles, at = tiles + more, cut
+            self._mark()
         await self._tiles(tiles)
+
+    def _mark(self) -> None:
+        size = self._frontier.size
+        if size in self._marks:
+            self.at[size] = Mark(self._frontier.root(), self._last_at.get(size, {} if not size else None))
 
     async def _tiles(self, made: Sequence[TileHash]) -> None:
         levels: dict[int, list[TileHash]] = defaultdict(list)

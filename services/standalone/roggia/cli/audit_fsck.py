@@ -6,15 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import typer
 from roggia_auditor import parts as auditor
 from roggia_auditor.checking.fsck import Check, Means
 from roggia_auditor.checking.report import Report
-from roggia_auditor.errors import LedgerError, LedgerUnavailableError
+from roggia_auditor.errors import LedgerError, LedgerUnavailableError, ProofError
 from roggia_auditor.settings import AuditorOptions
+from roggia_auditor.tlog import note
 from roggia_auditor.tlog.keys import VerifierKey
+from roggia_auditor.tlog.note import Note
 from roggia_runtime.settings import load
 
 from roggia.cli import options
@@ -34,6 +37,10 @@ def fsck(
         list[str] | None,
         typer.Option("--key", help="Public key of the head log [that of ROGGIA_AUDITOR_SIGNING_KEY]; repeatable."),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="A checkpoint of the head log from elsewhere, that the ledger must lead to."),
+    ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not ask Kafka for prices: amounts are not rated again.")
     ] = False,
@@ -48,12 +55,13 @@ def fsck(
     """Check the whole ledger without trusting it. Exit status 0: it holds, 1: it does not, 2: it cannot be read.
 
     Every hash, tile, root, number, checkpoint and sum is made again from the records and compared; amounts are rated
-    again where the price log can be read. It changes nothing, and an auditor may go on meanwhile.
+    again where the price log can be read. It changes nothing, and an auditor may go on meanwhile. Against a checkpoint
+    that somebody else keeps, it also finds what an operator with the log's key has made anew.
     """
     settings = load(AuditorOptions)
     keys = [VerifierKey.parse(text) for text in key or ()] or _own(settings)
     where = None if offline or quick else _where(Named(data, bootstrap, registry))
-    report = asyncio.run(_fsck(settings, keys, where, quick=quick))
+    report = asyncio.run(_fsck(settings, _Asked(keys, quick, _published(checkpoint)), where))
     if json:
         emit(
             {
@@ -82,14 +90,29 @@ def _where(named: Named) -> Connection | None:
         return None
 
 
-async def _fsck(
-    settings: AuditorOptions, keys: Sequence[VerifierKey], where: Connection | None, *, quick: bool
-) -> Report:
+class _Asked(NamedTuple):
+    keys: Sequence[VerifierKey]
+    quick: bool
+    published: Note | None
+
+
+def _published(file: Path | None) -> Note | None:
+    if file is None:
+        return None
     try:
-        async with opened(settings) as ledger, _means(settings, keys, where) as means:
-            check = Check(ledger, replace(means, quick=quick))
+        return note.parse(file.read_text())
+    except (OSError, UnicodeDecodeError, ProofError) as error:
+        raise UsageError(f"--checkpoint {file}: {error}") from error
+
+
+async def _fsck(settings: AuditorOptions, asked: _Asked, where: Connection | None) -> Report:
+    try:
+        async with opened(settings) as ledger, _means(settings, asked.keys, where) as means:
+            check = Check(ledger, replace(means, quick=asked.quick, published=asked.published))
             with records_bar("checked", await check.total()) as looked:
                 return await check.run(looked)
+    except ProofError as error:
+        raise UsageError(f"--checkpoint: {error}") from error
     except (LedgerError, LedgerUnavailableError) as error:
         raise UsageError(f"ROGGIA_AUDITOR_LEDGER: {error}") from error
 
