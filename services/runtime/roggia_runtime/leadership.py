@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerFenced
 
 from roggia_runtime import clients
 from roggia_runtime.admin import TopicAdmin
@@ -52,8 +52,11 @@ class FencedWriter:
             try:
                 async with self._client.transaction():
                     await send_all(self._client, outputs)
-            except KafkaError as error:
-                raise LeadershipLostError(f"this instance does not lead any more: {error!r}") from error
+            except (KafkaError, ProduceError) as error:
+                why = error.__cause__ if isinstance(error, ProduceError) else error
+                if why is not error and not isinstance(why, ProducerFenced):
+                    raise
+                raise LeadershipLostError(f"this instance does not lead any more: {why!r}") from error
 
     async def stop(self) -> None:
         """Disconnect."""

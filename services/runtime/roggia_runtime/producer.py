@@ -148,6 +148,16 @@ async def close(client: AIOKafkaProducer, timeout_s: float) -> None:
             await client.stop()
     except (TimeoutError, KafkaError):
         await client.client.close()
+    _look_at_ends(client)
+
+
+def _look_at_ends(client: AIOKafkaProducer) -> None:
+    """The client keeps how every batch and transaction ended, and what nobody looks at is printed as an error later."""
+    kept = client._message_accumulator  # noqa: SLF001  # shown nowhere else
+    batches = [*kept._pending_batches, *(batch for queue in kept._batches.values() for batch in queue)]  # noqa: SLF001
+    _forget([batch._drain_waiter for batch in batches])  # noqa: SLF001
+    if client._txn_manager is not None and (end := client._txn_manager.wait_for_transaction_end()) is not None:  # noqa: SLF001
+        _forget([end])
 
 
 def _forget(futures: Sequence[asyncio.Future[Any]]) -> None:

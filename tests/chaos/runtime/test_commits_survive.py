@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from roggia_runtime import clients
 from roggia_runtime.consumer.delivery import Transactional
 from roggia_runtime.records import Partition
@@ -43,10 +43,13 @@ async def test_no_acknowledged_transaction_is_lost_to_a_killed_broker(tmp_path: 
         await asyncio.to_thread(broker.start)
         await _take_over(settings)
         seen = Counter(record.value for record in await read_all(broker.bootstrap, "out"))
+        committed = await _committed(settings)
     finally:
         broker.kill()
     print(f"restart {restart}: {len(acknowledged)} transactions acknowledged")
     assert (acknowledged - seen.keys(), set(seen.values())) == (set(), {PARTITIONS})
+    newest = {number: max(int(count) for who, count in _read(seen) if who == number) for number in range(PRODUCERS)}
+    assert committed == newest, "offsets and records became final together"
 
 
 async def _produce(settings: KafkaSettings, number: int, acknowledged: set[bytes]) -> None:
@@ -61,6 +64,7 @@ async def _produce(settings: KafkaSettings, number: int, acknowledged: set[bytes
             await client.begin_transaction()
             sent = [await client.send("out", value, partition=partition) for partition in range(PARTITIONS)]
             await asyncio.gather(*sent)
+            await client.send_offsets_to_transaction({TopicPartition("in", number): count}, "g")
             await client.commit_transaction()
             acknowledged.add(value)
     finally:
@@ -68,6 +72,19 @@ async def _produce(settings: KafkaSettings, number: int, acknowledged: set[bytes
             await client.client.close()
         client._closed = True
         client._sender.sender_task.cancel()
+
+
+def _read(seen: Counter[bytes]) -> list[tuple[int, int]]:
+    return [(int(who), int(count)) for who, _, count in (value.decode().partition(":") for value in seen)]
+
+
+async def _committed(settings: KafkaSettings) -> dict[int, int | None]:
+    client = AIOKafkaConsumer(bootstrap_servers=settings.bootstrap, group_id="g", enable_auto_commit=False)
+    await client.start()
+    try:
+        return {number: await client.committed(TopicPartition("in", number)) for number in range(PRODUCERS)}
+    finally:
+        await client.stop()
 
 
 async def _take_over(settings: KafkaSettings) -> None:

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from roggia_runtime import clients, open_transactions
 from roggia_runtime.consumer import hanging
 from roggia_runtime.consumer.delivery import Transactional
+from roggia_runtime.offsets import Offsets
 from roggia_runtime.records import Output, Partition
 from roggia_runtime.settings import KafkaSettings
 
@@ -48,17 +49,19 @@ async def test_what_was_never_committed_stays_invisible_after_a_takeover(trustin
 
 
 async def test_what_was_committed_becomes_visible_after_a_takeover(trusting: Broker) -> None:
-    """The former owner's commit was acknowledged and its marker lost: the new owner must not discard the records."""
+    """The former owner's commit was acknowledged, the markers of records and offset were lost: both become final."""
     settings = KafkaSettings(bootstrap=trusting.bootstrap)
-    for topic in ("in.dlq", "out"):
+    for topic in ("in", "in.dlq", "out"):
         make_topic(trusting.bootstrap, topic)
     await _hang(settings, "g-in-0", commit=True)
     finisher = Transactional(settings, "g", ["out"])
     await finisher.assigned([SOURCE])
     left = (await open_transactions.still_open(finisher._producers[SOURCE], [TopicPartition("out", 0)])).open
+    async with Offsets(settings) as reader:
+        offsets = (await reader.committed(["g"]))["g"]
     await finisher.stop()
     seen = [record.value for record in await read_all(trusting.bootstrap, "out")]
-    assert (left, seen) == (set(), [b"hangs"])
+    assert (left, seen, offsets) == (set(), [b"hangs"], {SOURCE: 7})
 
 
 @pytest.mark.parametrize("restart", [True, False], ids=["broker restarted", "connection lost"])
@@ -147,9 +150,9 @@ async def test_an_abort_whose_marker_is_lost_as_well_is_repeated(
     await _hang(settings, "g-in-0")
     abort = hanging._abort_over
 
-    async def abort_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:
+    async def abort_over(client: AIOKafkaProducer, found: Sequence[TopicPartition], group: str) -> None:
         if lost:
-            await abort(client, found)
+            await abort(client, found, group)
         else:
             lost.append((await open_transactions.still_open(client, found)).open)
 
@@ -176,6 +179,9 @@ async def _hang_from(client: AIOKafkaProducer, topic: str, *, commit: bool) -> N
     await client.send_and_wait(topic, b"hangs")
     client._txn_manager._txn_partitions.clear()
     if commit:
+        client._txn_manager.consumer_group_added("g")
+        await client.send_offsets_to_transaction({TopicPartition("in", 0): 7}, "g")
+        client._txn_manager._txn_consumer_group = None
         await client.send_and_wait("in.dlq", b"something that the coordinator knows of")
         await client.commit_transaction()
     else:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
 import msgspec
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from roggia_runtime import denials
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
-from roggia_runtime.errors import UnavailableError
+from roggia_runtime.errors import ProduceError, UnavailableError
 from roggia_runtime.ids import uuid7
+from roggia_runtime.leadership import FencedWriter, LeadershipLostError
 from roggia_runtime.producer import Producer
 from roggia_runtime.ranges import RangeReader
 from roggia_runtime.settings import KafkaSettings
@@ -24,6 +28,10 @@ from roggia_operator.errors import JobError, SelectionError
 from roggia_operator.jobs.table import Job, JobTable, catch_up, read
 
 _SEND_S = 15.0
+_TRIES = 20
+_APART_S = 0.5
+_CHANGES = "roggia.operator.job-changes"
+"""The transactional id of whoever changes a job: one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,33 +109,66 @@ class JobClient:
     async def wish(self, wanted_id: str, wish: JobWish) -> None:
         """Run, pause or cancel. Raises `SelectionError` for an unknown job, `JobError` for one that has ended, or that
         is being cancelled and is to do something else."""
-        await self._send(msgspec.structs.replace(await self._open(wanted_id, to=wish), wish=wish))
+        await self._change(wanted_id, lambda wanted: msgspec.structs.replace(wanted, wish=wish), to=wish)
 
     async def rate(self, wanted_id: str, rates: Mapping[str, float | None]) -> dict[str, float]:
         """Change limits: a number sets one, None lifts it; the limits as they are now. Raises as `wish` does."""
-        wanted = await self._open(wanted_id)
-        merged = {name: value for name, value in {**wanted.rates, **rates}.items() if value is not None}
-        await self._send(msgspec.structs.replace(wanted, rates=merged))
-        return merged
 
-    async def _open(self, wanted_id: str, *, to: JobWish | None = None) -> OpsJob:
-        job = await self.get(wanted_id)
-        if job.ended or job.wanted is None:
-            raise JobError(f"JOB: {wanted_id} has ended ({job.status.value}); ask for a new one")
-        if job.wish is JobWish.CANCEL and to is not JobWish.CANCEL:
-            raise JobError(f"JOB: {wanted_id} is being cancelled; ask for a new one")
-        return job.wanted
+        def changed(wanted: OpsJob) -> OpsJob:
+            merged = {name: value for name, value in {**wanted.rates, **rates}.items() if value is not None}
+            return msgspec.structs.replace(wanted, rates=merged)
+
+        return (await self._change(wanted_id, changed)).rates
+
+    async def _change(self, wanted_id: str, change: Callable[[OpsJob], OpsJob], *, to: JobWish | None = None) -> OpsJob:
+        """Change what is wanted, also beside somebody who changes something else of it at the same moment.
+
+        A record holds all that is wanted, so nobody may write on top of what another has changed meanwhile: who begins
+        later fences who began before, and whoever was fenced reads and writes anew.
+        """
+        for _ in range(_TRIES):
+            writer = FencedWriter(self._kafka, _CHANGES)
+            try:
+                async with asyncio.timeout(_SEND_S):
+                    await writer.start()
+                    event = _now(change(_wanted(await self.get(wanted_id), to)))
+                    await writer.write([self._codec.output(topics.OPS_JOB, event)])
+                return event
+            except LeadershipLostError:
+                await asyncio.sleep(random.uniform(0, _APART_S))  # noqa: S311  # so that two do not fence each other again
+            except (KafkaConnectionError, TimeoutError):
+                raise UnavailableError(_silent(self._kafka)) from None
+            except KafkaError as error:
+                raise ProduceError(denials.explain(error, self._kafka, f"use transactional id {_CHANGES}")) from error
+            finally:
+                await writer.stop()
+        raise JobError(f"JOB: {wanted_id} is being changed by others all the time; look at it, and try once more")
 
     async def _send(self, wanted: OpsJob) -> None:
-        event = msgspec.structs.replace(wanted, event_id=uuid7(), occurred_at=now_ms())
         try:
             async with asyncio.timeout(_SEND_S):
                 if not self._started:
                     await self._producer.start()
                     self._started = True
-                await self._producer.send(self._codec.output(topics.OPS_JOB, event))
+                await self._producer.send(self._codec.output(topics.OPS_JOB, _now(wanted)))
         except TimeoutError:
-            raise UnavailableError(f"Kafka at {self._kafka.bootstrap} took no record within {_SEND_S:g} s") from None
+            raise UnavailableError(_silent(self._kafka)) from None
+
+
+def _now(wanted: OpsJob) -> OpsJob:
+    return msgspec.structs.replace(wanted, event_id=uuid7(), occurred_at=now_ms())
+
+
+def _silent(kafka: KafkaSettings) -> str:
+    return f"Kafka at {kafka.bootstrap} took no record within {_SEND_S:g} s"
+
+
+def _wanted(job: Job, to: JobWish | None) -> OpsJob:
+    if job.ended or job.wanted is None:
+        raise JobError(f"JOB: {job.job_id} has ended ({job.status.value}); ask for a new one")
+    if job.wish is JobWish.CANCEL and to is not JobWish.CANCEL:
+        raise JobError(f"JOB: {job.job_id} is being cancelled; ask for a new one")
+    return job.wanted
 
 
 def _of(table: JobTable, wanted_id: str) -> Job:

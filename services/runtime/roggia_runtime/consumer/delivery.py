@@ -18,7 +18,7 @@ from roggia_schemas import topics
 from roggia_runtime import clients, denials, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
-from roggia_runtime.consumer.hanging import Unasked, complete_commit, end_what_hangs
+from roggia_runtime.consumer.hanging import Reach, Unasked, complete_commit, end_what_hangs
 from roggia_runtime.consumer.links import Link
 from roggia_runtime.errors import MissingTopicError, ProduceError
 from roggia_runtime.outcomes import committed_last
@@ -197,7 +197,7 @@ class Transactional:
     async def settle(self) -> None:
         """Wait for every transaction, and see that none hangs."""
         await self._settle()
-        completing = (self._complete(partition) for partition in self._links)
+        completing = [self._complete(partition) for partition in self._links]
         for completed in await asyncio.gather(*completing, return_exceptions=True):
             if completed is not None:
                 raise completed
@@ -224,8 +224,9 @@ class Transactional:
         client = self._producers.get(partition)
         if client is None:
             raise FencedError(partition, LookupError("its producer did not start"))
+        await self._complete(partition)
+        link = self._links.pop(partition, None)  # what hangs after a failure is no commit: it is not to be completed
         try:
-            await self._complete(partition)
             await client.begin_transaction()
             await producer.deliver(client, outputs, self._settings)
             await client.send_offsets_to_transaction({TopicPartition(*partition): offset}, self._group)
@@ -239,28 +240,31 @@ class Transactional:
             raise ProduceError(denials.explain(error, self._settings, doing)) from error
         except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
             raise FencedError(partition, error) from error
+        if link is not None and self._producers.get(partition) is client:
+            self._links[partition] = link
         done()
 
     async def _complete(self, partition: Partition) -> None:
         """Complete what hangs of the last commit after a lost connection; later, where brokers do not answer now.
 
-        Raises `FencedError`, `MissingTopicError`.
+        Raises `FencedError`, `MissingTopicError`; the partition needs a new owner then.
         """
         link = self._links.get(partition)
         if link is None or not link.doubtful():
             return
+        del self._links[partition]
         try:
-            await complete_commit(self._producers[partition], *self._written(partition.topic))
+            await complete_commit(self._producers[partition], self._reach(partition.topic))
+            link.trust()
         except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
-            if isinstance(error, KafkaError) and error.retriable:
-                return
-            raise FencedError(partition, error) from error
-        link.trust()
+            if not (isinstance(error, KafkaError) and error.retriable):
+                raise FencedError(partition, error) from error
+        self._links[partition] = link
 
-    def _written(self, topic: str) -> tuple[list[str], list[str]]:
+    def _reach(self, topic: str) -> Reach:
         """Where records of `topic` may be answered; of a lane also on lanes, which need not exist."""
         lanes = [topics.replay(output) for output in self._outputs] if topics.base(topic) != topic else []
-        return [*self._outputs, topics.dlq(topic)], lanes
+        return Reach(self._group, [*self._outputs, topics.dlq(topic)], lanes)
 
     def _name(self, partition: Partition) -> str:
         return f"{self._group}-{partition.topic}-{partition.number}"
@@ -274,7 +278,7 @@ class Transactional:
         try:
             await client.start()
             if self._outputs:
-                unasked = await end_what_hangs(client, *self._written(partition.topic), commit=commit)
+                unasked = await end_what_hangs(client, self._reach(partition.topic), commit=commit)
             started = True
         except TransactionalIdAuthorizationFailed as error:
             raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -52,46 +53,53 @@ class Unasked:
         return denials.explain(TopicAuthorizationFailedError(), self._settings, doing)
 
 
-async def end_what_hangs(
-    client: AIOKafkaProducer, names: Sequence[str], optional: Sequence[str] = (), *, commit: bool = False
-) -> frozenset[str]:
-    """End a transaction over every partition of these topics, until no partition holds an open one of this client.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What transactions of one producer may touch: topics, topics that need not exist, and its group's offsets."""
 
-    `commit` says that the id's last transaction was committed: what hangs of it is then made visible, not discarded.
+    group: str
+    topics: Sequence[str]
+    optional: Sequence[str] = ()
+
+
+async def end_what_hangs(client: AIOKafkaProducer, reach: Reach, *, commit: bool = False) -> frozenset[str]:
+    """End a transaction over all that is in `reach`, until no partition holds an open one of this client.
+
+    `commit` says that the id's last transaction was committed: what hangs of it is then made visible, not discarded,
+    the group's offsets as well, and both are final when this returns.
     The marker can be lost as well when the broker dies again: so the broker is asked, and what is
     still open is ended anew. Returns the topics of which the broker does not tell, because this client may not read
-    them: they got their one abort. Of `optional` those are looked at that exist: in the others nothing can hang.
+    them: they got their one end. Of `reach.optional` those are looked at that exist: in others nothing can hang.
     Raises `KafkaError` when all of that does not help, and `MissingTopicError`.
     """
-    found = await _all(client, names, optional)
+    found = await _all(client, reach)
     if commit and (told := await still_open(client, found)).open:
         log.warning("commit_hangs", partitions=_named(told))
     end = _commit_over if commit else _abort_over
-    await end(client, found)
+    await end(client, found, reach.group)
     for _ in range(_TRIES):
         if not (told := await _after_markers(client, found)).open:
             return told.denied
         log.warning("transaction_hangs", partitions=_named(told))
-        await end(client, found)
+        await end(client, found, reach.group)
     if (told := await _after_markers(client, found)).open:
         raise KafkaError(f"a transaction hangs in {_named(told)}")
     return told.denied
 
 
-async def complete_commit(client: AIOKafkaProducer, names: Sequence[str], optional: Sequence[str] = ()) -> None:
+async def complete_commit(client: AIOKafkaProducer, reach: Reach) -> None:
     """Write the markers that a restarted broker lost of this client's last transaction, which was committed.
 
-    To be called between transactions, of a client none of whose transactions failed. Topics, and what is raised, are
-    those of `end_what_hangs`; a retriable `KafkaError` says that brokers do not answer now, and that nothing was done.
+    To be called between transactions, of a client none of whose transactions failed. What is raised is that of
+    `end_what_hangs`; a retriable `KafkaError` says that brokers do not answer now, and that nothing was done.
     """
-    told = await _after_markers(client, await _all(client, names, optional))
-    if told.open or told.denied:
-        await end_what_hangs(client, names, optional, commit=True)
+    await still_open(client, await _all(client, reach))
+    await end_what_hangs(client, reach, commit=True)
 
 
-async def _all(client: AIOKafkaProducer, names: Sequence[str], optional: Sequence[str]) -> list[TopicPartition]:
-    found = [tp for name in names for tp in await _partitions(client, name)]
-    for name in optional:
+async def _all(client: AIOKafkaProducer, reach: Reach) -> list[TopicPartition]:
+    found = [tp for name in reach.topics for tp in await _partitions(client, name)]
+    for name in reach.optional:
         with suppress(MissingTopicError, TimeoutError):
             found += await asyncio.wait_for(_partitions(client, name), _MISSING_S)
     return found
@@ -109,20 +117,26 @@ def _named(told: Told) -> list[str]:
     return sorted(f"{tp.topic}/{tp.partition}" for tp in told.open)
 
 
-async def _abort_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:
-    await _begin_over(client, found)
+async def _abort_over(client: AIOKafkaProducer, found: Sequence[TopicPartition], group: str) -> None:
+    await _begin_over(client, found, group)
     await client.abort_transaction()
 
 
-async def _commit_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:
-    await _begin_over(client, found)
+async def _commit_over(client: AIOKafkaProducer, found: Sequence[TopicPartition], group: str) -> None:
+    """Commit, and wait until every marker is written: the coordinator begins nothing else before (KAFKA-5477)."""
+    await _begin_over(client, found, group)
     await client.commit_transaction()
+    await _begin_over(client, (), group)
+    await client.abort_transaction()
 
 
-async def _begin_over(client: AIOKafkaProducer, found: Sequence[TopicPartition]) -> None:
+async def _begin_over(client: AIOKafkaProducer, found: Sequence[TopicPartition], group: str) -> None:
+    """The client adds partitions only with records, and a group only with offsets: here there are neither."""
     await client.begin_transaction()
+    while not await client._sender._do_add_offsets_to_txn(group):  # noqa: SLF001  # it waits by itself before it says no
+        pass
     for tp in found:
-        client._txn_manager.maybe_add_partition_to_txn(tp)  # noqa: SLF001  # the client adds partitions only with records
+        client._txn_manager.maybe_add_partition_to_txn(tp)  # noqa: SLF001
 
 
 async def _partitions(client: AIOKafkaProducer, topic: str) -> list[TopicPartition]:
