@@ -63,15 +63,20 @@ class Writer:
 class Bench:
     """A ledger, somebody who tells its alerts, and who is told. `now` is the time by which is waited."""
 
-    def __init__(self, ledger: Ledger, *, hooked: bool = True) -> None:
+    def __init__(self, ledger: Ledger, *, hooked: bool = True, at_once: int = 500) -> None:
         self.ledger, self.receiver, self.writer, self.now = ledger, Receiver(), Writer(), NOON
-        self._hooked = hooked
+        self._hooked, self._at_once = hooked, at_once
         self.begin()
 
     def begin(self) -> None:
         """A new process: it remembers nothing."""
         self.alerter = Alerter(
-            self.ledger, codec(), self.receiver if self._hooked else None, Rules(retry_s=(1.0, 8.0)), lambda: self.now
+            self.ledger,
+            codec(),
+            self.receiver if self._hooked else None,
+            Rules(retry_s=(1.0, 8.0)),
+            lambda: self.now,
+            at_once=self._at_once,
         )
 
     async def once(self) -> int:
@@ -315,3 +320,16 @@ async def test_a_state_is_kept_for_each_way_apart(ledger: Ledger) -> None:
 
 async def _nothing(*_: object) -> None:
     """A process that dies before it can mark anything."""
+
+
+async def test_refused_alerts_do_not_stand_before_all_others(ledger: Ledger) -> None:
+    """As many as are looked at in one go are refused for good: those behind them are delivered all the same."""
+    bench = Bench(ledger, at_once=2)
+    await bench.enter(0, 100)
+    bench.receiver.refuses |= {one.id for one in await ledger.alerts(Channel.WEBHOOK, 10)}
+    for number in range(1, 4):
+        await bench.enter(number, 0, attempts=(attempt(model=f"unheard-of-{number}"),))
+    for _ in range(3):
+        await bench.once()
+    left = {one.id for one in await ledger.alerts(Channel.WEBHOOK, 10)}
+    assert (left, len(bench.ids)) == (bench.receiver.refuses, 5)

@@ -57,6 +57,11 @@ class _Waits:
         backoff = self._backoffs.setdefault(name, Backoff(*self.retry_s))
         self._until[name] = now + round(backoff.wait_s() * 1000)
 
+    @property
+    def apart(self) -> int:
+        """How many single alerts wait."""
+        return len(self._until) - ("" in self._until)
+
     def over(self, *names: str) -> None:
         for name in names:
             self._backoffs.pop(name, None)
@@ -70,9 +75,16 @@ class Alerter:
     """
 
     def __init__(
-        self, ledger: Ledger, codec: EventCodec, hook: Hook | None, rules: Rules, now: Callable[[], int] = now_ms
+        self,
+        ledger: Ledger,
+        codec: EventCodec,
+        hook: Hook | None,
+        rules: Rules,
+        now: Callable[[], int] = now_ms,
+        at_once: int = _AT_ONCE,
     ) -> None:
         self._ledger, self._codec, self._hook, self._rules, self._now = ledger, codec, hook, rules, now
+        self._at_once = at_once
         self._waits = _Waits(rules.retry_s)
 
     async def __call__(self, writer: FencedWriter) -> None:
@@ -86,7 +98,7 @@ class Alerter:
         return await self._publish(writer) + await self._deliver()
 
     async def _publish(self, writer: FencedWriter) -> int:
-        pending = await self._ledger.alerts(Channel.TOPIC, _AT_ONCE)
+        pending = await self._ledger.alerts(Channel.TOPIC, self._at_once)
         if pending:
             await writer.write([self._codec.output(topics.AUDIT_ALERT, events.event(one)) for one in pending])
             await self._mark(Channel.TOPIC, pending, Told.DONE)
@@ -113,7 +125,8 @@ class Alerter:
 
     async def _pending(self) -> Sequence[Alert]:
         """What the webhook has not had, oldest first; what is too old for it is given up."""
-        found = await self._ledger.alerts(Channel.WEBHOOK, _AT_ONCE)
+        # Those that were refused stay among the oldest: they must not be all that is looked at.
+        found = await self._ledger.alerts(Channel.WEBHOOK, self._at_once + self._waits.apart)
         oldest = self._now() - round(self._rules.give_up_h * HOUR_MS)
         if old := [alert for alert in found if alert.at < oldest]:
             self._waits.over(*(alert.id for alert in old))
