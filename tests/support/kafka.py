@@ -59,6 +59,7 @@ class JavaKafka:
 
     def broker(self, data: Path, **settings: str) -> Broker:
         """Lay out a one-node KRaft broker in `data`; extra broker `settings` have `_` for `.`."""
+        assert "," not in str(data), f"{data}: Kafka's log.dirs is a list, a comma would make several folders of it"
         port = free_port()
         extra = {name.replace("_", "."): value for name, value in settings.items()}
         return self.laid_out(data, port, broker_settings(port, free_port(), data) | extra)

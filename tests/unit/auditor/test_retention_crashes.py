@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -9,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from roggia_auditor.errors import ProofError
+from roggia_auditor.adapters.segment_files import FolderSegments
+from roggia_auditor.errors import LedgerConflictError, ProofError
 from roggia_auditor.ledger.model import Row
 from roggia_auditor.retention.acts import Kind
 from roggia_auditor.retention.checking import check, covering, under
 from roggia_auditor.retention.history import history
+from roggia_auditor.retention.keeper import Keeper, again
 from roggia_auditor.retention.planning import sealable
+from roggia_auditor.retention.segment import Segment
 from roggia_auditor.retention.worker import Policy, Retention
 from roggia_auditor.tlog import checkpoint, hashes, note
 
@@ -236,3 +240,20 @@ async def test_the_worker_does_only_what_its_settings_say(ground: Ground) -> Non
     await ground.lift(name)
     await worker(ground.ledger, ground.files, 699).once()
     assert [one.dropped for one in await ground.ledger.segments()] == [True, False]
+
+
+async def test_two_who_seal_at_once_leave_one_segment_and_its_files(ground: Ground) -> None:
+    """The service and somebody at the command line: the second is refused, also with an old plan."""
+    plan = await sealable(ground.ledger, ORIGIN, LATER)
+    other = FolderSegments(ground.place)
+    second = Keeper(ground.ledger, other, ORIGIN, "somebody else", lambda: LATER)
+    first = plan.spans[0]
+    both = await asyncio.gather(
+        ground.keeper.seal(first, plan.judged, "one"), second.seal(first, plan.judged, "two"), return_exceptions=True
+    )
+    assert [type(one) for one in both] == [Segment, LedgerConflictError], both
+    with pytest.raises(LedgerConflictError, match="sealed meanwhile"):
+        await second.seal(first, plan.judged, "with the plan of before")
+    (sealed,) = await ground.ledger.segments()
+    await check(ground.ledger, ground.files, sealed)
+    assert await second.seal(plan.spans[1], await again(ground.ledger, plan.judged), "the next month")

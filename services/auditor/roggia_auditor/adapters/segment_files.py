@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import io
 import os
 import shutil
 import tarfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from roggia_auditor.adapters.parquet_records import RecordFile, RecordWriter
-from roggia_auditor.errors import SegmentError
+from roggia_auditor.errors import LedgerConflictError, SegmentError
 from roggia_auditor.ledger.model import Row
 from roggia_auditor.retention.segment import MANIFEST, RECORDS, TILES, Segment, Span, of_manifest
 
 _NEW = ".new"
 """Ending of a folder that is not whole yet."""
+_LOCK = ".sealing"
 _OPEN = 8
 """Segments whose numbers of tenants are kept at hand, some 20 MB per million records."""
 
@@ -30,6 +32,22 @@ class FolderSegments:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[Span, RecordFile] = {}
+
+    @contextmanager
+    def claim(self) -> Iterator[None]:
+        """See `roggia_auditor.retention.ports.SegmentFiles`. A lock of the operating system on a file of the folder."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            held = os.open(self._folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
+        except OSError as error:
+            raise SegmentError(f"{self._folder} cannot be written: {error}") from error
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError:
+            raise LedgerConflictError(f"somebody else seals into {self._folder} now; try again later") from None
+        finally:
+            os.close(held)
 
     async def write(self, segment: Segment, pages: AsyncIterator[Sequence[Row]], tiles: Mapping[str, bytes]) -> Segment:
         """See `roggia_auditor.retention.ports.SegmentFiles`."""

@@ -42,6 +42,19 @@ class Keeper:
         """
         if found.waits:
             raise HeldError(f"{found.span.name}: {found.waits}")
+        with self._files.claim():
+            await self._still_here(found.span)
+            segment = await self._sealed(found, judged, reason)
+            await self._empty(segment.span)
+        return segment
+
+    async def _still_here(self, span: Span) -> None:
+        """Whoever made a plan before another has carried it out must not write over that one's files."""
+        for moved, _ in await self._ledger.moved(span.stream):
+            if moved.first < span.end and span.first < moved.end:
+                raise LedgerConflictError(f"{span.name}: it was sealed meanwhile, as {moved.name}")
+
+    async def _sealed(self, found: Sealable, judged: History, reason: str) -> Segment:
         tiles = await covering(self._ledger, found.span, checkpoint.of(note.parse(found.checkpoint)).size)
         segment = await self._files.write(
             Segment(found.span, found.newest, found.shares, found.checkpoint),
@@ -52,7 +65,6 @@ class Keeper:
         about = {**self._place(segment.span), "manifest_sha256": segment.sha256()}
         act = Act(Kind.SEGMENT_SEALED, self._now(), self._by, reason, about=about)
         await self._ledger.seal(segment, await next_acts(self._ledger, judged, [act]))
-        await self._empty(segment.span)
         return segment
 
     async def drop(self, found: Droppable, judged: History, reason: str) -> None:

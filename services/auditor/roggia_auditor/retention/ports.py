@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from roggia_auditor.ledger.model import Draft, Row, Stream
@@ -66,6 +67,13 @@ class SegmentReader(Protocol):
 
 class SegmentFiles(SegmentReader, Protocol):
     """A place for segments. A segment is there whole or not at all."""
+
+    def claim(self) -> AbstractContextManager[None]:
+        """Nobody else writes here meanwhile; what ends with its process, also by kill -9, lets go.
+
+        Raises `LedgerConflictError` where somebody else does, `SegmentError` where the place cannot be written.
+        """
+        ...
 
     async def write(self, segment: Segment, pages: AsyncIterator[Sequence[Row]], tiles: Mapping[str, bytes]) -> Segment:
         """Write records, tiles and manifest; the segment with the hashes of its files. Replaces what a crash left.
