@@ -12,9 +12,10 @@ import pytest
 from roggia_auditor.adapters.postgres_ledger import PostgresLedger
 from roggia_auditor.adapters.segment_files import FolderSegments
 from roggia_auditor.adapters.sqlite_ledger import SqliteLedger
+from roggia_auditor.correcting.choosing import Choice
 from roggia_auditor.errors import HeldError, LedgerConflictError, LedgerError, ProofError, SegmentError
 from roggia_auditor.ledger.judging import Rules, judge
-from roggia_auditor.ledger.model import ACTS, Draft, Stream
+from roggia_auditor.ledger.model import ACTS, CORRECTIONS, Draft, Stream
 from roggia_auditor.retention.acts import Kind
 from roggia_auditor.retention.checking import check
 from roggia_auditor.retention.history import history, next_acts
@@ -23,6 +24,7 @@ from roggia_auditor.retention.planning import droppable, sealable
 from roggia_auditor.retention.segment import Segment
 
 from tests.support.auditing import BOOK, STREAM, TOPIC, TOPIC_ID, inference, read
+from tests.support.correcting import price, rerate
 from tests.support.retaining import LATER, ORIGIN, TENANTS, Ground, hidden, in_month, sqlite_ground
 
 OTHER = Stream(TOPIC, TOPIC_ID, 1)
@@ -160,6 +162,20 @@ async def test_a_hold_stops_sealing_and_dropping_of_what_it_touches(ground: Grou
     assert (first.reason, first.lifted and first.lifted.reason, second.tenant) == ("a matter", "over", "")
     with pytest.raises(HeldError, match="lifted already"):
         await ground.lift(name)
+
+
+async def test_a_hold_touches_corrections_of_what_it_holds(ground: Ground) -> None:
+    """An inference of January, corrected in May: May's segment of the correction log waits for a hold of January."""
+    book = BOOK.extended([price("half", in_month(4))])
+    await rerate(ground.ledger, book, Choice(tenant="beta"), at=in_month(5))
+    await ground.signed()
+    name = await ground.hold("beta", since=in_month(1), until=in_month(1) + 24 * 3_600_000)
+    waits = {one.span.stream: one.waits for one in (await sealable(ground.ledger, ORIGIN, ground.now)).spans}
+    assert waits[CORRECTIONS].startswith(f"{name} holds tenant beta")
+    await ground.lift(name)
+    await ground.hold("beta", since=in_month(7))
+    waits = {one.span.stream: one.waits for one in (await sealable(ground.ledger, ORIGIN, ground.now)).spans}
+    assert waits[CORRECTIONS] == "", "no hold, and nothing else, is in the way"
 
 
 async def test_a_hold_that_comes_between_plan_and_act_wins(ground: Ground) -> None:

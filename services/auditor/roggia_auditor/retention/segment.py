@@ -6,11 +6,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from roggia_auditor import periods
 from roggia_auditor.errors import SegmentError
-from roggia_auditor.ledger.model import Row, Stream
+from roggia_auditor.ledger.model import CORRECTIONS, Row, Stream
 
 FORMAT = "roggia-audit-segment/1"
 RECORDS, TILES, MANIFEST = "records.parquet", "tiles.tar", "manifest.json"
@@ -43,7 +44,8 @@ class Moved(NamedTuple):
 class Share:
     """What one tenant has in a segment; the empty tenant has no numbers: 0 and 0.
 
-    `oldest` and `newest` (milliseconds since 1970) span when its records occurred and when the log took them.
+    `oldest` and `newest` (milliseconds since 1970) span when its records occurred and when the log took them; of
+    corrections also the days of what they correct.
     `leaves` is the SHA-256 over the leaf hashes of its records, in order: whoever kept them can tell them again.
     """
 
@@ -118,11 +120,23 @@ class _Counted:
     leaves: Any = field(default_factory=hashlib.sha256)
 
     def add(self, row: Row) -> None:
-        times = row.occurred_at, row.leaf.appended_at
+        times = _times(row)
         self.last, self.records = row.leaf.tenant_seq, self.records + 1
         self.pico_usd += row.leaf.cost_pico or 0
         self.oldest, self.newest = min(self.oldest, *times), max(self.newest, *times)
         self.leaves.update(row.leaf_hash)
+
+
+def _times(row: Row) -> list[int]:
+    """When it occurred, when the log took it, and for a correction also the day of the inference that it is of.
+
+    Which zone that day is of, the row does not say: it may begin 14 hours before UTC's, and end 12 hours after it.
+    """
+    times = [row.occurred_at, row.leaf.appended_at]
+    if row.leaf.topic_id == CORRECTIONS.topic_id and row.day:
+        begins = round(datetime.fromisoformat(row.day).replace(tzinfo=UTC).timestamp() * 1000)
+        times += [begins - 14 * periods.HOUR_MS, begins + (24 + 12) * periods.HOUR_MS - 1]
+    return times
 
 
 class Shares:
