@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaConnectionError, KafkaError, ProducerFenced
 
-from roggia_runtime import clients
+from roggia_runtime import clients, denials
 from roggia_runtime.admin import TopicAdmin
 from roggia_runtime.consumer.leaving import leave
 from roggia_runtime.consumer.retry import Backoff
@@ -39,24 +39,53 @@ class FencedWriter:
     """Writes records of which none becomes final once another instance leads. Tasks may share it."""
 
     def __init__(self, settings: KafkaSettings, role: str) -> None:
+        self._settings, self._role = settings, role
         self._client = AIOKafkaProducer(**clients.transactional_producer(settings, role))
         self._lock = asyncio.Lock()
+        self._given_up = False
 
     async def start(self) -> None:
-        """Fence every earlier writer of the role and wait until its transaction is over. Raises `KafkaError`."""
-        await self._client.start()
+        """Fence every earlier writer of the role and wait until its transaction is over.
 
-    async def write(self, outputs: Sequence[Output]) -> None:
-        """Write records in one transaction. Raises `LeadershipLostError`, or `ProduceError` when Kafka refuses one."""
+        Raises `UnavailableError` when no broker answers, `ProduceError` when Kafka refuses.
+        """
+        try:
+            await self._client.start()
+        except KafkaConnectionError as error:
+            raise UnavailableError(f"Kafka at {self._settings.bootstrap} does not answer") from error
+        except KafkaError as error:
+            doing = f"use transactional id {self._role}"
+            raise ProduceError(denials.explain(error, self._settings, doing)) from error
+
+    async def write(self, outputs: Sequence[Output]) -> list[tuple[int, int]]:
+        """Write records in one transaction; their (partition, offset).
+
+        Raises `LeadershipLostError`, or `ProduceError` when Kafka refuses one. Nothing can be written any more once a
+        call was cancelled: its transaction is left to whoever takes the role over, as the brokers may be away.
+        """
         async with self._lock:
+            if self._given_up:
+                raise LeadershipLostError("a write of this instance was given up")
+            self._given_up = True
             try:
-                async with self._client.transaction():
-                    await send_all(self._client, outputs)
-            except (KafkaError, ProduceError) as error:
-                why = error.__cause__ if isinstance(error, ProduceError) else error
-                if why is not error and not isinstance(why, ProducerFenced):
-                    raise
-                raise LeadershipLostError(f"this instance does not lead any more: {why!r}") from error
+                await self._client.begin_transaction()
+                places = await self._sent(outputs)
+                await self._client.commit_transaction()
+            except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
+                raise LeadershipLostError(f"this instance does not lead any more: {error!r}") from error
+            self._given_up = False
+            return places
+
+    async def _sent(self, outputs: Sequence[Output]) -> list[tuple[int, int]]:
+        try:
+            return await send_all(self._client, outputs)
+        except ProduceError as error:
+            if isinstance(error.__cause__, ProducerFenced):
+                raise error.__cause__ from error
+            async with asyncio.timeout(_CLOSE_S):
+                await self._client.abort_transaction()
+            self._given_up = False
+            raise
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
+    KafkaError,
     NotLeaderForPartitionError,
     TopicAuthorizationFailedError,
     for_code,
@@ -90,6 +91,7 @@ async def still_open(client: AIOKafkaProducer, partitions: Collection[TopicParti
     for tp in partitions:
         leader = client.client.cluster.leader_for_partition(tp)
         if leader is None or leader < 0:
+            client.client.force_metadata_update()
             raise NotLeaderForPartitionError(f"{tp.topic}/{tp.partition} has no leader")
         by_leader[leader].append(tp)
     producer_id = client._txn_manager.producer_id  # noqa: SLF001  # the client shows it nowhere else
@@ -99,7 +101,11 @@ async def still_open(client: AIOKafkaProducer, partitions: Collection[TopicParti
             answer = await client.client.send(leader, _Describe(led))
         except IncompatibleBrokerVersion:
             return Told()
-        one = _told(answer, producer_id)
+        try:
+            one = _told(answer, producer_id)
+        except KafkaError:
+            client.client.force_metadata_update()
+            raise
         told = Told(told.open | one.open, told.denied | one.denied)
     return told
 

@@ -21,7 +21,10 @@ from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, I
 from roggia_runtime import clients
 from roggia_runtime.settings import KafkaSettings
 
-_COMMITTED = ("PrepareCommit", "CompleteCommit")
+COMMITTED = frozenset({"PrepareCommit", "CompleteCommit"})
+"""States of an id whose last transaction is committed, whether or not every partition has its marker."""
+BEGUN = "Empty"
+"""State of an id that somebody has taken over and done nothing with yet."""
 _UNKNOWN_ID = 105
 _TRIES, _WAIT_S = 40, 0.25
 _TEXT = CompactString("utf-8")
@@ -65,30 +68,30 @@ class _Describe(Request[DescribeTransactionsRequest_v0]):  # type: ignore[misc]
         return request_struct_class(self._ids, {})
 
 
-async def committed_last(settings: KafkaSettings, transactional_ids: Collection[str]) -> frozenset[str]:
-    """Those ids whose last transaction is committed, whether or not every partition has its marker.
+async def last(settings: KafkaSettings, transactional_ids: Collection[str]) -> dict[str, str]:
+    """State of each id's last transaction, by Kafka's names for them.
 
-    To be asked before an id is taken over: to take it over forgets the answer. Nothing is said of ids that the
+    To be asked before an id is taken over: to take it over forgets the answer. Empty for ids that the
     coordinator does not know, that this client may not describe, or whose broker lacks the request (before Kafka 3.0).
     Raises `KafkaError` when the coordinators do not answer.
     """
     client = AIOKafkaClient(**clients.connection(settings), client_id="outcomes")
     try:
         await client.bootstrap()
-        found = await asyncio.gather(*(_committed(client, name) for name in transactional_ids))
+        found = await asyncio.gather(*(_state(client, name) for name in transactional_ids))
     finally:
         await client.close()
-    return frozenset(name for name, committed in zip(transactional_ids, found, strict=True) if committed)
+    return dict(zip(transactional_ids, found, strict=True))
 
 
-async def _committed(client: AIOKafkaClient, name: str) -> bool:
+async def _state(client: AIOKafkaClient, name: str) -> str:
     for tries in range(_TRIES):
         try:
             node = await client.coordinator_lookup(CoordinationType.TRANSACTION, name)
             response = await client.send(node, _Describe(name), group=ConnectionGroup.COORDINATION)
             return _told(response)
         except (IncompatibleBrokerVersion, TransactionalIdAuthorizationFailed):
-            return False
+            return ""
         except KafkaError as error:
             if not error.retriable or tries == _TRIES - 1:
                 raise
@@ -96,11 +99,11 @@ async def _committed(client: AIOKafkaClient, name: str) -> bool:
     raise AssertionError("unreachable")
 
 
-def _told(response: Any) -> bool:
+def _told(response: Any) -> str:
     ((code, name, state, *_),) = response.transaction_states
     if code == _UNKNOWN_ID:
-        return False
+        return ""
     error = for_code(code)
     if error is not NoError:
         raise error(f"transactional id {name}")
-    return state in _COMMITTED
+    return str(state)

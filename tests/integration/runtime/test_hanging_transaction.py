@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NotLeaderForPartitionError
 from roggia_runtime import clients, open_transactions
-from roggia_runtime.consumer import hanging
+from roggia_runtime.consumer import delivery, hanging
 from roggia_runtime.consumer.delivery import Transactional
 from roggia_runtime.offsets import Offsets
 from roggia_runtime.records import Output, Partition
@@ -64,6 +64,56 @@ async def test_what_was_committed_becomes_visible_after_a_takeover(trusting: Bro
     assert (left, seen, offsets) == (set(), [b"hangs"], {SOURCE: 7})
 
 
+async def test_a_takeover_that_fails_half_way_remembers_what_was_committed(
+    trusting: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To take an id over makes its coordinator forget: who fails then and tries again completes the commit anyway."""
+    settings = KafkaSettings(bootstrap=trusting.bootstrap)
+    for topic in ("in", "in.dlq", "out"):
+        make_topic(trusting.bootstrap, topic)
+    await _hang(settings, "g-in-0", commit=True)
+    finisher = Transactional(settings, "g", ["out"])
+
+    async def no_leader(*_: object, **__: object) -> frozenset[str]:
+        raise NotLeaderForPartitionError("out/0")
+
+    with monkeypatch.context() as patched, pytest.raises(NotLeaderForPartitionError):
+        patched.setattr(delivery, "end_what_hangs", no_leader)
+        await finisher.assigned([SOURCE])
+    await finisher.revoked()
+    await finisher.assigned([SOURCE])
+    await finisher.stop()
+    assert [record.value for record in await read_all(trusting.bootstrap, "out")] == [b"hangs"]
+
+
+async def test_a_completed_commit_whose_markers_are_lost_as_well_is_never_aborted(
+    trusting: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker dies again in the middle of completing: the offset that hangs becomes final, it is not discarded."""
+    settings = KafkaSettings(bootstrap=trusting.bootstrap)
+    for topic in ("in", "in.dlq", "out"):
+        make_topic(trusting.bootstrap, topic)
+    await _hang(settings, "g-in-0", commit=True)
+    begin, times = hanging._begin_over, 0
+
+    async def begin_over(client: AIOKafkaProducer, found: Sequence[TopicPartition], group: str) -> None:
+        nonlocal times
+        times += 1
+        if times > 1:
+            await begin(client, found, group)
+        else:  # the first time nothing that the coordinator was told of reaches a partition
+            await client.begin_transaction()
+            client._txn_manager.maybe_add_partition_to_txn(TopicPartition("in.dlq", 0))
+
+    monkeypatch.setattr(hanging, "_begin_over", begin_over)
+    finisher = Transactional(settings, "g", ["out"])
+    await finisher.assigned([SOURCE])
+    async with Offsets(settings) as reader:
+        offsets = (await reader.committed(["g"]))["g"]
+    await finisher.stop()
+    assert (times, offsets) == (4, {SOURCE: 7}), "two to complete, two more since records still hung"
+
+
 @pytest.mark.parametrize("restart", [True, False], ids=["broker restarted", "connection lost"])
 async def test_a_commit_whose_marker_a_restarting_broker_lost_is_completed_by_its_own_producer(
     trusting: Broker, restart: bool
@@ -78,7 +128,7 @@ async def test_a_commit_whose_marker_a_restarting_broker_lost_is_completed_by_it
     await finisher.finish([Output("out", None, b"ordinary")], {SOURCE: 1}, _nothing)
     await _settled(finisher, owner)
     await _hang_from(owner, "out", commit=True)
-    await finisher.settle()
+    await finisher.mend()
     before = (await open_transactions.still_open(owner, [TopicPartition("out", 0)])).open
     if restart:
         await asyncio.to_thread(trusting.kill)
@@ -103,7 +153,7 @@ async def test_an_idle_producer_outlives_a_broker_that_is_away(trusting: Broker)
     await finisher.settle()
     await asyncio.to_thread(trusting.kill)
     for _ in range(3):
-        await finisher.settle()
+        await finisher.mend()
         await asyncio.sleep(1.1)
     await asyncio.to_thread(trusting.start)
     await finisher.finish([Output("out", None, b"after")], {SOURCE: 2}, _nothing)
@@ -192,6 +242,7 @@ async def _settled(finisher: Transactional, owner: AIOKafkaProducer) -> None:
     """Settle as an idle loop does, until nothing is open; for twenty seconds at most."""
     for _ in range(80):
         await finisher.settle()
+        await finisher.mend()
         with suppress(KafkaError):
             if not (await open_transactions.still_open(owner, [TopicPartition("out", 0)])).open:
                 return

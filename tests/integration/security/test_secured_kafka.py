@@ -133,16 +133,18 @@ async def test_from_publish_to_search_with_a_principal_per_service(
 async def test_operators_replay_through_the_operator_service(
     applied: str, secured_kafka: Secured, tmp_path: Path
 ) -> None:
-    """People ask for a job with their rights; the service leads, reads, writes lane and state with its own."""
+    """People ask for a job and change it with their rights; the service leads, reads, writes lane and state with its
+    own."""
     operator = Operator(secured_kafka.broker, tmp_path / "operator.log", **secured_kafka.environment("roggia-operator"))
+    await publish(secured_kafka.scram("wiki"), [document("a", tenant="replayed"), document("b", tenant="other")])
+    people = secured_kafka.scram("roggia-operators", **QUICK)
+    async with JobClient(people, codec()) as client:
+        wanted = await ask(client, Selection(topic=topics.DOC_CHANGED, tenant="replayed"))
+        assert await client.rate(wanted, {"records": 500.0}) == {"records": 500.0}
     operator.start()
     try:
-        await publish(secured_kafka.scram("wiki"), [document("a", tenant="replayed"), document("b", tenant="other")])
-        people = secured_kafka.scram("roggia-operators", **QUICK)
         async with JobClient(people, codec()) as client:
-            job = await reached(
-                client, await ask(client, Selection(topic=topics.DOC_CHANGED, tenant="replayed")), JobStatus.DONE
-            )
+            job = await reached(client, wanted, JobStatus.DONE)
         assert counts(job)["sent"] == 1
         lane = await records(people, topics.replay(topics.DOC_CHANGED))
         assert [record.key for record in lane] == [b"replayed/a"]

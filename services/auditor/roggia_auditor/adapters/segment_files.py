@@ -42,12 +42,18 @@ class FolderSegments:
         except OSError as error:
             raise SegmentError(f"{self._folder} cannot be written: {error}") from error
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(held)
             yield
-        except BlockingIOError:
-            raise LedgerConflictError(f"somebody else seals into {self._folder} now; try again later") from None
         finally:
             os.close(held)
+
+    def _lock(self, held: int) -> None:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LedgerConflictError(f"somebody else seals into {self._folder} now; try again later") from None
+        except OSError as error:
+            raise SegmentError(f"{self._folder}: its file system locks no files: {error}") from error
 
     async def write(self, segment: Segment, pages: AsyncIterator[Sequence[Row]], tiles: Mapping[str, bytes]) -> Segment:
         """See `roggia_auditor.retention.ports.SegmentFiles`."""

@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from typing import Self
 
 import msgspec
-from aiokafka.errors import KafkaConnectionError, KafkaError
-from roggia_runtime import denials
 from roggia_runtime.clock import now_ms
 from roggia_runtime.codec import EventCodec
-from roggia_runtime.errors import ProduceError, UnavailableError
+from roggia_runtime.errors import UnavailableError
 from roggia_runtime.ids import uuid7
 from roggia_runtime.leadership import FencedWriter, LeadershipLostError
 from roggia_runtime.producer import Producer
@@ -30,7 +28,8 @@ from roggia_operator.jobs.table import Job, JobTable, catch_up, read
 _SEND_S = 15.0
 _TRIES = 20
 _APART_S = 0.5
-_CHANGES = "roggia.operator.job-changes"
+_LOOK_S = 0.1
+CHANGES = "roggia.operator.job-changes"
 """The transactional id of whoever changes a job: one at a time."""
 
 
@@ -127,22 +126,43 @@ class JobClient:
         later fences who began before, and whoever was fenced reads and writes anew.
         """
         for _ in range(_TRIES):
-            writer = FencedWriter(self._kafka, _CHANGES)
+            writer = FencedWriter(self._kafka, CHANGES)
             try:
-                async with asyncio.timeout(_SEND_S):
+                async with asyncio.timeout(_SEND_S), RangeReader(self._kafka) as reader:
                     await writer.start()
-                    event = _now(change(_wanted(await self.get(wanted_id), to)))
-                    await writer.write([self._codec.output(topics.OPS_JOB, event)])
-                return event
+                    return await self._changed(writer, reader, wanted_id, change, to)
             except LeadershipLostError:
                 await asyncio.sleep(random.uniform(0, _APART_S))  # noqa: S311  # so that two do not fence each other again
-            except (KafkaConnectionError, TimeoutError):
+            except TimeoutError:
                 raise UnavailableError(_silent(self._kafka)) from None
-            except KafkaError as error:
-                raise ProduceError(denials.explain(error, self._kafka, f"use transactional id {_CHANGES}")) from error
             finally:
                 await writer.stop()
         raise JobError(f"JOB: {wanted_id} is being changed by others all the time; look at it, and try once more")
+
+    async def _changed(
+        self,
+        writer: FencedWriter,
+        reader: RangeReader,
+        wanted_id: str,
+        change: Callable[[OpsJob], OpsJob],
+        to: JobWish | None,
+    ) -> OpsJob:
+        """The event as it was written, in the end on top of all that was committed before it.
+
+        Somebody else's open transaction (the operator's own, for instance) hides for a while what stands behind it.
+        """
+        table = JobTable()
+        offset = await catch_up(table, reader, self._codec, 0)
+        while True:
+            base = _wanted(_of(table, wanted_id), to)
+            event = _now(change(base))
+            ((_, at),) = await writer.write([self._codec.output(topics.OPS_JOB, event)])
+            while offset < at:
+                offset = await catch_up(table, reader, self._codec, offset, at)
+                await asyncio.sleep(0 if offset == at else _LOOK_S)
+            if _wanted(_of(table, wanted_id), to).event_id == base.event_id:
+                return event
+            offset = at + 1  # what came before it was hidden: change that, and leave the record in between out
 
     async def _send(self, wanted: OpsJob) -> None:
         try:

@@ -107,10 +107,13 @@ async def read(settings: KafkaSettings, codec: EventCodec) -> tuple[JobTable, in
         return table, await catch_up(table, reader, codec, 0)
 
 
-async def catch_up(table: JobTable, reader: RangeReader, codec: EventCodec, offset: int) -> int:
-    """Take in what the topic holds from `offset` on; the offset to go on at. Raises as `read` does."""
+async def catch_up(
+    table: JobTable, reader: RangeReader, codec: EventCodec, offset: int, until: int | None = None
+) -> int:
+    """Take in what the topic holds from `offset` on, before `until`; the offset to go on at. Raises as `read` does."""
     span = (await reader.spans([PARTITION]))[PARTITION]
-    async for piece in reader.read({PARTITION: Span(max(offset, span.first), span.end)}):
+    end = span.end if until is None else min(until, span.end)
+    async for piece in reader.read({PARTITION: Span(max(offset, span.first), end)}):
         for record in piece.records:
             await table.take(record, codec)
-    return span.end
+    return end

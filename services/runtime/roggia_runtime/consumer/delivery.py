@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Protocol
@@ -10,23 +11,24 @@ from typing import Protocol
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
+    KafkaConnectionError,
     KafkaError,
     TransactionalIdAuthorizationFailed,
 )
 from roggia_schemas import topics
 
-from roggia_runtime import clients, denials, producer
+from roggia_runtime import clients, denials, outcomes, producer
 from roggia_runtime.consumer import batches
 from roggia_runtime.consumer.batches import Batch, Polled
 from roggia_runtime.consumer.hanging import Reach, Unasked, complete_commit, end_what_hangs
 from roggia_runtime.consumer.links import Link
 from roggia_runtime.errors import MissingTopicError, ProduceError
-from roggia_runtime.outcomes import committed_last
 from roggia_runtime.records import Output, Ownership, Partition
 from roggia_runtime.settings import BatchLimits, KafkaSettings
 
 Committed = Callable[[], None]
 _CLOSE_S = 3.0
+_DOUBT_S, _AGAIN_S = 30.0, 0.25
 _REFUSED = (GroupAuthorizationFailedError, TransactionalIdAuthorizationFailed)
 
 
@@ -81,6 +83,10 @@ class Finisher(Protocol):
         """Wait until everything begun is final. Raises `ProduceError`, `FencedError`, `KafkaError`."""
         ...
 
+    async def mend(self) -> None:
+        """See that nothing hangs of what is final. Between transactions; raises as `settle` does."""
+        ...
+
     async def stop(self) -> None:
         """Disconnect."""
         ...
@@ -125,6 +131,9 @@ class AtLeastOnce:
     async def settle(self) -> None:
         """Everything is final when `finish` returns."""
 
+    async def mend(self) -> None:
+        """Nothing can hang without transactions."""
+
     async def stop(self) -> None:
         """Stop the producer."""
         await self._producer.stop(_CLOSE_S)
@@ -141,7 +150,7 @@ class Transactional:
     commit of the same producer id would make it visible. So every start ends whatever may hang in `outputs` (topics)
     and in the source's dead-letter topic, as the coordinator decided it, before anything is committed: see `hanging`.
     A broker that restarts while a producer goes on may lose the markers of a commit the same way: so whoever has lost a
-    connection looks whether something hangs, and completes it.
+    connection completes its last commit, before it begins anything else.
     """
 
     def __init__(self, settings: KafkaSettings, group: str, outputs: Sequence[str] = ()) -> None:
@@ -150,20 +159,30 @@ class Transactional:
         self._outputs = tuple(outputs)
         self._producers: dict[Partition, AIOKafkaProducer] = {}
         self._links: dict[Partition, Link] = {}
+        self._owed: set[str] = set()
+        """Ids that were taken over after a commit, and not ended yet: their coordinator has forgotten it."""
         self._running: dict[Partition, asyncio.Task[None]] = {}
         self._unasked = Unasked(settings)
 
     async def assigned(self, partitions: Collection[Partition]) -> None:
         """Start every partition's producer."""
         unasked: set[str] = set()
-        names = [self._name(partition) for partition in partitions]
-        committed = await committed_last(self._settings, names) if self._outputs and names else frozenset[str]()
-        starting = [self._start(partition, commit=self._name(partition) in committed) for partition in partitions]
+        await self._ask([self._name(partition) for partition in partitions])
+        starting = [self._start(partition) for partition in partitions]
         for started in await asyncio.gather(*starting, return_exceptions=True):
             if isinstance(started, BaseException):
                 raise started
             unasked |= started
         self._unasked.are(unasked)
+
+    async def _ask(self, names: Sequence[str]) -> None:
+        """How the last transaction of each id was decided, before it is taken over."""
+        states = await outcomes.last(self._settings, names) if self._outputs and names else {}
+        for name, state in states.items():
+            if state in outcomes.COMMITTED:
+                self._owed.add(name)
+            elif state != outcomes.BEGUN:
+                self._owed.discard(name)
 
     def owned(self) -> Mapping[Partition, Ownership]:
         """Id and epoch of every partition's producer."""
@@ -195,14 +214,7 @@ class Transactional:
         self._running[partition] = asyncio.create_task(self._transact(partition, outputs, offset, done))
 
     async def settle(self) -> None:
-        """Wait for every transaction, and see that none hangs."""
-        await self._settle()
-        completing = [self._complete(partition) for partition in self._links]
-        for completed in await asyncio.gather(*completing, return_exceptions=True):
-            if completed is not None:
-                raise completed
-
-    async def _settle(self) -> None:
+        """Wait for every transaction."""
         running, self._running = list(self._running.values()), {}
         if running:
             try:
@@ -216,6 +228,13 @@ class Transactional:
             if failure is not None:
                 raise failure
 
+    async def mend(self) -> None:
+        """Complete last commits that may hang since a connection was lost."""
+        due = [partition for partition, link in self._links.items() if link.due()]
+        for completed in await asyncio.gather(*map(self._complete, due), return_exceptions=True):
+            if isinstance(completed, BaseException):
+                raise completed
+
     async def stop(self) -> None:
         """Stop every producer."""
         await self.revoked()
@@ -224,7 +243,7 @@ class Transactional:
         client = self._producers.get(partition)
         if client is None:
             raise FencedError(partition, LookupError("its producer did not start"))
-        await self._complete(partition)
+        await self._surely(partition)
         link = self._links.pop(partition, None)  # what hangs after a failure is no commit: it is not to be completed
         try:
             await client.begin_transaction()
@@ -241,25 +260,38 @@ class Transactional:
         except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
             raise FencedError(partition, error) from error
         if link is not None and self._producers.get(partition) is client:
+            link.committed()
             self._links[partition] = link
         done()
 
-    async def _complete(self, partition: Partition) -> None:
-        """Complete what hangs of the last commit after a lost connection; later, where brokers do not answer now.
+    async def _surely(self, partition: Partition) -> None:
+        """Begin nothing on top of a commit that may hang: should it fail, its abort would take that commit with it.
+
+        Raises `FencedError` when brokers do not answer for long, and as `_complete` does.
+        """
+        until = time.monotonic() + _DOUBT_S
+        while (link := self._links.get(partition)) is not None and link.lost() and not await self._complete(partition):
+            if time.monotonic() > until:
+                raise FencedError(partition, TimeoutError("its last commit may hang, and brokers do not say"))
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _complete(self, partition: Partition) -> bool:
+        """Complete what hangs of the last commit; whether that was done. Not where brokers do not answer now.
 
         Raises `FencedError`, `MissingTopicError`; the partition needs a new owner then.
         """
-        link = self._links.get(partition)
-        if link is None or not link.doubtful():
-            return
-        del self._links[partition]
+        link = self._links.pop(partition)
         try:
             await complete_commit(self._producers[partition], self._reach(partition.topic))
             link.trust()
         except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
-            if not (isinstance(error, KafkaError) and error.retriable):
+            later = isinstance(error, KafkaConnectionError) or getattr(error, "retriable", False)
+            if not later:
                 raise FencedError(partition, error) from error
+            self._links[partition] = link
+            return False
         self._links[partition] = link
+        return True
 
     def _reach(self, topic: str) -> Reach:
         """Where records of `topic` may be answered; of a lane also on lanes, which need not exist."""
@@ -269,7 +301,7 @@ class Transactional:
     def _name(self, partition: Partition) -> str:
         return f"{self._group}-{partition.topic}-{partition.number}"
 
-    async def _start(self, partition: Partition, *, commit: bool) -> frozenset[str]:
+    async def _start(self, partition: Partition) -> frozenset[str]:
         """Returns the topics of which the broker does not tell this client what hangs there."""
         name = self._name(partition)
         client = AIOKafkaProducer(**clients.transactional_producer(self._settings, name))
@@ -278,7 +310,8 @@ class Transactional:
         try:
             await client.start()
             if self._outputs:
-                unasked = await end_what_hangs(client, self._reach(partition.topic), commit=commit)
+                unasked = await end_what_hangs(client, self._reach(partition.topic), commit=name in self._owed)
+                self._owed.discard(name)
             started = True
         except TransactionalIdAuthorizationFailed as error:
             raise ProduceError(denials.explain(error, self._settings, f"use transactional id {name}")) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.client import CoordinationType
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
 from roggia_runtime import denials
@@ -93,6 +94,7 @@ async def complete_commit(client: AIOKafkaProducer, reach: Reach) -> None:
     To be called between transactions, of a client none of whose transactions failed. What is raised is that of
     `end_what_hangs`; a retriable `KafkaError` says that brokers do not answer now, and that nothing was done.
     """
+    await client.client.coordinator_lookup(CoordinationType.TRANSACTION, client._txn_manager.transactional_id)  # noqa: SLF001
     await still_open(client, await _all(client, reach))
     await end_what_hangs(client, reach, commit=True)
 
@@ -123,11 +125,14 @@ async def _abort_over(client: AIOKafkaProducer, found: Sequence[TopicPartition],
 
 
 async def _commit_over(client: AIOKafkaProducer, found: Sequence[TopicPartition], group: str) -> None:
-    """Commit, and wait until every marker is written: the coordinator begins nothing else before (KAFKA-5477)."""
-    await _begin_over(client, found, group)
-    await client.commit_transaction()
-    await _begin_over(client, (), group)
-    await client.abort_transaction()
+    """Commit, and wait until every marker is written: the coordinator begins nothing else before (KAFKA-5477).
+
+    The second transaction is committed as well: where markers of the first are lost once more, an abort would discard
+    the offsets that hang, and leave a successor to believe that all of it was aborted.
+    """
+    for partitions in (found, ()):
+        await _begin_over(client, partitions, group)
+        await client.commit_transaction()
 
 
 async def _begin_over(client: AIOKafkaProducer, found: Sequence[TopicPartition], group: str) -> None:

@@ -166,6 +166,8 @@ class Session:
                 await self._idle()
         finally:
             await self._finisher.settle()
+        if not self._parts.stopping.is_set():
+            await self._finisher.mend()
         self._lag.update(self._positions.committed)
         self.freshness.look()
 

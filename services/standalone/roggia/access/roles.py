@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from roggia_operator.jobs.client import CHANGES
 from roggia_runtime.acls import Acl, Operation, Pattern, Resource
 from roggia_schemas import topics
 from roggia_schemas.topics import TopicSpec
@@ -137,5 +138,6 @@ def _beyond_topics(role: str, principal: str) -> Iterator[Acl]:
         yield Acl(principal, Resource.TRANSACTIONAL_ID, ids, Operation.WRITE, Pattern.PREFIXED)
     if role in (OPERATOR, OPERATORS):
         yield Acl(principal, Resource.GROUP, _EVERY_GROUP, Operation.DESCRIBE, Pattern.PREFIXED)
-    if role == OPERATORS:  # `topics plan` reads the ACLs themselves
+    if role == OPERATORS:  # who changes a job keeps others from changing it in between; `topics plan` reads the ACLs
+        yield Acl(principal, Resource.TRANSACTIONAL_ID, CHANGES, Operation.WRITE)
         yield Acl(principal, Resource.CLUSTER, "kafka-cluster", Operation.DESCRIBE)
