@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -56,6 +57,9 @@ __all__ = [
 
 # pytest-xdist tells its workers how wide a terminal is; what a test calls in this process writes into a pipe.
 os.environ.pop("COLUMNS", None)
+# A shell that runs the tests in the background has them ignore SIGINT, and so would every program that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

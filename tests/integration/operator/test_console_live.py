@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +21,7 @@ from roggia_schemas.events import GenerationModel, GenerationState, JobStatus
 
 from tests.support.generation_fleet import generations
 from tests.support.kafka import DEVSTACK_ENV, Broker, devstack_broker
-from tests.support.processes import free_port
+from tests.support.processes import free_port, listens
 from tests.support.replaying import Operator, document, output, produce, publish, reached, ready, records
 
 TOKEN = "a-token-of-some-length"
@@ -43,6 +44,8 @@ async def console(broker: Broker, tmp_path: Path) -> AsyncIterator[aiohttp.Clien
     more = {"ROGGIA_OPERATOR_CONSOLE_PORT": str(port), "ROGGIA_OPERATOR_CONSOLE_TOKEN": TOKEN}
     operator = Operator(broker, tmp_path / "operator.log", **more)
     operator.start()
+    while not await asyncio.to_thread(listens, port):
+        await asyncio.sleep(0.05)
     jar = aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", cookie_jar=jar) as client:
         yield client
