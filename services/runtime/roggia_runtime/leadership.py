@@ -71,7 +71,7 @@ class FencedWriter:
                 await self._client.begin_transaction()
                 places = await self._sent(outputs)
                 await self._client.commit_transaction()
-            except (KafkaError, AssertionError) as error:  # the client asserts its state after its sender has died
+            except (KafkaError, TimeoutError, AssertionError) as error:  # the client asserts its state
                 raise LeadershipLostError(f"this instance does not lead any more: {error!r}") from error
             self._given_up = False
             return places

@@ -34,9 +34,7 @@ def trusting(tmp_path: Path) -> Iterator[Broker]:
 
 async def test_what_was_never_committed_stays_invisible_after_a_takeover(trusting: Broker) -> None:
     """The former owner's records hang without a marker; the new owner's commit must not make them visible."""
-    settings = KafkaSettings(bootstrap=trusting.bootstrap)
-    for topic in ("in.dlq", "out"):
-        make_topic(trusting.bootstrap, topic)
+    settings = _with_topics(trusting, "in.dlq", "out")
     await _hang(settings, "g-in-0")
     finisher = Transactional(settings, "g", ["out"])
     await finisher.assigned([SOURCE])
@@ -50,9 +48,7 @@ async def test_what_was_never_committed_stays_invisible_after_a_takeover(trustin
 
 async def test_what_was_committed_becomes_visible_after_a_takeover(trusting: Broker) -> None:
     """The former owner's commit was acknowledged, the markers of records and offset were lost: both become final."""
-    settings = KafkaSettings(bootstrap=trusting.bootstrap)
-    for topic in ("in", "in.dlq", "out"):
-        make_topic(trusting.bootstrap, topic)
+    settings = _with_topics(trusting, "in", "in.dlq", "out")
     await _hang(settings, "g-in-0", commit=True)
     finisher = Transactional(settings, "g", ["out"])
     await finisher.assigned([SOURCE])
@@ -68,9 +64,7 @@ async def test_a_takeover_that_fails_half_way_remembers_what_was_committed(
     trusting: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To take an id over makes its coordinator forget: who fails then and tries again completes the commit anyway."""
-    settings = KafkaSettings(bootstrap=trusting.bootstrap)
-    for topic in ("in", "in.dlq", "out"):
-        make_topic(trusting.bootstrap, topic)
+    settings = _with_topics(trusting, "in", "in.dlq", "out")
     await _hang(settings, "g-in-0", commit=True)
     finisher = Transactional(settings, "g", ["out"])
 
@@ -90,9 +84,7 @@ async def test_a_completed_commit_whose_markers_are_lost_as_well_is_never_aborte
     trusting: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker dies again in the middle of completing: the offset that hangs becomes final, it is not discarded."""
-    settings = KafkaSettings(bootstrap=trusting.bootstrap)
-    for topic in ("in", "in.dlq", "out"):
-        make_topic(trusting.bootstrap, topic)
+    settings = _with_topics(trusting, "in", "in.dlq", "out")
     await _hang(settings, "g-in-0", commit=True)
     begin, times = hanging._begin_over, 0
 
@@ -119,9 +111,7 @@ async def test_a_commit_whose_marker_a_restarting_broker_lost_is_completed_by_it
     trusting: Broker, restart: bool
 ) -> None:
     """The owner lives on, and idle: it sees that its connection was lost and completes its commit; none stays stuck."""
-    settings = KafkaSettings(bootstrap=trusting.bootstrap)
-    for topic in ("in", "in.dlq", "out"):
-        make_topic(trusting.bootstrap, topic)
+    settings = _with_topics(trusting, "in", "in.dlq", "out")
     finisher = Transactional(settings, "g", ["out"])
     await finisher.assigned([SOURCE])
     owner = finisher._producers[SOURCE]
@@ -144,9 +134,7 @@ async def test_a_commit_whose_marker_a_restarting_broker_lost_is_completed_by_it
 
 async def test_an_idle_producer_outlives_a_broker_that_is_away(trusting: Broker) -> None:
     """While the broker is away, looking for hanging commits fails nothing; afterwards it commits as before."""
-    settings = KafkaSettings(bootstrap=trusting.bootstrap)
-    for topic in ("in", "in.dlq", "out"):
-        make_topic(trusting.bootstrap, topic)
+    settings = _with_topics(trusting, "in", "in.dlq", "out")
     finisher = Transactional(settings, "g", ["out"])
     await finisher.assigned([SOURCE])
     await finisher.finish([Output("out", None, b"before")], {SOURCE: 1}, _nothing)
@@ -213,6 +201,13 @@ async def test_an_abort_whose_marker_is_lost_as_well_is_repeated(
     left = (await open_transactions.still_open(finisher._producers[SOURCE], [TopicPartition("out", 0)])).open
     await finisher.stop()
     assert (lost, left) == ([{TopicPartition("out", 0)}], set())
+
+
+def _with_topics(broker: Broker, *names: str) -> KafkaSettings:
+    """Topics of one partition each; how to reach them."""
+    for name in names:
+        make_topic(broker.bootstrap, name)
+    return KafkaSettings(bootstrap=broker.bootstrap)
 
 
 async def _hang(settings: KafkaSettings, transactional_id: str, topic: str = "out", *, commit: bool = False) -> None:
