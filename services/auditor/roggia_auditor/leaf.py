@@ -10,6 +10,7 @@ import struct
 import uuid
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 from roggia_auditor.errors import ProofError
 
@@ -60,7 +61,7 @@ class Leaf:
         """The entry."""
         head = _HEAD.pack(
             SCHEMA,
-            _uuid(self.topic_id),
+            _topic(self.topic_id),
             self.partition,
             self.offset,
             self.appended_at,
@@ -70,8 +71,10 @@ class Leaf:
             0,
         )
         amount = _AMOUNT.pack(self.cost_pico is not None, self.cost_pico or 0)
-        texts = (self.tenant, self.reason, self.period, self.booked, self.price_version)
-        return b"".join((head, amount, *map(_text, texts), self.value_sha256))
+        months = _text(self.period) + _text(self.booked)
+        return b"".join(
+            (head, amount, _text(self.tenant), _text(self.reason), months, _text(self.price_version), self.value_sha256)
+        )
 
 
 def decoded(entry: bytes) -> Leaf:
@@ -109,6 +112,11 @@ def _uuid(text: str) -> bytes:
     return bytes.fromhex(text.replace("-", ""))
 
 
+_topic = lru_cache(maxsize=1024)(_uuid)
+"""A ledger has a few topics and many records of each."""
+
+
+@lru_cache(maxsize=4096)  # tenants, months and versions come again with each record
 def _text(text: str) -> bytes:
     raw = text.encode()
     return _TEXT.pack(len(raw)) + raw

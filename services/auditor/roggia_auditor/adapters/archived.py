@@ -79,7 +79,7 @@ def _stored(row: Row) -> Stored:
     leaf = row.leaf
     return Stored(
         row.index, leaf.event_id, leaf.tenant, leaf.tenant_seq, int(leaf.status), leaf.booked, row.day,
-        row.occurred_at, leaf.cost_pico, leaf.encoded(), row.leaf_hash, row.value,
+        row.occurred_at, leaf.cost_pico, row.entry, row.leaf_hash, row.value,
     )  # fmt: skip
 
 

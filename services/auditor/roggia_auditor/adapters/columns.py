@@ -58,7 +58,7 @@ def to_record(stream: int, row: Row) -> tuple[object, ...]:
         row.occurred_at,
         *(row.lookup.get(name, "") for name in LOOKUPS),
         leaf.cost_pico,
-        leaf.encoded(),
+        row.entry,
         row.leaf_hash,
         row.value,
     )
@@ -72,11 +72,12 @@ def from_record(values: tuple[Any, ...]) -> Row:
     """The row. Raises `LedgerError` for an entry that does not read."""
     index, entry, leaf_hash, occurred_at, day, *rest = values
     lookup = {name: text for name, text in zip(LOOKUPS, rest[:-1], strict=True) if text}
+    entry = bytes(entry)
     try:
-        leaf = leaves.decoded(bytes(entry))
+        leaf = leaves.decoded(entry)
     except ProofError as error:
         raise LedgerError(f"record {index}: {error}") from error
-    return Row(int(index), leaf, bytes(leaf_hash), int(occurred_at), day, lookup, bytes(rest[-1]))
+    return Row(int(index), leaf, entry, bytes(leaf_hash), int(occurred_at), day, lookup, bytes(rest[-1]))
 
 
 STORED = (

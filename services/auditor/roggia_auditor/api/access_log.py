@@ -20,9 +20,8 @@ from roggia_runtime.ids import uuid7
 from roggia_auditor import periods
 from roggia_auditor.errors import LedgerConflictError
 from roggia_auditor.leaf import Leaf, Status
-from roggia_auditor.ledger.model import READINGS, Draft, Head, Row
+from roggia_auditor.ledger.model import READINGS, Draft, Head, Row, row_of
 from roggia_auditor.ports import Ledger
-from roggia_auditor.tlog import hashes
 
 Knows: TypeAlias = Callable[[str], Awaitable[bool]]
 """Whether the ledger holds a record of a tenant."""
@@ -101,7 +100,7 @@ def draft(before: Head, sequences: Mapping[str, int], entries: Sequence[_Entry],
     made = Draft(READINGS, before, before)
     for place, one in enumerate(entries):
         made.rows.append(_row(one, before, place, made.number(one.access.tenant, sequences), at))
-    made.close(before.next_offset + len(entries))
+    made.close(before.next_offset + len(entries), {})
     return made
 
 
@@ -125,4 +124,4 @@ def _row(one: _Entry, before: Head, place: int, number: int, at: int) -> Row:
         price_version="",
         value_sha256=hashlib.sha256(value).digest(),
     )
-    return Row(before.frontier.size + place, leaf, hashes.leaf(leaf.encoded()), at, day, {}, value)
+    return row_of(leaf, before.frontier.size + place, at, day, {}, value)

@@ -153,7 +153,7 @@ class Reading:
         return messages.Proof(
             index=str(found.row.index),
             size=str(size),
-            entry=_b64(found.row.leaf.encoded()),
+            entry=_b64(found.row.entry),
             path=tuple(map(_b64, path)),
             value=_b64(found.row.value),
             checkpoint=text,

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from roggia_auditor.correcting.correction import Correction, Ground
 from roggia_auditor.leaf import Leaf, Status
 from roggia_auditor.ledger.judging import Before
-from roggia_auditor.ledger.model import CORRECTIONS, Corrected, Draft, Limits, Row
-from roggia_auditor.tlog import hashes
+from roggia_auditor.ledger.model import CORRECTIONS, Corrected, Draft, row_of
 
 
 class Made(NamedTuple):
@@ -25,8 +24,7 @@ def draft(batch: Sequence[Made], before: Before, ground: Ground) -> Draft:
     found = Draft(CORRECTIONS, before.head, before.head)
     for one in batch:
         _enter(found, one, before, ground)
-    found.limits = {key.tenant: ground.limits.get(key.tenant, Limits()) for key in found.months}
-    found.close(before.head.frontier.size + len(found.rows))
+    found.close(before.head.frontier.size + len(found.rows), ground.limits)
     return found
 
 
@@ -36,7 +34,7 @@ def _enter(found: Draft, one: Made, before: Before, ground: Ground) -> None:
     index = before.head.frontier.size + len(found.rows)
     leaf = _leaf(one, index, number, ground.at)
     of = correction.row
-    found.rows.append(Row(index, leaf, hashes.leaf(leaf.encoded()), ground.at, of.day, of.lookup, one.value))
+    found.rows.append(row_of(leaf, index, ground.at, of.day, of.lookup, one.value))
     found.corrected[of.leaf.event_id] = Corrected(ground.at, correction.new_pico, correction.new_version)
     for key, more in correction.deltas.items():
         found.count(key, more)

@@ -31,7 +31,7 @@ async def prove(ledger: Ledger, sealed: Sealed, origin: str, stream: Stream, ind
         raise ExportError(f"{origin}: record {index} is not under the seal; ask again")
     more = {
         "format": FORMAT,
-        "entry": _b64(rows[0].leaf.encoded()),
+        "entry": _b64(rows[0].entry),
         "value": _b64(rows[0].value),
         "log": {"index": place, "entry": _b64(log.encoded()), "path": _path(log_path)},
         "head": {

@@ -52,7 +52,7 @@ class TilesExport:
         start = 0
         while start < size and (rows := await self._ledger.rows(self._streams[origin], start, min(500, size - start))):
             for row in rows:
-                yield row.leaf.encoded()
+                yield row.entry
             start = rows[-1].index + 1
 
 

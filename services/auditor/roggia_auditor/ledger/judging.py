@@ -22,16 +22,15 @@ from roggia_auditor.ledger.model import (
     Head,
     Known,
     Limits,
-    Row,
     Stream,
     Usage,
     UsageKey,
+    row_of,
 )
 from roggia_auditor.periods import Booking
 from roggia_auditor.pricing.classes import TokenClass
 from roggia_auditor.pricing.entries import PriceBook
 from roggia_auditor.pricing.rating import Rated, RatedAttempt, rate
-from roggia_auditor.tlog import hashes
 
 FUTURE_MS = 300_000
 """An event later than its arrival by more is parked (as Stripe does)."""
@@ -110,10 +109,8 @@ class _Judging:
             self._sum(event, verdict.rated, verdict.booking)
 
     def draft(self) -> Draft:
-        found = self._draft
-        found.limits = {key.tenant: self._rules.limits.get(key.tenant, Limits()) for key in found.months}
-        found.close(self._next)
-        return found
+        self._draft.close(self._next, self._rules.limits)
+        return self._draft
 
     def _enter(self, record: Record, event: InferenceCompleted | None, digest: bytes, verdict: _Verdict) -> None:
         tenant = event.tenant_id if event is not None and not verdict.nameless else ""
@@ -138,8 +135,7 @@ class _Judging:
         index = self._draft.before.frontier.size + len(self._draft.rows)
         occurred_at = record.timestamp_ms if event is None else event.occurred_at
         lookup = {} if event is None else _lookup(event)
-        row = Row(index, leaf, hashes.leaf(leaf.encoded()), occurred_at, booking.day, lookup, record.value or b"")
-        self._draft.rows.append(row)
+        self._draft.rows.append(row_of(leaf, index, occurred_at, booking.day, lookup, record.value or b""))
 
     def _sum(self, event: InferenceCompleted, rated: Rated, booking: Booking) -> None:
         for key, usage in cells(event, rated, booking):
@@ -204,7 +200,8 @@ def _wrong_event(record: Record, event: InferenceCompleted) -> str | None:
         return f"occurred_at: {-age} ms after it reached the log; more than {FUTURE_MS} is a wrong clock"
     if age > PAST_MS:
         return f"occurred_at: {age} ms before it reached the log; at most {PAST_MS} is counted"
-    if (field := next((name for name, text in _texts(event) if "\0" in text), None)) is not None:
+    if "\0" in "".join([text for _, text in _texts(event)]):
+        field = next(name for name, text in _texts(event) if "\0" in text)
         return f"{field}: a NUL character; no database keeps one in a text"
     if event.origin is InferenceOrigin.UNKNOWN:
         return "origin: a value that this version does not know; upgrade the auditor"
@@ -216,8 +213,12 @@ def _usage(rated: RatedAttempt) -> Usage:
     found.unpriced, found.estimated = int(rated.pico_usd is None), int(rated.estimated)
     for one, count in rated.counts.items():
         if one is not TokenClass.REQUEST:
-            setattr(found, one.value, count)
+            setattr(found, _COLUMN[one], count)
     return found
+
+
+_COLUMN = {one: one.value for one in TokenClass}
+"""An Enum's `value` is looked up in Python, and this is asked for each class of each attempt."""
 
 
 def key_of(event: InferenceCompleted, booking: Booking, provider: str, model: str) -> UsageKey:
@@ -239,10 +240,11 @@ def _lookup(event: InferenceCompleted) -> Mapping[str, str]:
     return {name: text.replace("\0", "\ufffd") for name, text in found.items() if text}
 
 
-def _texts(event: InferenceCompleted) -> Iterator[tuple[str, str]]:
+def _texts(event: InferenceCompleted) -> list[tuple[str, str]]:
     """What is kept of an event as text, by the field's name."""
-    yield from ((name, getattr(event, name)) for name in ("request_id", "response_id", "trace_id"))
-    for attempt in event.attempts:
-        yield from (("attempts." + name, getattr(attempt, name)) for name in ("provider", "model", "tier"))
+    found = [("request_id", event.request_id), ("response_id", event.response_id), ("trace_id", event.trace_id)]
+    for one in event.attempts:
+        found += (("attempts.provider", one.provider), ("attempts.model", one.model), ("attempts.tier", one.tier))
     if event.prompt is not None:
-        yield from (("prompt." + name, getattr(event.prompt, name)) for name in ("name", "version"))
+        found += (("prompt.name", event.prompt.name), ("prompt.version", event.prompt.version))
+    return found

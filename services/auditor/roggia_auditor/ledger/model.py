@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from roggia_auditor.errors import OverflowingError
 from roggia_auditor.leaf import Leaf
+from roggia_auditor.tlog import hashes
 from roggia_auditor.tlog.frontier import Frontier, TileHash
 
 MAX_INT = 2**63 - 1
@@ -180,11 +181,19 @@ class Row:
 
     index: int
     leaf: Leaf
+    entry: bytes
+    """The leaf as the tree holds it."""
     leaf_hash: bytes
     occurred_at: int
     day: str
     lookup: Mapping[str, str]
     value: bytes
+
+
+def row_of(leaf: Leaf, index: int, occurred_at: int, day: str, lookup: Mapping[str, str], value: bytes) -> Row:
+    """The row of a new leaf: its entry and its hash are made here, once."""
+    entry = leaf.encoded()
+    return Row(index, leaf, entry, hashes.leaf(entry), occurred_at, day, lookup, value)
 
 
 class Duplicate(NamedTuple):
@@ -232,11 +241,11 @@ class Draft:
     """By event id; of a draft of corrections alone."""
 
     def count(self, key: UsageKey, usage: Usage) -> None:
-        """Add to a cell, and to the tenant's month where it is the tenant's own."""
-        self.usage.setdefault(key, Usage()).add(usage)
-        if key.origin in OWN:
-            month = Month(usage.tokens(), usage.pico_usd, usage.unpriced)
-            self.months.setdefault(MonthKey(key.tenant, key.booked), Month()).add(month)
+        """Add to a cell."""
+        held = self.usage.get(key)
+        if held is None:
+            held = self.usage[key] = Usage()
+        held.add(usage)
 
     def number(self, tenant: str, before: Mapping[str, int]) -> int:
         """Take the next number of a tenant; 0 for nobody. `before` are the last numbers before the batch."""
@@ -245,8 +254,14 @@ class Draft:
         self.sequences[tenant] = self.sequences.get(tenant, before.get(tenant, 0)) + 1
         return self.sequences[tenant]
 
-    def close(self, next_offset: int) -> None:
-        """Grow the tree by the rows: no row may be added any more."""
+    def close(self, next_offset: int, limits: Mapping[str, Limits]) -> None:
+        """Add the tenants' own cells up to months, which `limits` are for, and grow the tree by the rows: nothing may
+        be added any more. Raises `OverflowingError`."""
+        for key, usage in self.usage.items():
+            if key.origin in OWN:
+                month = Month(usage.tokens(), usage.pico_usd, usage.unpriced)
+                self.months.setdefault(MonthKey(key.tenant, key.booked), Month()).add(month)
+        self.limits = {key.tenant: limits.get(key.tenant, Limits()) for key in self.months}
         frontier, self.tiles = self.before.frontier.grown([row.leaf_hash for row in self.rows])
         self.after = Head(next_offset, frontier)
 

@@ -43,6 +43,7 @@ INPUT_PARTS = (
 )
 _OF_TOKENS = tuple(one for one in TokenClass if one is not TokenClass.REQUEST)
 _counts = attrgetter(*(one.value for one in _OF_TOKENS))
+_INPUTS = frozenset((TokenClass.INPUT, *INPUT_PARTS))
 OUTPUT_PARTS = (TokenClass.REASONING, TokenClass.AUDIO_OUTPUT)
 MAX_TOKENS = 10**9
 """Of one class in one attempt: beyond it a count is a mistake, and sums could leave 64 bits."""
@@ -53,20 +54,21 @@ def counted(usage: TokenUsage) -> Counts:
 
     Raises `UsageError` for a count that is negative, absurd, or smaller than what it is said to hold.
     """
-    found: dict[TokenClass, int] = dict(zip(_OF_TOKENS, _counts(usage), strict=True))
-    if min(found.values()) < 0 or max(found.values()) > MAX_TOKENS:
-        one, count = next((one, n) for one, n in found.items() if not 0 <= n <= MAX_TOKENS)
+    counts: tuple[int, ...] = _counts(usage)
+    if min(counts) < 0 or max(counts) > MAX_TOKENS:
+        one, count = next((one, n) for one, n in zip(_OF_TOKENS, counts, strict=True) if not 0 <= n <= MAX_TOKENS)
         raise UsageError(f"usage.{one.value}: {count} is not between 0 and {MAX_TOKENS}")
+    found = {one: count for one, count in zip(_OF_TOKENS, counts, strict=True) if count}
     if usage.input_includes:
-        found[TokenClass.INPUT] = _rest(found, TokenClass.INPUT, INPUT_PARTS)
+        _take_out(found, TokenClass.INPUT, INPUT_PARTS)
     if usage.output_includes:
-        found[TokenClass.OUTPUT] = _rest(found, TokenClass.OUTPUT, OUTPUT_PARTS)
-    return {one: count for one, count in found.items() if count}
+        _take_out(found, TokenClass.OUTPUT, OUTPUT_PARTS)
+    return found
 
 
 def context(counts: Counts) -> int:
     """Input tokens of all classes: what context bands go by."""
-    return sum(counts.get(one, 0) for one in (TokenClass.INPUT, *INPUT_PARTS))
+    return sum([count for one, count in counts.items() if one in _INPUTS])
 
 
 def tokens(counts: Counts) -> int:
@@ -74,11 +76,17 @@ def tokens(counts: Counts) -> int:
     return sum(count for one, count in counts.items() if one is not TokenClass.REQUEST)
 
 
-def _rest(found: Counts, whole: TokenClass, parts: tuple[TokenClass, ...]) -> int:
-    inside = sum(found[part] for part in parts)
-    if inside > found[whole]:
+def _take_out(found: dict[TokenClass, int], whole: TokenClass, parts: tuple[TokenClass, ...]) -> None:
+    """Leave of a count that includes others what is none of them."""
+    inside = sum([found[part] for part in parts if part in found])
+    if not inside:
+        return
+    said = found.get(whole, 0)
+    if inside > said:
         raise UsageError(
-            f"usage.{whole.value}: {found[whole]} is said to include {' + '.join(part.value for part in parts)}, "
+            f"usage.{whole.value}: {said} is said to include {' + '.join(part.value for part in parts)}, "
             f"which are {inside}; if they come on top, set {whole.value}_includes to false"
         )
-    return found[whole] - inside
+    found[whole] = said - inside
+    if not found[whole]:
+        del found[whole]

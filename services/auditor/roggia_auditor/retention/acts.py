@@ -17,8 +17,7 @@ from roggia_runtime.ids import derived
 from roggia_auditor.errors import LedgerError
 from roggia_auditor.leaf import Leaf, Status
 from roggia_auditor.ledger.judging import Before
-from roggia_auditor.ledger.model import ACTS, Draft, Row
-from roggia_auditor.tlog import hashes
+from roggia_auditor.ledger.model import ACTS, Draft, Row, row_of
 
 
 class Kind(StrEnum):
@@ -68,7 +67,7 @@ def drafted(before: Before, acts: Sequence[Act]) -> Draft:
     size = before.head.frontier.size
     for index, act in enumerate(acts, size):
         made.rows.append(_row(index, act, made.number(act.tenant, before.sequences)))
-    made.close(size + len(acts))
+    made.close(size + len(acts), {})
     return made
 
 
@@ -90,4 +89,4 @@ def _row(index: int, act: Act, number: int) -> Row:
         price_version="",
         value_sha256=hashlib.sha256(value).digest(),
     )
-    return Row(index, leaf, hashes.leaf(leaf.encoded()), act.at, "", {}, value)
+    return row_of(leaf, index, act.at, "", {}, value)

@@ -72,7 +72,7 @@ def _check_rows(span: Span, at: int, rows: Sequence[Row]) -> None:
     for index, row in enumerate(rows, at):
         if row.index != index:
             raise SegmentError(f"{span.name}: leaf {row.index} stands where {index} should")
-        if hashes.leaf(row.leaf.encoded()) != row.leaf_hash:
+        if hashes.leaf(row.entry) != row.leaf_hash:
             raise SegmentError(f"{span.name}: leaf {index} has another hash than its entry")
         if hashlib.sha256(row.value).digest() != row.leaf.value_sha256:
             raise SegmentError(f"{span.name}: the value of leaf {index} is not the one that was logged")
