@@ -242,8 +242,13 @@ class Ledger(Protocol):
         """What has become of alerts on a channel."""
         ...
 
-    async def find(self, field: str, value: str, limit: int) -> Sequence[tuple[Stream, Leaf, int]]:
-        """Records by event_id, request_id, response_id or trace_id: stream, leaf and index, oldest first."""
+    async def find(
+        self, field: str, value: str, limit: int, tenants: Collection[str] | None = None
+    ) -> Sequence[tuple[Stream, Leaf, int]]:
+        """Records by event_id, request_id, response_id or trace_id: stream, leaf and index, oldest first.
+
+        With `tenants`, theirs alone: other tenants' records with that id are not among the `limit`.
+        """
         ...
 
 

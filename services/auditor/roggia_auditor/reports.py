@@ -64,10 +64,9 @@ class Found(NamedTuple):
 
 
 class FoundDuplicate(NamedTuple):
-    """One duplicate, the tenant of the event that it repeats, and where it is in the order of pages."""
+    """One duplicate, and where it is in the order of pages."""
 
     stream: Stream
-    tenant: str
     duplicate: Duplicate
     place: DuplicatePlace
 

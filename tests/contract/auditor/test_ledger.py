@@ -169,6 +169,11 @@ async def test_records_are_found_by_their_ids(ledger: Ledger) -> None:
         ((stream, leaf, index),) = await ledger.find(field, value, 10)
         assert (stream, leaf.offset, index) == (STREAM, 0, 0)
     assert await ledger.find("trace_id", "none", 10) == []
+    shared = [inference(n, tenant_id=("acme", "beta")[n == 22], trace_id="shared") for n in (20, 21, 22)]
+    await enter(ledger, [read(one, 10 + n) for n, one in enumerate(shared)])
+    assert [leaf.tenant for _, leaf, _ in await ledger.find("trace_id", "shared", 1, ["beta"])] == ["beta"]
+    assert len(await ledger.find("trace_id", "shared", 10)) == 3
+    assert await ledger.find("trace_id", "shared", 10, []) == []
     with pytest.raises(LedgerError):
         await ledger.find("tenant; DROP TABLE records", "", 10)
 
@@ -214,6 +219,28 @@ async def test_data_of_a_newer_version_is_left_alone(tmp_path: Path, postgres_ds
     await connection_.close()
     with pytest.raises(LedgerError, match="99"):
         await PostgresLedger(postgres_dsn).start()
+
+
+async def test_data_of_the_version_before_is_brought_up(tmp_path: Path, postgres_dsn: str) -> None:
+    """A ledger that did not keep whose event a duplicate repeats knows it after the start, once and for all."""
+    path = tmp_path / "ledger.sqlite3"
+    older = [f"ALTER TABLE {{P}}{table} DROP COLUMN tenant" for table in ("duplicates", "moved_events")]
+    for made in (SqliteLedger(path), PostgresLedger(postgres_dsn)):
+        await made.start()
+        await enter(made, [*reads(2), read(inference(1), 2)])
+        await made.stop()
+    with sqlite3.connect(path) as connection:
+        for one in (*older, "PRAGMA user_version = 1"):
+            connection.execute(one.format(P=""))
+    connection.close()
+    server = await asyncpg.connect(postgres_dsn)
+    for one in (*older, "DELETE FROM {P}schema", "INSERT INTO {P}schema VALUES (1)"):
+        await server.execute(one.format(P="roggia_auditor_"))
+    await server.close()
+    for again in (SqliteLedger(path), PostgresLedger(postgres_dsn), SqliteLedger(path), PostgresLedger(postgres_dsn)):
+        await again.start()
+        assert [one.tenant for one in await again.duplicates(STREAM, 0, 9)] == ["acme"]
+        await again.stop()
 
 
 async def test_months_count_a_tenants_own_use_and_cross_each_share_once(ledger: Ledger) -> None:

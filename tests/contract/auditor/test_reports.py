@@ -93,7 +93,7 @@ async def test_duplicates_are_of_the_tenant_of_their_event(both: tuple[Ledger, R
     ledger, reports = both
     await enter(ledger, [*reads(2, tenants=("acme", "beta")), read(inference(1), 2), read(inference(1), 3)])
     first = await reports.duplicates(ACME, None, 1)
-    assert [(one.tenant, one.duplicate.offset, one.duplicate.same) for one in first] == [("acme", 2, True)]
+    assert [(one.duplicate.tenant, one.duplicate.offset, one.duplicate.same) for one in first] == [("acme", 2, True)]
     assert [one.duplicate.offset for one in await reports.duplicates(ACME, first[-1].place, 5)] == [3]
     assert not await reports.duplicates(frozenset({"beta"}), None, 5)
 

@@ -70,6 +70,8 @@ async def test_what_has_moved_is_read_as_if_it_had_not(ground: Ground) -> None:
     assert [row.index for row in await ground.ledger.rows(STREAM, 298, 4)] == [298, 299, 300, 301]
     for field, value in (("request_id", "req-7"), ("event_id", inference(7).event_id)):
         ((stream, leaf, index),) = await ground.ledger.find(field, value, 10)
+        assert await ground.ledger.find(field, value, 10, [leaf.tenant]) == [(stream, leaf, index)]
+        assert await ground.ledger.find(field, value, 10, ["nobody"]) == []
         assert (stream, leaf.offset, index) == (STREAM, 6, 6)
     assert [await ground.ledger.usage(tenant, "") for tenant in TENANTS] == usage
     report = await ground.verified("acme")
@@ -97,7 +99,7 @@ async def test_events_stay_known_after_their_records_moved(ground: Ground, dropp
     twice = inference(1, tenant_id="acme", occurred_at=in_month(1))
     made = await ground.enter([read(twice, 610), read(inference(1, request_id="other"), 611)])
     assert not made.rows
-    assert [one.same for one in made.duplicates] == [True, False]
+    assert [(one.same, one.tenant) for one in made.duplicates] == [(True, "acme"), (False, "acme")]
 
 
 async def test_an_auditor_that_slept_cannot_enter_an_event_again(ground: Ground) -> None:

@@ -12,7 +12,7 @@ from roggia_auditor.errors import SegmentError
 from roggia_auditor.leaf import Leaf
 from roggia_auditor.ledger.model import Row, Stream
 from roggia_auditor.ports import Stored
-from roggia_auditor.retention.ports import SegmentReader
+from roggia_auditor.retention.ports import SegmentReader, Wanted
 from roggia_auditor.retention.segment import Moved, Span
 
 Found = tuple[Stream, Leaf, int]
@@ -55,15 +55,13 @@ class Archived:
                 found |= {row.index: _stored(row) for row in rows if row.index not in found}
         return [found[index] for index in sorted(found)[:limit]]
 
-    async def find(
-        self, held: Sequence[Found], moved: Iterable[Moved], field: str, value: str, limit: int
-    ) -> Sequence[Found]:
+    async def find(self, held: Sequence[Found], moved: Iterable[Moved], wanted: Wanted, limit: int) -> Sequence[Found]:
         """Records by an id: `held` are those in the tables. With segments: by the time that the log took them."""
         found, spans = {(stream, index): leaf for stream, leaf, index in held}, list(_kept(moved))
         if not spans:
             return held
         for span in spans:
-            rows = await self._reader(span).find(span, field, value, limit)
+            rows = await self._reader(span).find(span, wanted, limit)
             found |= {(span.stream, row.index): row.leaf for row in rows}
         ordered = sorted(found, key=lambda place: (found[place].appended_at, *place))
         return [(stream, found[stream, index], index) for stream, index in ordered[:limit]]

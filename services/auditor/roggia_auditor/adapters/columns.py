@@ -12,7 +12,7 @@ from roggia_auditor.ports import HeadEntry
 from roggia_auditor.reports import LOOKED_UP
 from roggia_auditor.tlog.frontier import Frontier
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 LOOKUPS = ("request_id", "response_id", "trace_id", "model", "prompt")
 RECORD = (
     "stream", "leaf_index", "event_id", "tenant", "tenant_seq", "status", "booked", "day", "occurred_at", *LOOKUPS,

@@ -11,6 +11,7 @@ from typing import Any, Self
 from roggia_auditor.adapters import columns
 from roggia_auditor.errors import SegmentError
 from roggia_auditor.ledger.model import Row
+from roggia_auditor.retention.ports import Wanted
 
 _GROUP = 4_096
 """Records of a row group: what is decoded for one of them, about a megabyte."""
@@ -66,11 +67,16 @@ class RecordFile:
         held = self._index()
         return self._at(pc.and_(pc.equal(held["tenant"], tenant), pc.greater_equal(held["tenant_seq"], start)), limit)
 
-    def find(self, field: str, value: str, limit: int) -> Sequence[Row]:
+    def find(self, wanted: Wanted, limit: int) -> Sequence[Row]:
         """See `roggia_auditor.retention.ports.SegmentReader`. Raises `LedgerError` for another field."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        return self._at(pc.equal(self._read([columns.checked(field)])[field], value), limit)
+        held = self._read([columns.checked(wanted.field), "tenant"])
+        fits = pc.equal(held[wanted.field], wanted.value)
+        if wanted.tenants is not None:
+            fits = pc.and_(fits, pc.is_in(held["tenant"], value_set=pa.array(sorted(wanted.tenants), pa.string())))
+        return self._at(fits, limit)
 
     def _at(self, wanted: Any, limit: int) -> Sequence[Row]:
         """The first records for which it is so: their row groups are decoded, no others."""

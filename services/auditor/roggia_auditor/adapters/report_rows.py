@@ -19,9 +19,9 @@ def found(values: Sequence[Any]) -> Found:
 
 def duplicate(values: Sequence[Any]) -> FoundDuplicate:
     """A duplicate of `report_sql.duplicates`."""
-    topic, topic_id, partition, stream, tenant, offset, event_id, digest, same = values
-    one = Duplicate(offset, event_id, bytes(digest), bool(same))
-    return FoundDuplicate(Stream(topic, topic_id, partition), tenant, one, DuplicatePlace(stream, offset))
+    topic, topic_id, partition, stream, offset, event_id, digest, same, tenant = values
+    one = Duplicate(offset, event_id, bytes(digest), bool(same), tenant)
+    return FoundDuplicate(Stream(topic, topic_id, partition), one, DuplicatePlace(stream, offset))
 
 
 def months(rows: Iterable[Sequence[Any]], crossed: Iterable[Sequence[Any]]) -> list[MonthTotal]:

@@ -41,15 +41,14 @@ def count(wanted: Selection) -> tuple[str, list[object]]:
 
 
 def duplicates(tenants: frozenset[str] | None, after: DuplicatePlace | None, limit: int) -> tuple[str, list[object]]:
-    """Streams' names and number, the tenant, then offset, event id, hash and whether it is the same."""
-    parts, values = _of_tenants(tenants)
+    """Streams' names and number, then what `Duplicate` holds."""
+    parts, values = _of_tenants(tenants, "d")
     if after is not None:
         parts.append('(d.stream, d."offset") > (?, ?)')
         values += after
     query = (
-        'SELECT s.topic, s.topic_id, s.partition, d.stream, r.tenant, d."offset", d.event_id, d.value_sha256, d.same '
-        "FROM {P}duplicates d JOIN {P}streams s ON s.id = d.stream "
-        f"JOIN {{P}}records r ON r.event_id = d.event_id AND r.status <> 4 WHERE {' AND '.join(parts)} "
+        'SELECT s.topic, s.topic_id, s.partition, d.stream, d."offset", d.event_id, d.value_sha256, d.same, d.tenant '
+        f"FROM {{P}}duplicates d JOIN {{P}}streams s ON s.id = d.stream WHERE {' AND '.join(parts)} "
         'ORDER BY d.stream, d."offset" LIMIT ?'
     )
     return query, [*values, limit]
@@ -87,11 +86,11 @@ def _conditions(wanted: Selection) -> tuple[list[str], list[object]]:
     return parts, values
 
 
-def _of_tenants(tenants: frozenset[str] | None) -> tuple[list[str], list[object]]:
+def _of_tenants(tenants: frozenset[str] | None, table: str = "r") -> tuple[list[str], list[object]]:
     if tenants is None:
         return ["1 = 1"], []
     named = sorted(tenants)
-    return [f"r.tenant IN ({_marks(named)})" if named else "1 = 0"], list(named)
+    return [f"{table}.tenant IN ({_marks(named)})" if named else "1 = 0"], list(named)
 
 
 def _marks(values: list[int] | list[str]) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from roggia_auditor.adapters.parquet_records import RecordFile, RecordWriter
 from roggia_auditor.errors import LedgerConflictError, SegmentError
 from roggia_auditor.ledger.model import Row
+from roggia_auditor.retention.ports import Wanted
 from roggia_auditor.retention.segment import MANIFEST, RECORDS, TILES, Segment, Span, of_manifest
 
 _NEW = ".new"
@@ -91,9 +92,9 @@ class FolderSegments:
         """See `roggia_auditor.retention.ports.SegmentReader`."""
         return await asyncio.to_thread(self._open(span).tenant_rows, tenant, start, limit)
 
-    async def find(self, span: Span, field: str, value: str, limit: int) -> Sequence[Row]:
+    async def find(self, span: Span, wanted: Wanted, limit: int) -> Sequence[Row]:
         """See `roggia_auditor.retention.ports.SegmentReader`."""
-        return await asyncio.to_thread(self._open(span).find, field, value, limit)
+        return await asyncio.to_thread(self._open(span).find, wanted, limit)
 
     def _open(self, span: Span) -> RecordFile:
         if span not in self._files:

@@ -26,7 +26,7 @@ from roggia_auditor.tlog import note
 from roggia_auditor.tlog.proof_file import ProofFile
 
 _OF_ONE_ID = 10_000
-"""Records of all tenants with one id that are looked through in segments: whoever asks chooses the id."""
+"""Records with one id that are looked through in segments: whoever asks chooses the id."""
 
 
 class Reading:
@@ -135,9 +135,9 @@ class Reading:
         return sealed
 
     async def _sealed(self, wanted: Selection) -> AsyncIterator[Found]:
-        for stream, leaf, index in await self._ledger.find(wanted.id_name, wanted.id_value, _OF_ONE_ID):
-            seen = wanted.tenants is None or leaf.tenant in wanted.tenants
-            if seen and leaf.status in wanted.statuses:
+        found = await self._ledger.find(wanted.id_name, wanted.id_value, _OF_ONE_ID, wanted.tenants)
+        for stream, leaf, index in found:
+            if leaf.status in wanted.statuses:
                 for row in await self._ledger.rows(stream, index, 1):
                     yield Found(stream, row, Place(row.occurred_at, 0, row.index))
 
@@ -200,7 +200,7 @@ class Reading:
         return messages.Duplicate(
             log=found.stream.origin(self._origin),
             offset=str(one.offset),
-            tenant=found.tenant,
+            tenant=one.tenant,
             event_id=one.event_id,
             value_sha256=one.value_sha256.hex(),
             same=one.same,

@@ -95,15 +95,16 @@ class _Judging:
         self._next = record.offset + 1
         value = record.value or b""
         digest = hashlib.sha256(value).digest()
-        if event is not None and (known := self._known.get(event.event_id.lower())) is not None:
-            same = known.value_sha256 == digest
-            self._draft.duplicates.append(Duplicate(record.offset, event.event_id.lower(), digest, same))
-            return
         if event is None:
             self._enter(record, None, digest, _Verdict(Status.UNREADABLE, read.error))
             return
-        self._known[event.event_id.lower()] = Known(digest)
+        event_id = event.event_id.lower()
+        if (known := self._known.get(event_id)) is not None:
+            same = known.value_sha256 == digest
+            self._draft.duplicates.append(Duplicate(record.offset, event_id, digest, same, known.tenant))
+            return
         verdict = _verdict(record, event, self._rules)
+        self._known[event_id] = Known(digest, "" if verdict.nameless else event.tenant_id)
         self._enter(record, event, digest, verdict)
         if verdict.rated is not None and verdict.booking is not None:
             self._sum(event, verdict.rated, verdict.booking)

@@ -197,12 +197,16 @@ def row_of(leaf: Leaf, index: int, occurred_at: int, day: str, lookup: Mapping[s
 
 
 class Duplicate(NamedTuple):
-    """A record whose event the ledger has already. `same` is whether its bytes are the same too."""
+    """A record whose event the ledger has already: `tenant` is whose that event is, nobody's where it is empty.
+
+    `same` is whether its bytes are the same too.
+    """
 
     offset: int
     event_id: str
     value_sha256: bytes
     same: bool
+    tenant: str
 
 
 class Corrected(NamedTuple):
@@ -214,9 +218,10 @@ class Corrected(NamedTuple):
 
 
 class Known(NamedTuple):
-    """An event that the ledger has."""
+    """An event that the ledger has, and whose."""
 
     value_sha256: bytes
+    tenant: str
 
 
 @dataclass(slots=True)

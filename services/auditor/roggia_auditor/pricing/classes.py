@@ -58,7 +58,7 @@ def counted(usage: TokenUsage) -> Counts:
     if min(counts) < 0 or max(counts) > MAX_TOKENS:
         one, count = next((one, n) for one, n in zip(_OF_TOKENS, counts, strict=True) if not 0 <= n <= MAX_TOKENS)
         raise UsageError(f"usage.{one.value}: {count} is not between 0 and {MAX_TOKENS}")
-    found = {one: count for one, count in zip(_OF_TOKENS, counts, strict=True) if count}
+    found: dict[TokenClass, int] = {one: count for one, count in zip(_OF_TOKENS, counts, strict=True) if count}
     if usage.input_includes:
         _take_out(found, TokenClass.INPUT, INPUT_PARTS)
     if usage.output_includes:

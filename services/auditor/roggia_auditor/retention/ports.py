@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from roggia_auditor.ledger.model import Draft, Row, Stream
 from roggia_auditor.ports import Ledger
 from roggia_auditor.retention.segment import Moved, Segment, Span
+
+
+class Wanted(NamedTuple):
+    """Records with an id: `field` is event_id, request_id, response_id or trace_id; with `tenants`, theirs alone."""
+
+    field: str
+    value: str
+    tenants: Collection[str] | None = None
 
 
 class KeptLedger(Ledger, Protocol):
@@ -60,8 +68,8 @@ class SegmentReader(Protocol):
         """At most `limit` records of a tenant from its number `start` on."""
         ...
 
-    async def find(self, span: Span, field: str, value: str, limit: int) -> Sequence[Row]:
-        """At most `limit` records by event_id, request_id, response_id or trace_id. Reads that column whole."""
+    async def find(self, span: Span, wanted: Wanted, limit: int) -> Sequence[Row]:
+        """At most `limit` records by an id. Reads that column whole."""
         ...
 
 

@@ -13,7 +13,7 @@ from roggia_auditor import leaf as leaves
 from roggia_auditor.adapters import columns
 from roggia_auditor.adapters.archived import Archived
 from roggia_auditor.adapters.postgres_ledger import checking, moving, reading, writing
-from roggia_auditor.adapters.postgres_ledger.schema import CREATE, NUMBER, STREAM, P
+from roggia_auditor.adapters.postgres_ledger.schema import CREATE, NUMBER, STREAM, UPGRADES, P
 from roggia_auditor.errors import (
     LedgerConflictError,
     LedgerError,
@@ -37,7 +37,7 @@ from roggia_auditor.ledger.model import (
     UsageKey,
 )
 from roggia_auditor.ports import Counted, HeadEntry, Snapshot, State, Stored, Untold
-from roggia_auditor.retention.ports import SegmentReader
+from roggia_auditor.retention.ports import SegmentReader, Wanted
 from roggia_auditor.retention.segment import Moved, Segment, Span
 from roggia_auditor.tlog.frontier import Frontier
 from roggia_auditor.tlog.tiles import Tile
@@ -145,7 +145,7 @@ class PostgresLedger:
     async def duplicates(self, stream: Stream, start: int, limit: int) -> Sequence[Duplicate]:
         """See `roggia_auditor.ports.Ledger`."""
         query = (
-            f'SELECT "offset", event_id, value_sha256, same FROM {P}duplicates '
+            f'SELECT "offset", event_id, value_sha256, same, tenant FROM {P}duplicates '
             f'WHERE stream = {NUMBER} AND "offset" >= $4 ORDER BY "offset" LIMIT $5'
         )
         return [Duplicate(*row) for row in await self._fetch(query, *stream, start, limit)]
@@ -211,15 +211,18 @@ class PostgresLedger:
         """See `roggia_auditor.ports.Ledger`."""
         await self._write(partial(writing.alerted, channel=channel, ids=ids, state=state))
 
-    async def find(self, field: str, value: str, limit: int) -> Sequence[tuple[Stream, Leaf, int]]:
+    async def find(
+        self, field: str, value: str, limit: int, tenants: Collection[str] | None = None
+    ) -> Sequence[tuple[Stream, Leaf, int]]:
         """See `roggia_auditor.ports.Ledger`."""
         query = (
             f"SELECT topic, topic_id, partition, entry, leaf_index FROM {P}records JOIN {P}streams s ON s.id = stream "
-            f"WHERE {columns.looked_up(field).replace('?', '$1')} ORDER BY occurred_at, stream, leaf_index LIMIT $2"
+            f"WHERE {columns.looked_up(field).replace('?', '$1')} AND ($3::text[] IS NULL OR tenant = ANY($3)) "
+            "ORDER BY occurred_at, stream, leaf_index LIMIT $2"
         )
-        found = await self._fetch(query, value, limit)
+        found = await self._fetch(query, value, limit, None if tenants is None else sorted(tenants))
         held = [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in map(tuple, found)]
-        return await self._archive.find(held, await self._read(moving.moved), field, value, limit)
+        return await self._archive.find(held, await self._read(moving.moved), Wanted(field, value, tenants), limit)
 
     async def segments(self) -> Sequence[Segment]:
         """See `roggia_auditor.retention.ports.KeptLedger`."""
@@ -258,6 +261,8 @@ class PostgresLedger:
             version = await one.fetchval(f"SELECT max(version) FROM {P}schema")
             if version is not None and version > columns.SCHEMA_VERSION:
                 raise LedgerError(f"ledger tables have version {version}, newer than {columns.SCHEMA_VERSION}: upgrade")
+            for step in range(version or columns.SCHEMA_VERSION, columns.SCHEMA_VERSION):
+                await one.execute(UPGRADES[step])
             await one.execute(f"INSERT INTO {P}schema VALUES ($1) ON CONFLICT DO NOTHING", columns.SCHEMA_VERSION)
 
     async def _connect(self) -> Any:

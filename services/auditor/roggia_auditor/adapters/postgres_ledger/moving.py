@@ -22,7 +22,7 @@ _KEEP_LEAVES = (
 """Leaf hashes, those of one tile in one row."""
 _KEEP_EVENTS = (
     f"INSERT INTO {P}moved_events SELECT decode(replace(event_id, '-', ''), 'hex'), "
-    f"substring(entry FROM octet_length(entry) - {SIZE - 1}) FROM {P}records WHERE {_LEAVES} AND status <> 4"
+    f"substring(entry FROM octet_length(entry) - {SIZE - 1}), tenant FROM {P}records WHERE {_LEAVES} AND status <> 4"
 )
 """Events with the hash of their value, which is the end of an entry (`roggia_auditor.leaf`)."""
 
@@ -46,9 +46,9 @@ async def moved(one: Any, stream: Stream | None = None) -> Sequence[Moved]:
 
 async def known(one: Any, event_ids: Sequence[str]) -> Mapping[str, Known]:
     """Those of the events whose records have moved."""
-    query = f"SELECT event, value_sha256 FROM {P}moved_events WHERE event = ANY($1::bytea[])"
+    query = f"SELECT event, value_sha256, tenant FROM {P}moved_events WHERE event = ANY($1::bytea[])"
     rows = await one.fetch(query, [columns.event_bytes(event) for event in event_ids])
-    return {str(uuid.UUID(bytes=bytes(event))): Known(bytes(digest)) for event, digest in rows}
+    return {str(uuid.UUID(bytes=bytes(event))): Known(bytes(digest), tenant) for event, digest, tenant in rows}
 
 
 async def leaves(one: Any, stream: Stream, start: int, end: int) -> list[bytes]:

@@ -128,4 +128,4 @@ def _head(next_offset: int, size: int, peaks: bytes) -> Head:
 def _known(rows: Sequence[Any]) -> Iterator[tuple[str, Known]]:
     for (entry,) in rows:
         leaf = leaves.decoded(bytes(entry))
-        yield leaf.event_id, Known(leaf.value_sha256)
+        yield leaf.event_id, Known(leaf.value_sha256, leaf.tenant)

@@ -39,7 +39,8 @@ CREATE TABLE IF NOT EXISTS {P}sequences (
     stream bigint NOT NULL, tenant text NOT NULL, last bigint NOT NULL, PRIMARY KEY (stream, tenant));
 CREATE TABLE IF NOT EXISTS {P}duplicates (
     stream bigint NOT NULL, "offset" bigint NOT NULL, event_id text NOT NULL,
-    value_sha256 bytea NOT NULL, same boolean NOT NULL, PRIMARY KEY (stream, "offset"));
+    value_sha256 bytea NOT NULL, same boolean NOT NULL, tenant text NOT NULL DEFAULT '',
+    PRIMARY KEY (stream, "offset"));
 CREATE TABLE IF NOT EXISTS {P}months (
     tenant text NOT NULL, period text NOT NULL, tokens bigint NOT NULL CHECK (tokens >= 0),
     pico_usd bigint NOT NULL, unpriced bigint NOT NULL,
@@ -66,7 +67,8 @@ CREATE TABLE IF NOT EXISTS {P}segments (
     dropped boolean NOT NULL, manifest text NOT NULL, PRIMARY KEY (stream, first_leaf));
 CREATE TABLE IF NOT EXISTS {P}moved_leaves (
     stream bigint NOT NULL, first_leaf bigint NOT NULL, hashes bytea NOT NULL, PRIMARY KEY (stream, first_leaf));
-CREATE TABLE IF NOT EXISTS {P}moved_events (event bytea PRIMARY KEY, value_sha256 bytea NOT NULL);
+CREATE TABLE IF NOT EXISTS {P}moved_events (
+    event bytea PRIMARY KEY, value_sha256 bytea NOT NULL, tenant text NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS {P}corrected (
     event_id text PRIMARY KEY, at bigint NOT NULL, pico_usd bigint NOT NULL, price_version text NOT NULL);
 CREATE TABLE IF NOT EXISTS {P}head_log (
@@ -81,3 +83,11 @@ CREATE TABLE IF NOT EXISTS {P}usage (
 """
 STREAM = "topic = $1 AND topic_id = $2 AND partition = $3"
 NUMBER = f"(SELECT id FROM {P}streams WHERE {STREAM})"
+UPGRADES = {
+    1: f"""
+ALTER TABLE {P}duplicates ADD COLUMN IF NOT EXISTS tenant text NOT NULL DEFAULT '';
+UPDATE {P}duplicates d SET tenant = r.tenant FROM {P}records r WHERE r.event_id = d.event_id AND r.status <> 4;
+ALTER TABLE {P}moved_events ADD COLUMN IF NOT EXISTS tenant text NOT NULL DEFAULT '';
+"""
+}
+"""What makes tables of a version those of the next."""

@@ -122,7 +122,7 @@ async def enter(one: Any, draft: Draft) -> None:
         [(number, tenant, last) for tenant, last in sorted(draft.sequences.items())],
     )
     await one.executemany(
-        f"INSERT INTO {P}duplicates VALUES ($1, $2, $3, $4, $5)",
+        f"INSERT INTO {P}duplicates VALUES ($1, $2, $3, $4, $5, $6)",
         [(number, *duplicate) for duplicate in draft.duplicates],
     )
     await one.executemany(_ADD_USAGE, [(*key, *more.values()) for key, more in sorted(draft.usage.items())])

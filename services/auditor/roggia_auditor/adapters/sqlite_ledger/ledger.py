@@ -13,7 +13,7 @@ from roggia_auditor import leaf as leaves
 from roggia_auditor.adapters import columns
 from roggia_auditor.adapters.archived import Archived
 from roggia_auditor.adapters.sqlite_ledger import checking, moving, reading, writing
-from roggia_auditor.adapters.sqlite_ledger.schema import CREATE, STREAM
+from roggia_auditor.adapters.sqlite_ledger.schema import CREATE, STREAM, UPGRADES
 from roggia_auditor.errors import LedgerError, LedgerUnavailableError, TreeError
 from roggia_auditor.heads.seal import LogHead
 from roggia_auditor.leaf import Leaf
@@ -31,7 +31,7 @@ from roggia_auditor.ledger.model import (
     UsageKey,
 )
 from roggia_auditor.ports import Counted, HeadEntry, Snapshot, State, Stored, Untold
-from roggia_auditor.retention.ports import SegmentReader
+from roggia_auditor.retention.ports import SegmentReader, Wanted
 from roggia_auditor.retention.segment import Moved, Segment, Span
 from roggia_auditor.tlog.frontier import Frontier
 from roggia_auditor.tlog.tiles import Tile
@@ -152,11 +152,13 @@ class SqliteLedger:
     async def duplicates(self, stream: Stream, start: int, limit: int) -> Sequence[Duplicate]:
         """See `roggia_auditor.ports.Ledger`."""
         query = (
-            'SELECT "offset", event_id, value_sha256, same FROM duplicates '
+            'SELECT "offset", event_id, value_sha256, same, tenant FROM duplicates '
             f'WHERE stream = (SELECT id FROM streams WHERE {STREAM}) AND "offset" >= ? ORDER BY "offset" LIMIT ?'
         )
         found = await self._run(lambda connection: connection.execute(query, (*stream, start, limit)).fetchall())
-        return [Duplicate(offset, event, bytes(digest), bool(same)) for offset, event, digest, same in found]
+        return [
+            Duplicate(offset, event, bytes(digest), bool(same), whose) for offset, event, digest, same, whose in found
+        ]
 
     async def usage(self, tenant: str, booked: str) -> Mapping[UsageKey, Usage]:
         """See `roggia_auditor.ports.Ledger`."""
@@ -215,15 +217,19 @@ class SqliteLedger:
         """See `roggia_auditor.ports.Ledger`."""
         await self._run(lambda connection: writing.alerted(connection, channel, ids, state))
 
-    async def find(self, field: str, value: str, limit: int) -> Sequence[tuple[Stream, Leaf, int]]:
+    async def find(
+        self, field: str, value: str, limit: int, tenants: Collection[str] | None = None
+    ) -> Sequence[tuple[Stream, Leaf, int]]:
         """See `roggia_auditor.ports.Ledger`."""
+        names = sorted(tenants or ())
+        seen = "" if tenants is None else f" AND +tenant IN ({', '.join('?' * len(names))})"
         query = (
             "SELECT topic, topic_id, partition, entry, leaf_index FROM records JOIN streams ON streams.id = stream "
-            f"WHERE {columns.looked_up(field)} ORDER BY occurred_at, stream, leaf_index LIMIT ?"
+            f"WHERE {columns.looked_up(field)}{seen} ORDER BY occurred_at, stream, leaf_index LIMIT ?"
         )
-        found = await self._run(lambda connection: connection.execute(query, (value, limit)).fetchall())
+        found = await self._run(lambda connection: connection.execute(query, (value, *names, limit)).fetchall())
         held = [(Stream(*row[:3]), leaves.decoded(bytes(row[3])), int(row[4])) for row in found]
-        return await self._archive.find(held, await self._run(moving.moved), field, value, limit)
+        return await self._archive.find(held, await self._run(moving.moved), Wanted(field, value, tenants), limit)
 
     async def segments(self) -> Sequence[Segment]:
         """See `roggia_auditor.retention.ports.KeptLedger`."""
@@ -280,12 +286,11 @@ class SqliteLedger:
         self._connection = connection
 
     def _create(self, connection: sqlite3.Connection) -> None:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version > columns.SCHEMA_VERSION:
-            raise LedgerError(
-                f"ledger {self._path} has version {version}, newer than {columns.SCHEMA_VERSION}: upgrade"
-            )
-        with writing.transaction(connection):
-            for statement in CREATE:
+        latest = columns.SCHEMA_VERSION
+        with writing.transaction(connection):  # another process may bring the file up at the same time
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > latest:
+                raise LedgerError(f"ledger {self._path} has version {version}, newer than {latest}: upgrade")
+            steps = [step for before in range(version or latest, latest) for step in UPGRADES[before]]
+            for statement in (*steps, *CREATE, f"PRAGMA user_version = {latest}"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {columns.SCHEMA_VERSION}")

@@ -41,9 +41,9 @@ def known(connection: sqlite3.Connection, event_ids: Sequence[str]) -> list[tupl
     found: list[tuple[str, Known]] = []
     for start in range(0, len(event_ids), _AT_ONCE):
         some = [columns.event_bytes(one) for one in event_ids[start : start + _AT_ONCE]]
-        query = f"SELECT event, value_sha256 FROM moved_events WHERE event IN ({', '.join('?' * len(some))})"
+        query = f"SELECT event, value_sha256, tenant FROM moved_events WHERE event IN ({', '.join('?' * len(some))})"
         rows = connection.execute(query, some).fetchall()
-        found += [(str(uuid.UUID(bytes=event)), Known(bytes(digest))) for event, digest in rows]
+        found += [(str(uuid.UUID(bytes=event)), Known(bytes(digest), tenant)) for event, digest, tenant in rows]
     return found
 
 
@@ -99,12 +99,12 @@ def drop(connection: sqlite3.Connection, span: Span) -> None:
 def _keep(connection: sqlite3.Connection, stream: Stream, rows: Sequence[tuple[int, bytes, bytes]]) -> None:
     """Leaf hashes, those of one tile in one row, and events with the hash of their value."""
     parts: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-    events: list[tuple[bytes, bytes]] = []
+    events: list[tuple[bytes, bytes, str]] = []
     for index, entry, leaf_hash in rows:
         parts[index // WIDTH].append((index, leaf_hash))
         leaf = leaf_entries.decoded(bytes(entry))
         if leaf.event_id != NO_EVENT:
-            events.append((columns.event_bytes(leaf.event_id), leaf.value_sha256))
+            events.append((columns.event_bytes(leaf.event_id), leaf.value_sha256, leaf.tenant))
     kept = [(*stream, held[0][0], b"".join(one for _, one in held)) for held in parts.values()]
     connection.executemany(f"INSERT INTO moved_leaves VALUES ({NUMBER}, ?, ?)", kept)
-    connection.executemany("INSERT INTO moved_events VALUES (?, ?)", events)
+    connection.executemany("INSERT INTO moved_events VALUES (?, ?, ?)", events)

@@ -100,7 +100,7 @@ def _known(connection: sqlite3.Connection, event_ids: Sequence[str]) -> Iterator
         query = f"SELECT entry FROM records WHERE status <> 4 AND event_id IN ({', '.join('?' * len(some))})"
         for (entry,) in connection.execute(query, some):
             leaf = leaves.decoded(bytes(entry))
-            yield leaf.event_id, Known(leaf.value_sha256)
+            yield leaf.event_id, Known(leaf.value_sha256, leaf.tenant)
     yield from moving.known(connection, event_ids)
 
 

@@ -34,7 +34,7 @@ CREATE = (
     PRIMARY KEY (stream, tenant)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS duplicates (
     stream INTEGER NOT NULL, "offset" INTEGER NOT NULL, event_id TEXT NOT NULL,
-    value_sha256 BLOB NOT NULL, same INTEGER NOT NULL,
+    value_sha256 BLOB NOT NULL, same INTEGER NOT NULL, tenant TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (stream, "offset")) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS months (
     tenant TEXT NOT NULL, period TEXT NOT NULL, tokens INTEGER NOT NULL CHECK (tokens >= 0),
@@ -68,7 +68,7 @@ CREATE = (
     stream INTEGER NOT NULL, first_leaf INTEGER NOT NULL, hashes BLOB NOT NULL,
     PRIMARY KEY (stream, first_leaf)) STRICT""",
     """CREATE TABLE IF NOT EXISTS moved_events (
-    event BLOB PRIMARY KEY, value_sha256 BLOB NOT NULL) STRICT, WITHOUT ROWID""",
+    event BLOB PRIMARY KEY, value_sha256 BLOB NOT NULL, tenant TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS corrected (
     event_id TEXT PRIMARY KEY, at INTEGER NOT NULL, pico_usd INTEGER NOT NULL, price_version TEXT NOT NULL
     ) STRICT, WITHOUT ROWID""",
@@ -83,3 +83,14 @@ CREATE = (
     {", ".join(f"{name} TEXT NOT NULL" for name in columns.USAGE_KEY)}, {_SUMS},
     PRIMARY KEY ({", ".join(columns.USAGE_KEY)})) STRICT, WITHOUT ROWID""",
 )
+UPGRADES = {
+    1: (
+        "ALTER TABLE duplicates ADD COLUMN tenant TEXT NOT NULL DEFAULT ''",
+        (
+            "UPDATE duplicates SET tenant = coalesce((SELECT tenant FROM records "
+            "WHERE records.event_id = duplicates.event_id AND status <> 4), '')"
+        ),
+        "ALTER TABLE moved_events ADD COLUMN tenant TEXT NOT NULL DEFAULT ''",
+    )
+}
+"""What makes a file of a version one of the next."""

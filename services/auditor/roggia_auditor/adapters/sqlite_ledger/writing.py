@@ -95,8 +95,8 @@ def enter(connection: sqlite3.Connection, draft: Draft) -> None:
         [(number, tenant, last) for tenant, last in draft.sequences.items()],
     )
     connection.executemany(
-        "INSERT INTO duplicates VALUES (?, ?, ?, ?, ?)",
-        [(number, one.offset, one.event_id, one.value_sha256, int(one.same)) for one in draft.duplicates],
+        "INSERT INTO duplicates VALUES (?, ?, ?, ?, ?, ?)",
+        [(number, *one) for one in draft.duplicates],
     )
     connection.executemany(_WRITE_USAGE, [_added(connection, key, more) for key, more in draft.usage.items()])
     connection.executemany(
