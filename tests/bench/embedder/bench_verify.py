@@ -1,6 +1,6 @@
 """A million chunks verified: memory above the baseline, and points per CPU second, read once from both sides.
 
-    nice python -m tests.bench.embedder.bench_verify [CHUNKS]
+    python -m tests.bench.embedder.bench_verify [CHUNKS]
 
 The store in memory would itself take gigabytes, so points are made up as they are read, and so is the log: what remains
 in the process is what the verification needs. Some documents are damaged: the run has to find them.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import sys
 import tempfile
 import threading
@@ -32,6 +31,8 @@ from roggia_embedder.verify.scope import Scope
 from roggia_runtime.findings import Finding, Summary
 from roggia_schemas.events import Chunk, DocChunked
 from roggia_schemas.names import Version
+
+from tests.support.measures import report
 
 PER_DOCUMENT = 5
 SPEC = CollectionSpec("kb_acme_docs__g1", 1, "fake;dim=8", 8)
@@ -144,8 +145,8 @@ def _sum(files: Iterator[Path]) -> int:
     return total
 
 
-async def run(chunks: int) -> dict[str, object]:
-    """One verification, measured. Making the data up is most of the time: it is timed apart."""
+async def run(chunks: int) -> None:
+    """One verification, measured and reported. Making the data up is most of the time: it is timed apart."""
     made = Made(chunks // PER_DOCUMENT)
     began = time.process_time()
     for number in range(made.documents):
@@ -159,17 +160,12 @@ async def run(chunks: int) -> dict[str, object]:
     assert summary is not None
     assert found == len(range(7, made.documents, 10_000))
     cpu = time.process_time() - began - 2 * making
-    return {
-        "chunks": summary.chunks,
-        "points": summary.points,
-        "findings": found,
-        "memory_above_baseline_mib": round((peak.rss - base) / 2**20, 1),
-        "disk_mib": round(peak.disk / 2**20, 1),
-        "seconds": round(summary.seconds, 1),
-        "cpu_s_without_making_the_data": round(cpu, 1),
-        "points_per_cpu_s": round(summary.points / cpu),
-    }
+    note = f"{summary.chunks:,} chunks against {summary.points:,} points, {found} damaged, all found"
+    report("verify: memory above the baseline", (peak.rss - base) / 2**20, "MiB", at_most=128, note=note)
+    report("verify: disk while it runs", peak.disk / 2**20, "MiB", note=note)
+    report("verify: points per CPU second, without making the data", summary.points / cpu, "1/s", note=note)
+    report("verify: wall time, making the data included", summary.seconds, "s", note=note)
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(run(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)), indent=1))
+    asyncio.run(run(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))

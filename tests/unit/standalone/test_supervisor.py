@@ -165,7 +165,7 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_its_deadline(
 
     await supervisor.close()
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert not psutil.pid_exists(pid)
     assert stage.notices[-1] == Notice("index", "stopped", "killed: it did not stop in time")
 
