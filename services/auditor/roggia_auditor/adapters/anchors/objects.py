@@ -75,9 +75,10 @@ class ObjectAnchor:
             raise AnchorError(f"{url} is another checkpoint of that size: the head log has two histories")
 
     def _lock(self, body: bytes) -> Mapping[str, str]:
-        """S3 demands a checksum of whatever is to be locked."""
+        """S3 demands a checksum of whatever is to be locked, and that its algorithm be named as SDKs do."""
         found = {"content-type": "text/plain; charset=utf-8", "if-none-match": "*"}
         found["x-amz-checksum-sha256"] = base64.b64encode(hashlib.sha256(body).digest()).decode()
+        found["x-amz-sdk-checksum-algorithm"] = "SHA256"
         if self._place.retain_days:
             until = self._now() + timedelta(days=self._place.retain_days)
             found["x-amz-object-lock-mode"] = "COMPLIANCE"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import aiohttp
 from yarl import URL
 
+_XML = re.compile(r"<\?xml.*?\?>")
 _MOST = 64 << 10
 """Bytes of an answer that are read."""
 
@@ -20,8 +22,8 @@ class Reply(NamedTuple):
 
     def said(self) -> str:
         """What an error message shows of it."""
-        first = self.text.strip().splitlines()[:1]
-        return f"{self.status} {first[0][:200] if first else ''}".strip()
+        words = " ".join(_XML.sub("", self.text).split())
+        return f"{self.status} {words[:300]}".strip()
 
 
 class Http:
