@@ -62,6 +62,18 @@ async def corrections(ledger: Ledger) -> list[Row]:
     return list(await ledger.rows(CORRECTIONS, 0, 10_000))
 
 
+async def test_prices_that_come_back_are_further_steps(ledger: Ledger) -> None:
+    """A version that is taken back and comes again corrects again: each time once, and the sums follow."""
+    await enter(ledger, reads(1))
+    first = price("v1", NOON + HOUR, input=2_500_000, output=10_000_000)
+    books = [HALF, HALF.extended([first]), HALF.extended([first, price("v2", NOON + 2 * HOUR)])]
+    for book, amount in zip(books, (175_000_000, 350_000_000, 175_000_000), strict=True):
+        assert (await rerate(ledger, book)).corrected == 1
+        assert (await rerate(ledger, book)).corrected == 0
+        assert set((await amounts(ledger)).values()) == {amount}
+    assert len({one.event_id for one in await events(ledger)}) == 3
+
+
 async def test_a_correction_stands_beside_what_it_corrects(ledger: Ledger) -> None:
     """The original leaf and amount stay, the entry says old and new amount, reason and who; the sums are both."""
     await enter(ledger, reads(4, tenants=("acme", "beta")))

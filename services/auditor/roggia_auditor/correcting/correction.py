@@ -53,9 +53,13 @@ class Left(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What changes for one record. `deltas` are by cell, money and unpriced attempts alone; amounts are pico-USD."""
+    """What changes for one record. `deltas` are by cell, money and unpriced attempts alone; amounts are pico-USD.
+
+    `since` is when what it corrects was booked: by the record itself or by its newest correction.
+    """
 
     row: Row
+    since: int
     booked: str
     old_pico: int | None
     old_version: str
@@ -65,8 +69,9 @@ class Correction:
 
     @property
     def event_id(self) -> str:
-        """The same for the same step of the same record, however often it is made."""
-        return derived(self.row.leaf.event_id, "rerated", f"{self.old_version}>{self.new_version}")
+        """The same for the same step of the same record, however often it is made. Going back to an earlier version
+        of prices, and forth again, are other steps."""
+        return derived(self.row.leaf.event_id, "rerated", f"{self.since}:{self.old_version}>{self.new_version}")
 
     @property
     def delta_pico(self) -> int:
@@ -120,7 +125,7 @@ def correct(row: Row, event: InferenceCompleted, now: Corrected | None, ground: 
     deltas = _deltas(event, (was, new), Booking(row.day, leaf.period, leaf.booked), booked)
     if not deltas and was.pico_usd is not None:
         return Left.SAME
-    return Correction(row, booked, pico, version, new.pico_usd, new.version, deltas)
+    return Correction(row, at, booked, pico, version, new.pico_usd, new.version, deltas)
 
 
 def _deltas(
