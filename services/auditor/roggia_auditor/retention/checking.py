@@ -60,7 +60,7 @@ def under(span: Span, leaves: Sequence[bytes], signed: Checkpoint, tiles: Coveri
             raise ProofError(f"{span.name}: leaf {index} is not the one of the tree")
     for tile, held in tiles.items():
         above = _above(tile, signed.size)
-        if tile.width == WIDTH and above in tiles and tiles[above][tile.index % WIDTH] != _top(held):
+        if tile.width == WIDTH and above in tiles and tiles[above][tile.index % WIDTH] != hashes.over(held):
             raise ProofError(f"{span.name}: {tile.path()} does not lead to {above.path()}")
     if proofs.root(signed.size, nodes(signed.size, tiles.__getitem__)) != signed.root:
         raise ProofError(f"{span.name}: its tiles do not lead to the root of the checkpoint over {signed.size} leaves")
@@ -82,11 +82,3 @@ def _above(tile: Tile, size: int) -> Tile:
     """The tile that holds the hash of a tile, if that is full."""
     level, index = tile.level + 1, tile.index // WIDTH
     return Tile(level, index, min(WIDTH, (size >> TILE_HEIGHT * level) - index * WIDTH))
-
-
-def _top(held: Sequence[bytes]) -> bytes:
-    """Hash over a full tile."""
-    level = list(held)
-    while len(level) > 1:
-        level = [hashes.node(level[at], level[at + 1]) for at in range(0, len(level), 2)]
-    return level[0]

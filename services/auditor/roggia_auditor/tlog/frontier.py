@@ -13,6 +13,7 @@ from roggia_auditor.tlog import hashes
 
 TILE_HEIGHT = 8
 """Levels that one tile spans (C2SP tlog-tiles)."""
+_WIDTH = 1 << TILE_HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,22 @@ class Frontier:
 
     def grown(self, leaves: Iterable[bytes]) -> tuple[Frontier, list[TileHash]]:
         """With these leaf hashes behind it, and what became complete for tiles of level 1 and above."""
-        size, peaks = self.size, list(self.peaks)
+        size, peaks, held, at = self.size, list(self.peaks), list(leaves), 0
         tiles: list[TileHash] = []
-        for leaf in leaves:  # as a carry runs through a binary number
-            found, height = leaf, 0
+        while at < len(held):  # as a carry runs through a binary number, whole tiles at once where they begin
+            if size % _WIDTH == 0 and at + _WIDTH <= len(held):
+                found, height = hashes.over(held[at : at + _WIDTH]), TILE_HEIGHT
+                tiles.append(TileHash(1, size >> height, found))
+            else:
+                found, height = held[at], 0
+            at, end = at + (1 << height), size + (1 << height)
             while size >> height & 1:
                 found = hashes.node(peaks.pop(), found)
                 height += 1
                 if height % TILE_HEIGHT == 0:
                     tiles.append(TileHash(height // TILE_HEIGHT, size >> height, found))
             peaks.append(found)
-            size += 1
+            size = end
         return Frontier(size, tuple(peaks)), tiles
 
     def root(self) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 SIZE = 32
 """Bytes of a hash."""
@@ -19,3 +20,12 @@ def leaf(entry: bytes) -> bytes:
 def node(left: bytes, right: bytes) -> bytes:
     """Hash over two subtrees."""
     return hashlib.sha256(_NODE + left + right).digest()
+
+
+def over(level: Sequence[bytes]) -> bytes:
+    """Hash over a complete subtree: `level` are its leaves' hashes, a power of two of them."""
+    held = list(level)
+    sha256 = hashlib.sha256
+    while len(held) > 1:
+        held = [sha256(_NODE + left + right).digest() for left, right in zip(held[::2], held[1::2], strict=True)]
+    return held[0]

@@ -39,6 +39,8 @@ def moved(connection: sqlite3.Connection, stream: Stream | None = None) -> list[
 def known(connection: sqlite3.Connection, event_ids: Sequence[str]) -> list[tuple[str, Known]]:
     """Those of the events whose records have moved."""
     found: list[tuple[str, Known]] = []
+    if connection.execute("SELECT 1 FROM moved_events LIMIT 1").fetchone() is None:  # asked for each event otherwise
+        return found
     for start in range(0, len(event_ids), _AT_ONCE):
         some = [columns.event_bytes(one) for one in event_ids[start : start + _AT_ONCE]]
         query = f"SELECT event, value_sha256, tenant FROM moved_events WHERE event IN ({', '.join('?' * len(some))})"
