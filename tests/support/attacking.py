@@ -124,14 +124,22 @@ def _proof(text: str, kind: str, chance: random.Random) -> str:
     part = chance.choice([proof["head"], proof["tenant"], *proof["logs"]])
     if kind == "no log":
         del proof["logs"][chance.randrange(len(proof["logs"]))]
-    elif kind == "log":
+    elif kind == "log" and "index" in part:
         part["index"] = int(part["index"]) + chance.choice([-1, 1])
-    elif kind == "head path" and part["path"]:
+    elif kind in {"log", "head path"} and part["path"]:
         place = chance.randrange(len(part["path"]))
-        part["path"][place : place + 1] = [flipped(part["path"][place], chance)] * chance.randrange(3)
+        part["path"][place : place + 1] = [_step(part["path"][place], kind, chance)] * chance.randrange(3)
     else:
         part["entry"] = flipped(part["entry"], chance)
     return json.dumps(proof)
+
+
+def _step(step: Any, kind: str, chance: random.Random) -> Any:
+    """A hash of a path; among the tenants it has the bit beside it at which names part."""
+    if isinstance(step, str):
+        return flipped(step, chance)
+    at, other = step
+    return [at + chance.choice([-1, 1]), other] if kind == "log" else [at, flipped(other, chance)]
 
 
 def _checkpoint(text: str, kind: str, chance: random.Random) -> str:

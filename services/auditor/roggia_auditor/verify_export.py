@@ -10,7 +10,8 @@ What is checked, each on the one before it:
 1. Every file is the one that the manifest names.
 2. head.checkpoint is signed by the key (and by the witness, where one is given): size and root of the head log.
 3. The newest leaf of the head log, none but it, names the roots of all logs and of all tenants' last numbers.
-4. The tenant's leaf says how many records it has in which logs; each log's leaf says that log's size and root.
+4. The tenant's leaf, the only one that can be there for its name, says how many records it has in which logs; each
+   log's leaf says that log's size and root.
 5. Every record is in its log's tree, is the tenant's, has the hash of the value that comes with it, and the numbers
    are 1, 2, 3 … up to the tenant's last one in that log: none is missing, none is twice.
 6. A number may be missing in one case alone: a record of the log of acts, checked as in 5, says that it was dropped.
@@ -19,9 +20,8 @@ What is checked, each on the one before it:
 
 A RECORD.tlog-proof (C2SP tlog-proof) is one record. Its `extra` line leads from its log to the head log: steps 2 and 3,
 that log's leaf, that the file's own checkpoint is of that size and root and is signed, and the record in it.
-
-Exit status: 0 all of it holds, 1 something does not (the report says what and where), 2 it could not be read.
-Prints a JSON report. Sources: RFC 6962 and RFC 9162 (trees), C2SP signed-note, tlog-checkpoint, tlog-cosignature.
+Prints a report. Exit status: 0 all of it holds, 1 something does not (it says what and where), 2 it cannot be read.
+Sources: RFC 6962 and RFC 9162 (trees), C2SP signed-note, tlog-checkpoint, tlog-cosignature.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 FORMAT = "roggia-audit-export/1"
-HEAD = "roggia-audit-head/1"
+HEAD = "roggia-audit-head/2"
 STATUSES = {1: "RATED", 2: "UNPRICED", 3: "PARKED", 4: "UNREADABLE", 5: "ACT", 6: "ACCESS"}
 ACTS = "audit.acts/00000000-0000-0000-0000-000000000000/0"
 DROPPED = ("at", "by", "reason", "month", "records", "pico_usd", "leaves_sha256")
@@ -189,10 +189,7 @@ def record(row: dict[str, object], where: str, tenant: str, logs: Logs, shown: d
     need(number > before[0], f"{where}: number {number} follows {before[0]}; it is twice, or out of order")
     need(index > before[1], f"{where}: leaf {index} follows {before[1]}; numbers grow with leaves")
     shown[origin].append((number, index))
-    need(
-        found.pop("value_sha256") == hashlib.sha256(value).hexdigest(),
-        f"{where}: its value is not the one that was logged",
-    )
+    need(found.pop("value_sha256") == hashlib.sha256(value).hexdigest(), f"{where}: its value is not the one logged")
     for name in set(row) - {"log", "index", "entry", "path", "value"}:
         need(name in found, f"{where}: nothing proves {name}")
         need(row[name] == found[name], f"{where}: {name} reads {row[name]!r}, its entry says {found[name]!r}")
@@ -232,17 +229,14 @@ def committed(
     proof: dict[str, dict[str, object]], size: int, root: bytes, tenant: str
 ) -> tuple[dict[str, tuple[int, bytes]], dict[str, int]]:
     """Sizes and roots of the tenant's logs, and its last number in each. Raises `WrongError`."""
-    log_count, log_root, tenant_count, tenant_root = head_of(proof, size, root)
+    log_count, log_root, _, tenant_root = head_of(proof, size, root)
     of_tenant = raw(proof["tenant"]["entry"])
-    place = int(str(proof["tenant"]["index"]))
-    included(leaf(of_tenant), place, tenant_count, proof["tenant"]["path"], tenant_root, "proof.json: tenant")
+    need(leads(leaf(of_tenant), tenant, proof["tenant"]["path"]) == tenant_root, "proof.json: tenant: another root")
     name, *rest = of_tenant.decode().removesuffix("\n").split("\n")
     need(name == tenant, f"proof.json: last numbers of {name}, not of {tenant}")
     last = {origin: size_of(number) for origin, number in zip(rest[::2], rest[1::2], strict=True)}
-    logs: dict[str, tuple[int, bytes]] = {}
-    for one in list(proof["logs"]):
-        origin, log_size, its_root = log_of(one, log_count, log_root)  # type: ignore[arg-type]
-        logs[origin] = log_size, its_root
+    found = [log_of(one, log_count, log_root) for one in proof["logs"]]  # type: ignore[arg-type]
+    logs = {origin: (log_size, its_root) for origin, log_size, its_root in found}
     need(set(last) <= set(logs), "proof.json: a log of the tenant is missing")
     return logs, last
 
@@ -272,9 +266,8 @@ def signed_head(text: str, key: str, witnesses: list[str]) -> tuple[int, bytes]:
     body += "\n"
     need(signed_by(key, body, lines), "head.checkpoint: not signed by the key")
     for witness in witnesses:
-        need(
-            signs(witness, WITNESS, body, lines), f"head.checkpoint: not signed by the witness {witness.split('+')[0]}"
-        )
+        name = witness.split("+")[0]
+        need(signs(witness, WITNESS, body, lines), f"head.checkpoint: not signed by the witness {name}")
     origin, size, root = body.removesuffix("\n").split("\n")
     names = {one.split("+", maxsplit=1)[0] for one in key.split()}
     need({origin} == names, f"head.checkpoint: it is of {origin}, the key of {', '.join(sorted(names))}")
@@ -317,11 +310,11 @@ def key_of(key: str) -> tuple[str, bytes, bytes]:
     return name, number, material
 
 
-def included(found: bytes, index: int, size: int, path: object, root: bytes, what: str) -> None:
+def included(found: bytes, index: int, size: int, path: Any, root: bytes, what: str) -> None:
     """RFC 9162 §2.1.3.2. Raises `WrongError` unless the path leads from the leaf to the root."""
     need(0 <= index < size, f"{what}: leaf {index} is not in a tree of {size}")
     at, end = index, size - 1
-    for sibling in hashes(path):
+    for sibling in map(digest_of, path):
         need(end > 0, f"{what}: leaf {index} of {size}: the path is too long")
         if at & 1 or at == end:
             found = node(sibling, found)
@@ -333,13 +326,23 @@ def included(found: bytes, index: int, size: int, path: object, root: bytes, wha
     need(end == 0 and found == root, f"{what}: leaf {index} of {size} does not lead to the signed root")
 
 
-def hashes(path: object) -> Iterator[bytes]:
-    """Hashes in base64. Raises `ValueError`."""
-    for one in path if isinstance(path, list) else ():
-        found = raw(one)
-        if len(found) != 32:
-            raise ValueError("a hash is not 32 bytes long")
-        yield found
+def leads(found: bytes, name: str, path: Any) -> bytes:
+    """The root above a name's leaf. A branch parts at a bit of the names' SHA-256: a name has one place, no second."""
+    key, below = hashlib.sha256(name.encode()).digest(), 256
+    for at, other in path:
+        need(type(at) is int and 0 <= at < below, f"proof.json: tenant: bit {at!r} above bit {below}")
+        sibling, below = digest_of(other), at
+        sides = sibling + found if key[at // 8] >> (7 - at % 8) & 1 else found + sibling
+        found = hashlib.sha256(b"\x02" + at.to_bytes(2, "big") + sides).digest()
+    return found
+
+
+def digest_of(text: object) -> bytes:
+    """A hash in base64. Raises `ValueError`."""
+    found = raw(text)
+    if len(found) != 32:
+        raise ValueError("a hash is not 32 bytes long")
+    return found
 
 
 def leaf(entry: bytes) -> bytes:

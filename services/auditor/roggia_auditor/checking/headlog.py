@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from roggia_auditor.checking.report import Report
 from roggia_auditor.errors import ProofError
 from roggia_auditor.heads import rotation
-from roggia_auditor.heads.seal import HEADER
+from roggia_auditor.heads.seal import header_of
 from roggia_auditor.heads.sealing import state_of
 from roggia_auditor.ports import Ledger, State
 from roggia_auditor.tlog import checkpoint, hashes, note
@@ -58,7 +58,7 @@ class HeadCheck:
                 if one.index != frontier.size:
                     break
                 last = one.entry
-                if one.entry.startswith(f"{HEADER}\n".encode()):
+                if header_of(one.entry):
                     newest = one.entry
                 elif not _names_keys(one.entry):
                     self._report.add(f"{self._head} leaf {one.index}", "entry: it is of another kind")
@@ -95,14 +95,16 @@ class HeadCheck:
         if not newest or sizes != sealed:
             self._report.note("the newest leaf of the head log was not compared: something was entered since it")
             return
-        due, said = (entry.decode(errors="replace").split("\n") for entry in (self._due(state), newest))
+        due, said = (
+            entry.decode(errors="replace").split("\n") for entry in (self._due(state, header_of(newest)), newest)
+        )
         if due[_TENANTS] != said[_TENANTS]:
             self._report.add(self._head, "its newest leaf does not speak of these tenants and their last numbers")
         elif due != said:
             self._report.note("the logs in the newest leaf of the head log were not compared: offsets have moved since")
 
-    def _due(self, state: State) -> bytes:
-        return state_of(state, self._origin).head().encoded()
+    def _due(self, state: State, header: str) -> bytes:
+        return state_of(state, self._origin).head(header).encoded()
 
 
 def _names_keys(entry: bytes) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from roggia_auditor.checking.report import Report
 from roggia_auditor.checking.trees import Mark
-from roggia_auditor.heads.seal import Head, LogHead, seal
+from roggia_auditor.heads.seal import Head, LogHead, header_of, seal
 from roggia_auditor.ports import State
 from roggia_auditor.tlog.checkpoint import Checkpoint
 
@@ -65,7 +65,7 @@ class PublishedCheck:
                 last.setdefault(tenant, {})[origin] = number
             if mark.root != one.root:
                 self._report.add(f"{origin} records before {one.size}", "they do not lead to the root that was signed")
-        head, said = seal(logs, last).head(), leaf.decode(errors="replace").split("\n")
+        head, said = seal(logs, last).head(header_of(leaf)), leaf.decode(errors="replace").split("\n")
         if said[_LOGS] != _lines(head):
             self._report.add(f"logs {place}", "they are not those that it commits to")
         elif not known:

@@ -84,14 +84,14 @@ class TenantExport:
     def _proof(self, tenant: str, last: Sequence[tuple[str, int]]) -> Mapping[str, Any]:
         """How the head log's checkpoint leads to the tenant's last numbers and to the roots of its logs."""
         state = self._sealed.state
-        index, leaf, path = state.tenant(tenant)
+        leaf, way = state.tenant(tenant)
         return {
             "head": {
                 "index": self._sealed.head_log.size - 1,
                 "entry": _b64(state.head().encoded()),
                 "path": _path(self._sealed.path),
             },
-            "tenant": {"index": index, "entry": _b64(leaf.encoded()), "path": _path(path)},
+            "tenant": {"entry": _b64(leaf.encoded()), "path": [[at, _b64(other)] for at, other in way]},
             "logs": [self._log_proof(origin) for origin, _ in last],
         }
 

@@ -2,7 +2,7 @@
 
 A leaf is a whole state, not a change: whoever has the newest one has all there was to know. So nothing older can be
 shown in its place, a partition cannot be left out, and a tenant that is proven to be in it has no record that its
-numbers do not count.
+numbers do not count: it has one place among the tenants, and cannot be there twice with other numbers.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from roggia_auditor.errors import TreeError
-from roggia_auditor.tlog import hashes, proofs
+from roggia_auditor.tlog import hashes, proofs, trie
 from roggia_auditor.tlog.checkpoint import Checkpoint
 
-HEADER = "roggia-audit-head/1"
+HEADER = "roggia-audit-head/2"
+FIRST = "roggia-audit-head/1"
+"""Of leaves whose tenants are in a tree by their order: in it one could be twice. Still read, written no more."""
 
 
 class LogHead(NamedTuple):
@@ -54,11 +56,12 @@ class Head(NamedTuple):
     logs_root: bytes
     tenants: int
     tenants_root: bytes
+    header: str = HEADER
 
     def encoded(self) -> bytes:
         """The entry."""
         return (
-            f"{HEADER}\n{self.logs}\n{_text(self.logs_root)}\n{self.tenants}\n{_text(self.tenants_root)}\n"
+            f"{self.header}\n{self.logs}\n{_text(self.logs_root)}\n{self.tenants}\n{_text(self.tenants_root)}\n"
         ).encode()
 
 
@@ -69,26 +72,36 @@ class Seal:
     logs: tuple[LogHead, ...]
     tenants: tuple[TenantHead, ...]
 
-    def head(self) -> Head:
-        """Its leaf."""
-        logs, tenants = _leaves(self.logs), _leaves(self.tenants)
-        return Head(len(logs), _root(logs), len(tenants), _root(tenants))
+    def head(self, header: str = HEADER) -> Head:
+        """Its leaf, of one of both kinds."""
+        logs = _leaves(self.logs)
+        tenants = _root(_leaves(self.tenants)) if header == FIRST else trie.root(self._by_name())
+        return Head(len(logs), _root(logs), len(self.tenants), tenants, header)
 
     def log(self, origin: str) -> tuple[int, LogHead, list[bytes]]:
         """A log's place among the logs, its leaf and its path. Raises `TreeError` for one that is not there."""
         index = next((n for n, one in enumerate(self.logs) if one.origin == origin), -1)
         return index, self.logs[index], _path(_leaves(self.logs), index)
 
-    def tenant(self, name: str) -> tuple[int, TenantHead, list[bytes]]:
-        """The same for a tenant."""
-        index = next((n for n, one in enumerate(self.tenants) if one.tenant == name), -1)
-        return index, self.tenants[index], _path(_leaves(self.tenants), index)
+    def tenant(self, name: str) -> tuple[TenantHead, trie.Path]:
+        """A tenant's leaf and its path. Raises `TreeError` for one that is not there."""
+        way = trie.path(self._by_name(), name)
+        return next(one for one in self.tenants if one.tenant == name), way
+
+    def _by_name(self) -> Mapping[str, bytes]:
+        return {one.tenant: hashes.leaf(one.encoded()) for one in self.tenants}
 
 
 def seal(logs: Sequence[LogHead], last: Mapping[str, Mapping[str, int]]) -> Seal:
     """The state of logs and, by tenant and origin, of last numbers; both in order of their names."""
     tenants = (TenantHead(name, tuple(sorted(held.items()))) for name, held in sorted(last.items()))
     return Seal(tuple(sorted(logs)), tuple(tenants))
+
+
+def header_of(entry: bytes) -> str:
+    """Of which kind a leaf of the head log is; empty for one that is no state."""
+    first = entry.partition(b"\n")[0].decode(errors="replace")
+    return first if first in (HEADER, FIRST) else ""
 
 
 def _leaves(ones: Sequence[LogHead] | Sequence[TenantHead]) -> list[bytes]:
