@@ -12,7 +12,7 @@ from roggia_embedder.embedding.vectors import VectorSupply
 from roggia_embedder.generations.encoding import EmbedParts
 from roggia_embedder.generations.turns import Turns
 from roggia_embedder.handlers.embed import EmbedHandler
-from roggia_embedder.ports import CacheUse, EmbeddingModel, Matrix, TextKind, VectorCache
+from roggia_embedder.ports import Bill, CacheUse, EmbeddingModel, Matrix, TextKind, VectorCache
 from roggia_runtime import ids
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.records import Record
@@ -46,6 +46,7 @@ class MemoryCache:
     def __init__(self) -> None:
         self.vectors: dict[tuple[str, str, str], Matrix] = {}
         self.uses: dict[tuple[str, str, str], CacheUse] = {}
+        self.owed: dict[str, Bill] = {}
 
     async def get(self, tenant_id: str, model: str, text_hashes: Sequence[str]) -> dict[str, Matrix]:
         """Vectors that are there."""
@@ -57,8 +58,17 @@ class MemoryCache:
         found = {doc_id: self.uses.get((tenant_id, model, doc_id)) for doc_id in doc_ids}
         return {doc_id: use.version for doc_id, use in found.items() if use is not None}
 
-    async def put(self, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]) -> None:
+    async def put(
+        self,
+        tenant_id: str,
+        model: str,
+        vectors: Mapping[str, Matrix],
+        uses: Sequence[CacheUse],
+        bills: Sequence[Bill] = (),
+    ) -> None:
         """Store, and erase what nobody uses."""
+        for bill in bills:
+            self.owed.setdefault(bill.event_id, bill)
         for use in uses:
             held = self.uses.get((tenant_id, model, use.doc_id))
             if held is None or held.version <= use.version:
@@ -66,6 +76,15 @@ class MemoryCache:
         self.vectors.update({(tenant_id, model, text_hash): vector for text_hash, vector in vectors.items()})
         used = {(t, m, text_hash) for (t, m, _), use in self.uses.items() for text_hash in use.text_hashes}
         self.vectors = {key: vector for key, vector in self.vectors.items() if key in used}
+
+    async def bills(self, limit: int) -> Sequence[Bill]:
+        """The oldest that wait."""
+        return [self.owed[event_id] for event_id in sorted(self.owed)][:limit]
+
+    async def settle(self, event_ids: Sequence[str]) -> None:
+        """These wait no more."""
+        for event_id in event_ids:
+            self.owed.pop(event_id, None)
 
     async def forget(self, tenant_id: str) -> int:
         """Erase a tenant's rows."""

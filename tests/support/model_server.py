@@ -59,6 +59,9 @@ class ModelServer:
         self.shuffle = True
         self.noise = 0.0
         self.delay_s = 0.0
+        self.counts = True
+        self.computed = 0
+        """Tokens of answers that were sent whole, as they said themselves."""
         self.info: dict[str, Any] = {
             "model_id": "org/stub",
             "model_sha": "a" * 40,
@@ -83,6 +86,11 @@ class ModelServer:
             self.asked.append(asked)
             wants_vectors = asked.path.endswith(("/embeddings", "/embed"))
             return self.faults.popleft() if wants_vectors and self.faults else Fault()
+
+    def took(self, tokens: int) -> None:
+        """An answer was computed."""
+        with self._lock:
+            self.computed += tokens
 
     def encodings(self) -> list[Asked]:
         """Requests for vectors, as they came."""
@@ -110,11 +118,17 @@ class ModelServer:
         data = [{"index": n, "embedding": _form(row, asked.body)} for n, row in enumerate(rows)]
         if self.shuffle:
             random.shuffle(data)
-        return 200, {"object": "list", "data": data, "model": self.echo}
+        usage = {"prompt_tokens": tokens_of(asked.texts)} if self.counts else {}
+        return 200, {"object": "list", "data": data, "model": self.echo, "usage": usage}
 
     def _rows(self, texts: Sequence[str]) -> Any:
         rows = self.model.encode(texts)
         return rows * 3 + np.random.default_rng().normal(0, self.noise, rows.shape).astype(np.float32)
+
+
+def tokens_of(texts: Sequence[str]) -> int:
+    """Tokens of a request as this server counts them: words, and two more for each text."""
+    return sum(len(text.split()) + 2 for text in texts)
 
 
 @contextmanager
@@ -175,7 +189,11 @@ class _Handler(BaseHTTPRequestHandler):
             payload = json.dumps(fault.change(answer) if fault.change else answer).encode()
         else:
             status, payload = fault.status, fault.words.encode()
+        whole = status == 200 and not fault.cut and asked.path.endswith(("/embeddings", "/embed"))
+        self.served.took(tokens_of(asked.texts) if whole else 0)
         self.send_response(status)
+        if whole and self.served.counts and asked.path == "/embed":
+            self.send_header("x-compute-tokens", str(tokens_of(asked.texts)))
         for name, value in fault.headers.items():
             self.send_header(name, value)
         self.send_header("content-length", str(len(payload)))

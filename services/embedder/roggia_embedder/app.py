@@ -27,6 +27,8 @@ from roggia_schemas.events import GenerationModel, IndexGeneration, TenantConfig
 from starlette.routing import BaseRoute
 
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
+from roggia_embedder.embedding.metering import Metering
+from roggia_embedder.embedding.telling import Telling
 from roggia_embedder.errors import UnknownStoreError
 from roggia_embedder.generations.embedding import EmbedWorker
 from roggia_embedder.generations.encoding import Ahead, EmbedParts
@@ -210,9 +212,11 @@ def _add_embed(parts: _Parts) -> None:
         part_bytes=options.part_bytes,
         batch_tokens=options.batch_tokens,
         ahead=_ahead(parts),
+        metering=Metering(options.metered, options.provider),
     )
     parts.service.on_start(cache.start)
     parts.service.on_stop(cache.close)
+    parts.service.add(Telling(cache, parts.codec, Producer(parts.settings.kafka, "roggia-embed-bills")))
     hosting = parts.host(lambda hosted: EmbedWorker(hosted, parts.view, shared), "embed")
     retirement = CacheRetirement(cache, parts.view, shared.fingerprints, hosting.hosts)
     parts.follow(Keeper(retirement.once, "vector cache"))

@@ -6,6 +6,7 @@ from roggia_runtime.metrics import counter
 
 EMBEDDED = counter("roggia_embed_vectors_computed_total", "Vectors computed by the model")
 CACHED = counter("roggia_embed_vectors_cached_total", "Vectors taken from the cache: embeddings avoided")
+BILLED = counter("roggia_embed_tokens_billed_total", "Tokens of embeddings that were told as inference.completed")
 MODEL_REQUESTS = counter(
     "roggia_model_server_requests_total",
     "Requests to a model server by end: answered, refused (for what was asked), limited (too many), failed",

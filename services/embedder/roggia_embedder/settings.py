@@ -62,6 +62,17 @@ class EmbedderOptions(BaseSettings):
         description="model registry that models:/NAME/VERSION are fetched from: sqlite:///FILE or the address of an "
         "MLflow server; empty: none",
     )
+    metered: bool | None = Field(
+        None,
+        description="whether the tokens that are embedded are told as inference.completed, which the auditor prices "
+        "(embed role); unset: those that a model server computes",
+    )
+    provider: str = Field(
+        "",
+        max_length=128,
+        description="who computes embeddings, as the price book names it; empty: openai or tei, by what the model "
+        "server speaks, and roggia for a local model",
+    )
     remote: RemoteTerms = Field(TERMS, description="how a model server is spoken to")
     backend: Backend = Field("torch", description="what computes a local model: torch, or onnx (CPU; extra `onnx`)")
     precision: Precision = Field(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
-from roggia_embedder.ports import CacheUse, VectorCache
+from roggia_embedder.ports import Bill, BillBox, CacheUse, VectorCache
 from roggia_schemas.names import Version
 
 from tests.support.embedding import MemoryCache
@@ -44,6 +44,54 @@ def use(doc_id: str, *hashes: str, version: Version = FIRST) -> CacheUse:
 async def held(cache: VectorCache, tenant: str = "acme", model: str = MODEL) -> set[str]:
     """Which of the three hashes are there."""
     return set(await cache.get(tenant, model, [A, B, C]))
+
+
+def bill(number: int, tokens: int = 7) -> Bill:
+    """A bill; numbers are in the order of time."""
+    return Bill(
+        event_id=f"0193b3a0-0000-7000-8000-{number:012d}",
+        at=1_733_000_000_000 + number,
+        tenant_id="acme",
+        provider="openai",
+        model="m",
+        model_version="m@1;backend=openai",
+        replayed=bool(number % 2),
+        reported=True,
+        tokens=tokens,
+        latency_ms=12.5,
+    )
+
+
+async def owed(cache: VectorCache, limit: int = 9) -> list[Bill]:
+    """Bills that wait."""
+    box: BillBox = cache  # type: ignore[assignment]
+    return list(await box.bills(limit))
+
+
+async def test_bills_wait_beside_the_vectors_until_they_are_settled(cache: VectorCache) -> None:
+    """Oldest first, whole, once: one that is brought again stays as it was; also without any vector, and for a tenant
+    whose vectors are forgotten."""
+    await cache.put("acme", MODEL, rows(A), [use("d", A)], [bill(2), bill(1)])
+    await cache.put("acme", MODEL, {}, [], [bill(3), bill(2, tokens=9)])
+    assert await owed(cache) == [bill(1), bill(2), bill(3)]
+    assert await owed(cache, 2) == [bill(1), bill(2)]
+    await cache.forget("acme")
+    await cache.settle([bill(1).event_id, bill(3).event_id, "not there"])  # type: ignore[attr-defined]
+    assert await owed(cache) == [bill(2)]
+
+
+async def test_bills_survive_the_process_and_a_put_that_fails_leaves_none(tmp_path: Path) -> None:
+    """What costs money is in the same transaction as what it has bought."""
+    cache = SqliteVectorCache(tmp_path / "v.sqlite3")
+    await cache.start()
+    await cache.put("acme", MODEL, rows(A), [use("d", A)], [bill(1)])
+    with pytest.raises(ValueError, match="no vector"):
+        await cache.put("acme", MODEL, {B: "no vector"}, [use("d", A, B)], [bill(2)])  # type: ignore[dict-item]
+    await cache.close()
+    again = SqliteVectorCache(tmp_path / "v.sqlite3")
+    await again.start()
+    assert await owed(again) == [bill(1)]
+    await again.close()
 
 
 async def test_vectors_come_back_bit_for_bit(cache: VectorCache) -> None:

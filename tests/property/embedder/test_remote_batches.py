@@ -12,13 +12,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from roggia_embedder.adapters.models.http_call import RefusalError
-from roggia_embedder.adapters.models.remote import RemoteModel, Shape
+from roggia_embedder.adapters.models.remote import Answer, RemoteModel, Shape
 from roggia_embedder.adapters.models.stub import StubModel
 from roggia_embedder.embedding.batching import plan
 from roggia_embedder.embedding.retrying import LONGEST_S, backoff, retry_after
 from roggia_embedder.embedding.witness import WITNESS
 from roggia_embedder.errors import ChunkTooLongError
-from roggia_embedder.ports import Matrix
 from roggia_embedder.remote import RemoteTerms
 
 WINDOW = 20
@@ -43,13 +42,13 @@ class Limited(RemoteModel):
         """One."""
         return "limited"
 
-    def _ask(self, texts: Sequence[str], until: float) -> tuple[Matrix, str]:
+    def _ask(self, texts: Sequence[str], until: float) -> Answer:
         lengths = self.stub.count_tokens(texts)
         long = any(length > WINDOW for text, length in zip(texts, lengths, strict=True) if text != WITNESS)
         if len(texts) > self.most or sum(lengths) > self.words or long:
             raise RefusalError("limited", 413, "too large")
         self.taken.append(texts)
-        return self.stub.encode(texts), "limited"
+        return Answer(self.stub.encode(texts), "limited")
 
     def _count(self, texts: Sequence[str], until: float) -> list[int] | None:
         return self.stub.count_tokens(texts) if self.counts else None

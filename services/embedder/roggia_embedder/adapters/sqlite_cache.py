@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 from roggia_schemas.names import Version
 
 from roggia_embedder.errors import CacheUnavailableError
-from roggia_embedder.ports import CacheUse, Matrix
+from roggia_embedder.ports import Bill, CacheUse, Matrix
 
 T = TypeVar("T")
 _BUSY_S = 30.0
@@ -30,6 +31,7 @@ CREATE INDEX IF NOT EXISTS uses_by_hash ON uses (scope, hash);
 CREATE TABLE IF NOT EXISTS documents (
     scope INTEGER NOT NULL REFERENCES scopes, doc_id TEXT NOT NULL,
     revision INTEGER NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (scope, doc_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bills (event_id TEXT PRIMARY KEY, bill BLOB NOT NULL) STRICT, WITHOUT ROWID;
 """
 """`documents` came later: in an older file a document has no version until its next use."""
 _ORPHANS = """DELETE FROM vectors WHERE scope = ? AND hash = ?
@@ -68,10 +70,27 @@ class SqliteVectorCache:
         """See `VectorCache`."""
         return await self._run(lambda db: _versions(db, _scope(db, tenant_id, model), doc_ids)) if doc_ids else {}
 
-    async def put(self, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]) -> None:
+    async def put(
+        self,
+        tenant_id: str,
+        model: str,
+        vectors: Mapping[str, Matrix],
+        uses: Sequence[CacheUse],
+        bills: Sequence[Bill] = (),
+    ) -> None:
         """See `VectorCache`. Of several uses of one document the newest counts, of equal ones the last."""
-        if uses:
-            await self._run(lambda db: _put(db, tenant_id, model, vectors, uses))
+        if uses or bills:
+            await self._run(lambda db: _put(db, (tenant_id, model), vectors, uses, bills))
+
+    async def bills(self, limit: int) -> Sequence[Bill]:
+        """See `BillBox`. Ids are in the order of time."""
+        query = "SELECT bill FROM bills ORDER BY event_id LIMIT ?"
+        rows = await self._run(lambda db: db.execute(query, (limit,)).fetchall())
+        return [msgspec.json.decode(bill, type=Bill) for (bill,) in rows]
+
+    async def settle(self, event_ids: Sequence[str]) -> None:
+        """See `BillBox`."""
+        await self._run(lambda db: _settle(db, event_ids))
 
     async def forget(self, tenant_id: str) -> int:
         """See `VectorCache`."""
@@ -119,12 +138,20 @@ def _get(db: sqlite3.Connection, tenant_id: str, model: str, hashes: Sequence[st
 
 
 def _put(
-    db: sqlite3.Connection, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]
+    db: sqlite3.Connection,
+    whose: tuple[str, str],
+    vectors: Mapping[str, Matrix],
+    uses: Sequence[CacheUse],
+    bills: Sequence[Bill],
 ) -> None:
     newest = {use.doc_id: use for use in sorted(uses, key=lambda use: use.version)}
     with db:
         db.execute("BEGIN IMMEDIATE")
-        scope = _scope(db, tenant_id, model)
+        kept = ((bill.event_id, msgspec.json.encode(bill)) for bill in bills)
+        db.executemany("INSERT OR IGNORE INTO bills VALUES (?, ?)", kept)
+        if not newest:  # whoever has gone gets no scope again
+            return
+        scope = _scope(db, *whose)
         noted = _versions(db, scope, list(newest))
         current = [use for use in newest.values() if use.version >= noted.get(use.doc_id, use.version)]
         last = {use.doc_id: {bytes.fromhex(text_hash) for text_hash in use.text_hashes} for use in current}
@@ -133,6 +160,12 @@ def _put(
         gone = set[bytes]().union(*(_use(db, scope, doc_id, hashes) for doc_id, hashes in last.items()))
         db.executemany(_NOTE, ((scope, use.doc_id, *use.version) for use in current))
         db.executemany(_ORPHANS, ((scope, key) for key in gone))
+
+
+def _settle(db: sqlite3.Connection, event_ids: Sequence[str]) -> None:
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("DELETE FROM bills WHERE event_id = ?", ((event_id,) for event_id in event_ids))
 
 
 def _forget(db: sqlite3.Connection, column: str, value: str) -> int:

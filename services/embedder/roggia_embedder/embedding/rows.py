@@ -1,4 +1,5 @@
-"""What a model server answered, as unit vectors; refused unless it is one vector of the right size for every text."""
+"""What a model server answered, as unit vectors; refused unless it is one vector of the right size for every text.
+And what it says that this took."""
 
 from __future__ import annotations
 
@@ -10,6 +11,9 @@ import numpy as np
 
 from roggia_embedder.errors import EmbedderError
 from roggia_embedder.ports import Matrix
+
+_MOST_TOKENS = 10**9
+"""What an auditor takes for one call at most (`roggia_auditor.pricing.classes`); beyond it a count is a mistake."""
 
 
 def in_order(items: Any, where: str) -> list[Any]:
@@ -48,6 +52,15 @@ def unit_rows(vectors: Any, count: int, dimension: int, where: str) -> Matrix:
         raise EmbedderError(f"{where}: gave a vector without a direction (zeros, infinite or not a number)")
     unit: Matrix = matrix / lengths
     return unit
+
+
+def tokens_told(told: Any) -> int | None:
+    """What a server says that an answer took, as a number or its digits; None where it says nothing, or nonsense."""
+    try:
+        found = int(told)
+    except (TypeError, ValueError):
+        return None
+    return found if 0 <= found <= _MOST_TOKENS and not isinstance(told, bool | float) else None
 
 
 def _numbers(vector: Any) -> Matrix:

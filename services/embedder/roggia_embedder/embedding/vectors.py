@@ -10,6 +10,7 @@ from typing import TypeAlias
 from roggia_schemas.names import Version
 
 from roggia_embedder.embedding.in_hand import InHand
+from roggia_embedder.embedding.metering import Meter, Owner
 from roggia_embedder.errors import ChunkTooLongError
 from roggia_embedder.ports import CacheUse, EmbeddingModel, Matrix, VectorCache
 
@@ -25,6 +26,8 @@ class Wanted:
     doc_id: str
     version: Version
     texts: Mapping[str, str]
+    replayed: bool = False
+    """For an operator's replay, not for a change of the tenant's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class VectorSupply:
     """Answers what a batch of revisions needs. One encoding call per batch, over all tenants and documents.
 
     `encode` says when and how the model is called: a process with several of them lets one encode at a time. Supplies
-    of one model that share `in_hand` never compute the same text at the same time.
+    of one model that share `in_hand` never compute the same text at the same time. `meter` is the model that `encode`
+    calls, where anybody wants to know what that costs; it is this supply's alone.
     """
 
     def __init__(
@@ -48,7 +52,9 @@ class VectorSupply:
         cache: VectorCache,
         encode: Encode | None = None,
         in_hand: InHand | None = None,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter
         self._model = model
         self._cache = cache
         self._in_hand = in_hand or InHand()
@@ -95,6 +101,8 @@ class VectorSupply:
             if (item.tenant_id, text_hash) not in known
         }
         texts = list(dict.fromkeys(missing.values()))
+        if self._meter is not None:
+            self._meter.owned(_owners(wanted, missing))
         rows, refused = await self._encode(texts)
         for key, text in missing.items():
             if text in rows:
@@ -128,14 +136,28 @@ class VectorSupply:
         answers: Sequence[Supplied | ChunkTooLongError],
         known: Mapping[tuple[str, str], tuple[Matrix, bool]],
     ) -> None:
-        for tenant in {item.tenant_id: None for item in wanted}:
+        bills = self._meter.bills() if self._meter is not None else ()
+        for tenant in dict.fromkeys([*(item.tenant_id for item in wanted), *(bill.tenant_id for bill in bills)]):
             uses = [
                 CacheUse(item.doc_id, frozenset(item.texts), item.version)
                 for item, answer in zip(wanted, answers, strict=True)
                 if item.tenant_id == tenant and isinstance(answer, Supplied)
             ]
             fresh = {key[1]: vector for key, (vector, computed) in known.items() if computed and key[0] == tenant}
-            await self._cache.put(tenant, self._model.fingerprint, fresh, uses)
+            owed = [bill for bill in bills if bill.tenant_id == tenant]
+            await self._cache.put(tenant, self._model.fingerprint, fresh, uses, owed)
+            if self._meter is not None:
+                self._meter.kept(owed)
+
+
+def _owners(wanted: Sequence[Wanted], missing: Mapping[tuple[str, str], str]) -> Mapping[str, Owner]:
+    """Whose each text is: of several who need it the first one's, and a tenant's own before a replay's."""
+    found: dict[str, Owner] = {}
+    for item in sorted(wanted, key=lambda item: item.replayed):
+        for text_hash, text in item.texts.items():
+            if (item.tenant_id, text_hash) in missing:
+                found.setdefault(text, Owner(item.tenant_id, item.replayed))
+    return found
 
 
 def _answer(

@@ -14,6 +14,7 @@ from roggia_schemas import topics
 from roggia_schemas.events import GenerationModel
 
 from roggia_embedder.embedding.in_hand import InHand
+from roggia_embedder.embedding.metering import Meter, Metering
 from roggia_embedder.embedding.parts import Target
 from roggia_embedder.embedding.vectors import Encode, VectorSupply
 from roggia_embedder.generations import metrics
@@ -58,6 +59,7 @@ class EmbedParts:
     part_bytes: int
     batch_tokens: int
     ahead: Ahead | None = None
+    metering: Metering = field(default_factory=Metering)
     fingerprints: dict[int, str] = field(default_factory=dict)
     """Of the models that were loaded, by generation."""
 
@@ -72,34 +74,39 @@ class Encoding:
 
     def log_pass(self) -> Handler:
         """Judges what the loop brings."""
-        counted = self._counted("log", self.share.log)
+        meter = self._meter(lambda: self._now().filling)
+        counted = self._counted("log", self.share.log, meter)
         encode = _telling(self.share, self._turns(counted, lambda: self._now().filling))
-        return Held(self._handler(counted, encode), self._now, self._pace, self._parts.turns, self.share.waits)
+        return Held(self._handler(counted, encode, meter), self._now, self._pace, self._parts.turns, self.share.waits)
 
     def lane(self) -> Handler:
         """Judges for a head start: a turn at a time, within the same rate."""
-        counted = self._counted("lane", self.share.lane)
-        return HeldLane(self._handler(counted, self._turns(counted, lambda: True)), self._now, self._pace)
+        meter = self._meter(lambda: True)
+        counted = self._counted("lane", self.share.lane, meter)
+        return HeldLane(self._handler(counted, self._turns(counted, lambda: True), meter), self._now, self._pace)
 
-    def _counted(self, by: str, told: Callable[[int], None]) -> CountedModel:
+    def _meter(self, aside: Callable[[], bool]) -> Meter | None:
+        return self._parts.metering.meter(self._model, aside)
+
+    def _counted(self, by: str, told: Callable[[int], None], meter: Meter | None) -> CountedModel:
         texts = metrics.TEXTS.labels(self._hosted.number, by)
 
         def encoded(count: int) -> None:
             texts.inc(count)
             told(count)
 
-        return CountedModel(self._model, encoded)
+        return CountedModel(meter or self._model, encoded)
 
     def _turns(self, model: EmbeddingModel, filling: Callable[[], bool]) -> Encode:
         budget = max(1, self._parts.batch_tokens // TURNS)
         return TurnEncoder(self._parts.turns, model, budget, filling, self._pace.spent)
 
-    def _handler(self, model: EmbeddingModel, encode: Encode) -> Handler:
+    def _handler(self, model: EmbeddingModel, encode: Encode, meter: Meter | None) -> Handler:
         parts, hosted = self._parts, self._hosted
         return EmbedHandler(
             topic=topics.doc_embedded(hosted.number),
             codec=parts.codec,
-            supply=VectorSupply(model, parts.cache, encode, self._in_hand),
+            supply=VectorSupply(model, parts.cache, encode, self._in_hand, meter),
             target=Target(hosted.number, model.fingerprint, model.dimension, parts.part_bytes),
             window=model.window,
             tenants=parts.tenants,

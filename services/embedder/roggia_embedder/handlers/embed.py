@@ -58,7 +58,7 @@ class EmbedHandler:
         """Judge a batch. Raises `UnavailableError` when model, cache or registry does not answer."""
         read = await self._without_stale(batch, [await self._read(record) for record in batch])
         events = [(record, item) for record, item in zip(batch, read, strict=True) if isinstance(item, DocChunked)]
-        answers = iter(await self._supply.supply([_wanted(event) for _, event in events]))
+        answers = iter(await self._supply.supply([_wanted(record, event) for record, event in events]))
         return [
             self._verdict(record, item, next(answers)) if isinstance(item, DocChunked) else item
             for record, item in zip(batch, read, strict=True)
@@ -121,9 +121,10 @@ class EmbedHandler:
         return Done([self._codec.output(topic, part, parent_headers=record.headers) for part in parts])
 
 
-def _wanted(event: DocChunked) -> Wanted:
+def _wanted(record: Record, event: DocChunked) -> Wanted:
     texts = {chunk.text_sha256: chunk.text for chunk in event.chunks}
-    return Wanted(event.tenant_id, event.doc_id, Version(event.revision, event.epoch), texts)
+    version = Version(event.revision, event.epoch)
+    return Wanted(event.tenant_id, event.doc_id, version, texts, replayed=_in_lane(record))
 
 
 def _in_lane(record: Record) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from roggia_embedder.ports.bills import Bill, BillBox
 from roggia_embedder.ports.cache import CacheUse, VectorCache
 from roggia_embedder.ports.catalogue import Aliasing, IndexBinding, IndexCatalogue
-from roggia_embedder.ports.model import EmbeddingModel, Matrix, TextKind
+from roggia_embedder.ports.model import EmbeddingModel, EncodeMetered, Matrix, Spent, TextKind, Took
 from roggia_embedder.ports.search import Filters, Hit, SearchRequest
 from roggia_embedder.ports.source import ModelSource
 from roggia_embedder.ports.store import Searching, VectorStore
@@ -25,10 +26,13 @@ from roggia_embedder.ports.values import (
 __all__ = [
     "Aliasing",
     "Attributes",
+    "Bill",
+    "BillBox",
     "CacheUse",
     "CollectionSpec",
     "Document",
     "EmbeddingModel",
+    "EncodeMetered",
     "Filters",
     "Head",
     "Hit",
@@ -43,7 +47,9 @@ __all__ = [
     "SearchRequest",
     "Searching",
     "SparseVector",
+    "Spent",
     "TextKind",
+    "Took",
     "VectorCache",
     "VectorStore",
     "head_id",

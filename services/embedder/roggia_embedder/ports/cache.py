@@ -8,6 +8,7 @@ from typing import Protocol
 
 from roggia_schemas.names import Version
 
+from roggia_embedder.ports.bills import Bill
 from roggia_embedder.ports.model import Matrix
 
 
@@ -37,8 +38,16 @@ class VectorCache(Protocol):
         """The newest version noted for each document of which one is."""
         ...
 
-    async def put(self, tenant_id: str, model: str, vectors: Mapping[str, Matrix], uses: Sequence[CacheUse]) -> None:
-        """Store new vectors and what each document uses now, in one transaction; vectors without users are erased."""
+    async def put(
+        self,
+        tenant_id: str,
+        model: str,
+        vectors: Mapping[str, Matrix],
+        uses: Sequence[CacheUse],
+        bills: Sequence[Bill] = (),
+    ) -> None:
+        """Store new vectors, what each document uses now, and what computing has cost, in one transaction; vectors
+        without users are erased. A bill that is there already stays as it is."""
         ...
 
     async def forget(self, tenant_id: str) -> int:

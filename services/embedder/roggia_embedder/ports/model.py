@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix: TypeAlias = NDArray[np.float32]
 TextKind: TypeAlias = Literal["passage", "query"]
+
+
+class Took(NamedTuple):
+    """Tokens that an answer took. `reported`: whoever computed it says so; else it is an estimate."""
+
+    tokens: int
+    reported: bool
+
+
+Spent: TypeAlias = Callable[[Sequence[str], Took], None]
+"""Told of texts that were computed together, and what that took."""
+EncodeMetered: TypeAlias = Callable[[Sequence[str], TextKind, Spent], Matrix]
+"""`encode_metered`, which a model has that says itself what an answer took. As `encode`; it tells of every answer that
+came, also of those that are of no use because another one did not; from any thread."""
 
 
 class EmbeddingModel(Protocol):

@@ -6,7 +6,7 @@ import http.client
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,7 +72,12 @@ class Caller:
         self._sleep = sleep
 
     def ask(self, path: str, body: Any = None, *, until: float) -> Any:
-        """The answer's JSON; POST with a body, else GET. `until` (`time.monotonic`) bounds waiting, not the answer.
+        """The JSON of `reply`."""
+        return self.reply(path, body, until=until)[0]
+
+    def reply(self, path: str, body: Any = None, *, until: float) -> tuple[Any, Mapping[str, str]]:
+        """The answer's JSON and its headers, names in lower case; POST with a body, else GET. `until`
+        (`time.monotonic`) bounds waiting, not the answer.
 
         Raises `ModelUnavailableError` when no try by then had an answer (at least one is made unless the server has
         asked for a pause), `RefusalError` when the server refuses the question itself.
@@ -92,7 +97,7 @@ class Caller:
                 )
                 self._sleep(pause)
 
-    def _once(self, passed: Pass, path: str, body: Any) -> Any:
+    def _once(self, passed: Pass, path: str, body: Any) -> tuple[Any, Mapping[str, str]]:
         end = "failed"
         try:
             answer = self._exchange(path, body)
@@ -110,12 +115,12 @@ class Caller:
             self._cooldown.ended(passed, answered=end in ("answered", "refused"))
             metrics.MODEL_REQUESTS.labels(end).inc()
 
-    def _exchange(self, path: str, body: Any) -> Any:
+    def _exchange(self, path: str, body: Any) -> tuple[Any, Mapping[str, str]]:
         data = None if body is None else json.dumps(body).encode()
         try:
             reply = self._connections.exchange(path, data, self._headers)
             if reply.status in _FINE:
-                return json.loads(reply.body)
+                return json.loads(reply.body), reply.headers
         except (OSError, http.client.HTTPException, ValueError) as error:  # down, cut off, or no JSON
             raise _BusyError(str(error) or repr(error)) from error
         raise _judged(self.url + path, reply)

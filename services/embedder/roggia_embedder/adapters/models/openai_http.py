@@ -9,11 +9,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from roggia_embedder.adapters.models.http_call import Caller
-from roggia_embedder.adapters.models.remote import RemoteModel, Shape
+from roggia_embedder.adapters.models.remote import Answer, RemoteModel, Shape
 from roggia_embedder.embedding.fingerprint import Fingerprint
-from roggia_embedder.embedding.rows import in_order, unit_rows
+from roggia_embedder.embedding.rows import in_order, tokens_told, unit_rows
 from roggia_embedder.errors import EmbedderError
-from roggia_embedder.ports import Matrix
 from roggia_embedder.remote import TERMS, RemoteTerms
 
 _ROOM = 16
@@ -55,14 +54,16 @@ class OpenAiModel(RemoteModel):
     def _count(self, texts: Sequence[str], until: float) -> list[int] | None:  # noqa: ARG002
         return None
 
-    def _ask(self, texts: Sequence[str], until: float) -> tuple[Matrix, str]:
+    def _ask(self, texts: Sequence[str], until: float) -> Answer:
         body = {"model": self._name, "input": list(texts), "encoding_format": self._terms.encoding}
         answer = self._caller.ask("/embeddings", body, until=until)
         if not isinstance(answer, dict) or "data" not in answer:
             raise EmbedderError(f"{self._where}: the answer is not of OpenAI's form: it has no data")
         vectors = in_order(answer["data"], self._where)
         told = str(answer.get("model") or "a model without a name")
-        return unit_rows(vectors, len(texts), self.dimension, self._where), told
+        rows = unit_rows(vectors, len(texts), self.dimension, self._where)
+        usage = answer.get("usage")
+        return Answer(rows, told, tokens_told(usage.get("prompt_tokens") if isinstance(usage, dict) else None))
 
 
 def _stamp(revision: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from roggia_embedder.adapters.models.http_call import RefusalError
 from roggia_embedder.embedding.batching import plan
 from roggia_embedder.embedding.witness import WITNESS, Testimony, Witness, witness_file
 from roggia_embedder.errors import ChunkTooLongError
-from roggia_embedder.ports import Matrix, TextKind
+from roggia_embedder.ports import Matrix, Spent, TextKind, Took
 from roggia_embedder.remote import TERMS, RemoteTerms
 
 _BYTES_PER_TOKEN = 3
@@ -38,6 +39,22 @@ class Shape:
     dimension: int
     passage_prefix: str = ""
     query_prefix: str = ""
+
+
+class Answer(NamedTuple):
+    """Unit vectors in the order of the texts, what the server calls its model, and the tokens that it counted, if it
+    says so."""
+
+    rows: Matrix
+    told: str
+    tokens: int | None = None
+
+
+class _Call(NamedTuple):
+    """One `encode`: until when tries are begun (`time.monotonic`), and who hears of every answer."""
+
+    until: float
+    spent: Spent
 
 
 class RemoteModel(ABC):
@@ -63,8 +80,8 @@ class RemoteModel(ABC):
         """See `EmbeddingModel`. May ask the server, then raises `ModelUnavailableError`."""
 
     @abstractmethod
-    def _ask(self, texts: Sequence[str], until: float) -> tuple[Matrix, str]:
-        """Unit vectors in order, and what the server calls its model. Raises `RefusalError` for too much at once."""
+    def _ask(self, texts: Sequence[str], until: float) -> Answer:
+        """The server's answer. Raises `RefusalError` for too much at once."""
 
     @abstractmethod
     def _count(self, texts: Sequence[str], until: float) -> list[int] | None:
@@ -102,18 +119,21 @@ class RemoteModel(ABC):
     def encode(self, texts: Sequence[str], kind: TextKind = "passage") -> Matrix:
         """See `EmbeddingModel`. Raises `ModelUnavailableError` when the server is down or busy beyond patience, and
         `ModelChangedError` when it is not the model any more that it was; no vector of such a call is returned."""
+        return self.encode_metered(texts, kind, _unheard)
+
+    def encode_metered(self, texts: Sequence[str], kind: TextKind, spent: Spent) -> Matrix:
+        """See `EncodeMetered`. The fixed text that goes with each request is in its tokens."""
         rows = np.empty((len(texts), self.dimension), np.float32)
         if not texts:
             return rows
-        until = self._until(kind)
-        sent = [self._prefix[kind] + text for text in texts]
+        prefix, until = self._prefix[kind], self._until(kind)
+        sent = [prefix + text for text in texts]
+        call = _Call(until, lambda held, took: spent([text.removeprefix(prefix) for text in held], took))
         texts_limit, tokens_limit = self._limits()
         most = min(texts_limit, self._learnt) - bool(self._terms.agreement)
         batches = plan([_estimate(text) for text in sent], tokens_limit, max(most, 1))
         long: dict[int, int] = {}
-        for batch, found in zip(
-            batches, self._all([[sent[i] for i in batch] for batch in batches], until), strict=True
-        ):
+        for batch, found in zip(batches, self._all([[sent[i] for i in batch] for batch in batches], call), strict=True):
             for index, row in zip(batch, found, strict=True):
                 if isinstance(row, int):
                     long[index] = row
@@ -135,51 +155,61 @@ class RemoteModel(ABC):
     def _until(self, kind: TextKind) -> float:
         return time.monotonic() + (self._terms.query_patience_s if kind == "query" else self._terms.patience_s)
 
-    def _all(self, batches: Sequence[Sequence[str]], until: float) -> list[list[Matrix | int]]:
+    def _all(self, batches: Sequence[Sequence[str]], call: _Call) -> list[list[Matrix | int]]:
         if len(batches) == 1:
-            return [self._some(batches[0], until)]
+            return [self._some(batches[0], call)]
         with ThreadPoolExecutor(min(self._terms.at_once, len(batches)), "roggia-remote-model") as pool:
-            futures = [pool.submit(self._some, batch, until) for batch in batches]
+            futures = [pool.submit(self._some, batch, call) for batch in batches]
             try:
                 return [future.result() for future in futures]
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _some(self, texts: Sequence[str], until: float) -> list[Matrix | int]:
+    def _some(self, texts: Sequence[str], call: _Call) -> list[Matrix | int]:
         """A row per text, or its tokens (0: not known) when it is longer than the window."""
         if not texts:
             return []
         try:
-            return list(self._checked(texts, until))
+            return list(self._checked(texts, call))
         except RefusalError as refusal:
             if refusal.status not in _TOO_MUCH:
                 raise
-            return self._split(texts, refusal, until)
+            return self._split(texts, refusal, call)
 
-    def _split(self, texts: Sequence[str], refusal: RefusalError, until: float) -> list[Matrix | int]:
+    def _split(self, texts: Sequence[str], refusal: RefusalError, call: _Call) -> list[Matrix | int]:
         """What to do about texts that were too much: leave out what cannot fit, else ask for halves."""
-        counts = self._count(texts, until)
+        counts = self._count(texts, call.until)
         long = {i for i, count in enumerate(counts or []) if count > self.window}
         if counts and long:
-            rest = iter(self._some([text for i, text in enumerate(texts) if i not in long], until))
+            rest = iter(self._some([text for i, text in enumerate(texts) if i not in long], call))
             return [counts[i] if i in long else next(rest) for i in range(len(texts))]
         if len(texts) == 1:
             if counts or not _about_length(refusal):
                 raise refusal
             return [0]
         middle = len(texts) // 2
-        halves = [*self._some(texts[:middle], until), *self._some(texts[middle:], until)]
+        halves = [*self._some(texts[:middle], call), *self._some(texts[middle:], call)]
         if not any(isinstance(row, int) for row in halves):
             self._learnt = max(2, min(self._learnt, middle + 1))
         return halves
 
-    def _checked(self, texts: Sequence[str], until: float) -> Matrix:
-        if not self._terms.agreement:
-            return self._ask(texts, until)[0]
-        rows, told = self._ask([*texts, WITNESS], until)
-        self._witness.hear(Testimony(told, rows[-1]))
-        return rows[:-1]
+    def _checked(self, texts: Sequence[str], call: _Call) -> Matrix:
+        witness = [WITNESS] if self._terms.agreement else []
+        answer = self._ask([*texts, *witness], call.until)
+        call.spent(texts, _took(texts, answer.tokens))
+        if not witness:
+            return answer.rows
+        self._witness.hear(Testimony(answer.told, answer.rows[-1]))
+        return answer.rows[:-1]
+
+
+def _unheard(_texts: Sequence[str], _took: Took) -> None:
+    """Nobody counts."""
+
+
+def _took(texts: Sequence[str], told: int | None) -> Took:
+    return Took(sum(map(_estimate, texts)), reported=False) if told is None else Took(told, reported=True)
 
 
 def _about_length(refusal: RefusalError) -> bool:
@@ -188,5 +218,5 @@ def _about_length(refusal: RefusalError) -> bool:
 
 
 def _estimate(text: str) -> int:
-    """Tokens for packing only: no server's limit is guarded by it."""
+    """Tokens, roughly and not too few: for packing, and for what a server does not count. No limit is guarded by it."""
     return len(text.encode()) // _BYTES_PER_TOKEN + 2

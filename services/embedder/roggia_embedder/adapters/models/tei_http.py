@@ -12,12 +12,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from roggia_embedder.adapters.models.http_call import Caller
-from roggia_embedder.adapters.models.remote import RemoteModel, Shape
+from roggia_embedder.adapters.models.remote import Answer, RemoteModel, Shape
 from roggia_embedder.embedding.fingerprint import Fingerprint
-from roggia_embedder.embedding.rows import unit_rows
+from roggia_embedder.embedding.rows import tokens_told, unit_rows
 from roggia_embedder.errors import EmbedderError, ModelChangedError, ModelLoadError
-from roggia_embedder.ports import Matrix
 from roggia_embedder.remote import TERMS, RemoteTerms
+
+_TOKENS = "x-compute-tokens"
+"""Header in which TEI says what an answer took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,11 @@ class TeiModel(RemoteModel):
             raise EmbedderError(f"{self._where}/tokenize: gave no list of tokens for each of {len(texts)} texts")
         return [len(tokens) for tokens in answer]
 
-    def _ask(self, texts: Sequence[str], until: float) -> tuple[Matrix, str]:
+    def _ask(self, texts: Sequence[str], until: float) -> Answer:
         body = {"inputs": list(texts), "normalize": True, "truncate": False}
-        vectors = self._caller.ask("/embed", body, until=until)
-        return unit_rows(vectors, len(texts), self.dimension, self._where), self._info.identity
+        vectors, headers = self._caller.reply("/embed", body, until=until)
+        rows = unit_rows(vectors, len(texts), self.dimension, self._where)
+        return Answer(rows, self._info.identity, tokens_told(headers.get(_TOKENS)))
 
     def _confirm(self, until: float) -> None:
         now = self._read_info(max(until, time.monotonic()))
