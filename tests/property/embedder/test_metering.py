@@ -116,6 +116,27 @@ async def test_a_shared_text_is_the_first_tenants_and_a_change_comes_before_a_re
     assert {(one.provider, one.model, one.reported) for one in bills} == {("roggia", "stub", True)}
 
 
+async def test_an_answer_that_comes_late_is_still_its_owners() -> None:
+    """A call that was given up may be answered while the next one is under way, for other tenants."""
+
+    class Late(StubModel):
+        spent: Spent
+
+        def encode_metered(self, texts: Sequence[str], kind: TextKind, spent: Spent) -> Matrix:
+            """Give up; the answer is on its way."""
+            self.spent = spent
+            raise ModelUnavailableError("away")
+
+    model = Late(8)
+    meter = Meter(model, TERMS)
+    meter.owned({"x": Owner("acme", replayed=False)})
+    with pytest.raises(ModelUnavailableError):
+        meter.encode(["x"])
+    meter.owned({"y": Owner("beta", replayed=False)})
+    model.spent(["x"], Took(5, reported=True))
+    assert [(one.tenant_id, one.tokens) for one in meter.bills()] == [("acme", 5)]
+
+
 async def test_what_a_filling_generation_computes_is_no_change_of_a_tenants() -> None:
     """Re-embedding is the operator's decision: its origin is REPLAY, which no budget counts."""
     meter = Meter(StubModel(8), TERMS, aside=lambda: True)

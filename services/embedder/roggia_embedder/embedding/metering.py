@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from roggia_runtime.clock import now_ms
@@ -98,15 +99,16 @@ class Meter:
             self._owners = {text: owner._replace(replayed=owner.replayed or aside) for text, owner in owners.items()}
 
     def encode(self, texts: Sequence[str], kind: TextKind = "passage") -> Matrix:
-        """See `EmbeddingModel`. Every text has an owner."""
-        began = time.monotonic()
+        """See `EmbeddingModel`. Every text has an owner; answers that come late are still those owners'."""
+        began, owners = time.monotonic(), self._owners
+        told = partial(self._told, owners)
         if self._encode_metered is not None:
-            rows = self._encode_metered(texts, kind, self._told)
+            rows = self._encode_metered(texts, kind, told)
         else:
             rows = self._model.encode(texts, kind)
             for text, tokens in zip(texts, self.count_tokens(texts), strict=True):
-                self._told([text], Took(tokens, reported=True))
-        self._took(texts, (time.monotonic() - began) * 1000)
+                told([text], Took(tokens, reported=True))
+        self._took({owners[text] for text in texts}, (time.monotonic() - began) * 1000)
         return rows
 
     def count_tokens(self, texts: Sequence[str], kind: TextKind = "passage") -> list[int]:
@@ -128,17 +130,17 @@ class Meter:
         """These are safe."""
         self._bills = [bill for bill in self._bills if bill not in bills]
 
-    def _told(self, texts: Sequence[str], took: Took) -> None:
+    def _told(self, owners: Mapping[str, Owner], texts: Sequence[str], took: Took) -> None:
         shares = split(took.tokens, [len(text.encode()) for text in texts])
         with self._lock:
             for text, share in zip(texts, shares, strict=True):
-                spent = self._spent.setdefault(self._owners[text], _Spent())
+                spent = self._spent.setdefault(owners[text], _Spent())
                 spent.tokens += share
                 spent.reported = spent.reported and took.reported
 
-    def _took(self, texts: Sequence[str], latency_ms: float) -> None:
+    def _took(self, owners: Collection[Owner], latency_ms: float) -> None:
         with self._lock:
-            for owner in {self._owners[text] for text in texts}:
+            for owner in owners:
                 spent = self._spent.setdefault(owner, _Spent())
                 spent.latency_ms = max(spent.latency_ms, latency_ms)
 
