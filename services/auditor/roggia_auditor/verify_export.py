@@ -20,8 +20,8 @@ What is checked, each on the one before it:
 
 A RECORD.tlog-proof (C2SP tlog-proof) is one record. Its `extra` line leads from its log to the head log: steps 2 and 3,
 that log's leaf, that the file's own checkpoint is of that size and root and is signed, and the record in it.
-Prints a report. Exit status: 0 all of it holds, 1 something does not (it says what and where), 2 it cannot be read.
-Sources: RFC 6962 and RFC 9162 (trees), C2SP signed-note, tlog-checkpoint, tlog-cosignature.
+Prints a report. Exit status: 0 it holds, 1 something does not (what and where), 2 it cannot be read.
+Sources: RFC 6962, RFC 9162 (trees), C2SP signed-note, tlog-checkpoint, tlog-cosignature.
 """
 
 from __future__ import annotations
@@ -339,8 +339,7 @@ def leads(found: bytes, name: str, path: Any) -> bytes:
 
 def digest_of(text: object) -> bytes:
     """A hash in base64. Raises `ValueError`."""
-    found = raw(text)
-    if len(found) != 32:
+    if len(found := raw(text)) != 32:
         raise ValueError("a hash is not 32 bytes long")
     return found
 

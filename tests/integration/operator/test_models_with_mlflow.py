@@ -109,6 +109,13 @@ async def running(server: MlflowServer, poll_s: float = 0.2) -> AsyncIterator[Gr
         await http.stop()
 
 
+async def looked(ground: Ground, times: int) -> None:
+    """Wait until the poller has ended so many more looks; the first of them may have begun before."""
+    for _ in range(times):
+        before = ground.role.poller.view.looked_s
+        await until(lambda before=before: ground.role.poller.view.looked_s > before)  # type: ignore[misc]
+
+
 async def test_promote_refuse_by_hand_flap_and_delete(mlflow_server: MlflowServer) -> None:
     """A promoted version serves; `champion` moved by hand to one that nobody judged, or that failed, changes nothing;
     flapping ends at the one that passed; without the alias it goes on serving."""
@@ -124,6 +131,7 @@ async def test_promote_refuse_by_hand_flap_and_delete(mlflow_server: MlflowServe
         assert ground.served == 2
         for version in (1, 2, 3, 1, 3, 1, 2):
             await here(ground.registry.set_alias, ground.name, CHAMPION, version)
+        await looked(ground, 2)  # it serves 2 already: only who has looked since the last change has seen it
         await until(lambda: ground.served == 2 and not ground.role.poller.notes())
         await here(ground.registry.delete_alias, ground.name, CHAMPION)
         await asyncio.sleep(0.4)

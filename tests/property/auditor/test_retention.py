@@ -35,6 +35,8 @@ class Story:
     month: int = 0
     offset: int = 0
     entered: list[Row] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    """Of the inferences that were entered: what was sent again leaves gaps between them."""
     dropped: set[str] = field(default_factory=set)
 
     async def step(self, what: str, with_: object) -> None:
@@ -61,11 +63,12 @@ class Story:
         made, same = await self.ground.enter(batch), await self.twin.enter(batch)
         assert made == same
         self.entered += made.rows
+        self.numbers += range(self.offset - count, self.offset)
 
     async def _again(self, which: int) -> None:
         if not self.entered:
             return
-        old = month_reads(self.month, 1, which % len(self.entered))[0]
+        old = month_reads(self.month, 1, self.numbers[which % len(self.numbers)])[0]
         read = old._replace(record=type(old.record)(**{**_fields(old.record), "offset": self.offset}))
         self.offset += 1
         made, same = await self.ground.enter([read]), await self.twin.enter([read])
