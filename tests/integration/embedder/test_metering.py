@@ -128,7 +128,7 @@ async def test_bills_wait_for_brokers_and_come_again_as_they_were() -> None:
     """What was not acknowledged is told again, with the same bytes, and settled then; the service says why it waits."""
     cache, brokers = MemoryCache(), Brokers()
     await cache.put("acme", "m", {}, [], [bill(1), bill(2)])
-    telling = Telling(cache, EventCodec(RegistrySettings(), source="/test"), brokers)
+    telling = Telling(cache, EventCodec(RegistrySettings(), source="/test"), brokers, look_s=0.05)
     brokers.away = True
     running = asyncio.create_task(telling.run())
     await eventually("it says so", lambda: asyncio.sleep(0, bool(telling.notes())), 10)
@@ -161,6 +161,7 @@ async def test_kill_9_costs_what_was_in_hand_at_most(devstack_alone: Broker, tmp
             "ROGGIA_EMBEDDER_MODEL_NAME": "stub",
             "ROGGIA_EMBEDDER_MODEL_REVISION": "r",
             "ROGGIA_EMBEDDER_DIMENSION": "8",
+            "ROGGIA_EMBEDDER_METERED": "true",
             "ROGGIA_EMBEDDER_PROVIDER": "mill",
             "ROGGIA_EMBEDDER_EMBED_BATCH__MAX_RECORDS": str(BATCH),
         })  # fmt: skip

@@ -30,7 +30,8 @@ from roggia_embedder.ports import Bill, BillBox
 from roggia_embedder.ports.codec import EventCodec
 
 _AT_ONCE = 500
-_LOOK_S = 1.0
+_LOOK_S = 10.0
+"""Seconds between two looks. Telling takes time from what is embedded meanwhile, and nobody waits for it."""
 _PATIENCE_S = 5.0
 """Seconds that one try has: brokers that are away must not hold up the end of the service."""
 log = structlog.get_logger(__name__)
@@ -55,8 +56,8 @@ class Sender(Protocol):
 class Telling:
     """A worker. A bill is settled once the brokers have its record; after a crash in between it is told again."""
 
-    def __init__(self, box: BillBox, codec: EventCodec, sender: Sender) -> None:
-        self._box, self._codec, self._sender = box, codec, sender
+    def __init__(self, box: BillBox, codec: EventCodec, sender: Sender, look_s: float = _LOOK_S) -> None:
+        self._box, self._codec, self._sender, self._look_s = box, codec, sender, look_s
         self._stopping = asyncio.Event()
         self._started = False
         self._trouble = ""
@@ -64,8 +65,8 @@ class Telling:
     async def run(self) -> None:
         """Work until `stop`; once more at its end."""
         while not self._stopping.is_set():
-            if not await self._try():
-                await either(self._stopping, timeout_s=_LOOK_S)
+            if await self._try() < _AT_ONCE:
+                await either(self._stopping, timeout_s=self._look_s)
         await self._try()
         await self._sender.stop()
 
