@@ -104,6 +104,22 @@ class MemoryCache:
         """Nothing to release."""
 
 
+def bill(number: int, tokens: int = 7) -> Bill:
+    """A bill; numbers are in the order of time."""
+    return Bill(
+        event_id=f"0193b3a0-0000-7000-8000-{number:012d}",
+        at=1_733_000_000_000 + number,
+        tenant_id="acme",
+        provider="openai",
+        model="m",
+        model_version="m@1;backend=openai",
+        replayed=bool(number % 2),
+        reported=True,
+        tokens=tokens,
+        latency_ms=12.5,
+    )
+
+
 def chunk_set(doc_id: str, texts: Sequence[str], revision: int = 1, **fields: Any) -> DocChunked:
     """The chunk set of a document with these passages; `fields` override."""
     chunks = tuple(

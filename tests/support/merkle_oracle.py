@@ -45,13 +45,6 @@ class Oracle:
         return json.loads(self._process.stdout.readline())
 
 
-def installed(folder: Path) -> str:
-    """Install pymerkle into a folder; what is missing where it cannot be had."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), REQUIREMENT]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["pip"])[-1]
-
-
 def _ranges(old: int, start: int, end: int, *, whole: bool) -> list[tuple[int, int]]:
     """Leaf ranges of SUBPROOF(m, D[start:end], b), RFC 6962 §2.1.2, written down anew."""
     if old == end - start:

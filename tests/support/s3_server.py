@@ -43,13 +43,6 @@ class S3Server(ServerProcess):
         return json.loads(done.stdout)
 
 
-def installed(folder: Path) -> str:
-    """Install the server into a folder; what is missing where it cannot be had."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), REQUIREMENT]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["pip"])[-1]
-
-
 def _client(service: str, url: str, key: tuple[str, str] = ("x", "x")) -> Any:
     import boto3  # type: ignore[import-not-found]
 

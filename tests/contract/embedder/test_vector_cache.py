@@ -13,7 +13,7 @@ from roggia_embedder.adapters.sqlite_cache import SqliteVectorCache
 from roggia_embedder.ports import Bill, BillBox, CacheUse, VectorCache
 from roggia_schemas.names import Version
 
-from tests.support.embedding import MemoryCache
+from tests.support.embedding import MemoryCache, bill
 
 A, B, C = "aa" * 32, "bb" * 32, "cc" * 32
 MODEL = "m1"
@@ -44,22 +44,6 @@ def use(doc_id: str, *hashes: str, version: Version = FIRST) -> CacheUse:
 async def held(cache: VectorCache, tenant: str = "acme", model: str = MODEL) -> set[str]:
     """Which of the three hashes are there."""
     return set(await cache.get(tenant, model, [A, B, C]))
-
-
-def bill(number: int, tokens: int = 7) -> Bill:
-    """A bill; numbers are in the order of time."""
-    return Bill(
-        event_id=f"0193b3a0-0000-7000-8000-{number:012d}",
-        at=1_733_000_000_000 + number,
-        tenant_id="acme",
-        provider="openai",
-        model="m",
-        model_version="m@1;backend=openai",
-        replayed=bool(number % 2),
-        reported=True,
-        tokens=tokens,
-        latency_ms=12.5,
-    )
 
 
 async def owed(cache: VectorCache, limit: int = 9) -> list[Bill]:

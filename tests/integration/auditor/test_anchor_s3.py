@@ -15,7 +15,8 @@ from roggia_auditor.errors import AnchorError
 from roggia_auditor.heads.sealing import Sealer
 
 from tests.support.anchoring import KEY, ORIGIN, grow
-from tests.support.s3_server import BUCKET, S3Server, installed
+from tests.support.apart import installed
+from tests.support.s3_server import BUCKET, REQUIREMENT, S3Server
 
 REGION = "eu-south-1"
 
@@ -24,7 +25,7 @@ REGION = "eu-south-1"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """moto in `MOTO_HOME`, or installed into a temporary folder; skips where neither can be had."""
     home = Path(os.environ.get("MOTO_HOME") or tmp_path_factory.mktemp("moto"))
-    if not os.environ.get("MOTO_HOME") and (missing := installed(home)):
+    if not os.environ.get("MOTO_HOME") and (missing := installed(REQUIREMENT, home, timeout_s=180)):
         pytest.skip(f"moto cannot be installed ({missing}); set MOTO_HOME to a folder that holds it")
     made = S3Server(home, tmp_path_factory.mktemp("s3"))
     made.start()

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 from roggia_embedder.embedding import retrying
-from roggia_embedder.embedding.metering import Meter, Metering
-from roggia_embedder.embedding.metering import Owner as Owner_
+from roggia_embedder.embedding.metering import Meter, Metering, Owner
 from roggia_embedder.embedding.telling import Telling
 from roggia_embedder.errors import ModelUnavailableError
 from roggia_embedder.remote import RemoteTerms
@@ -23,15 +22,14 @@ from roggia_schemas import topics
 from roggia_schemas.codec import Codec
 from roggia_schemas.events import InferenceCompleted, InferenceOrigin, UsageSource
 
-from tests.contract.embedder.test_vector_cache import bill
 from tests.support.clients import eventually
-from tests.support.embedding import MemoryCache, chunk_set
+from tests.support.embedding import MemoryCache, bill, chunk_set
 from tests.support.fleet import Fleet, apply_topics
 from tests.support.kafka import Broker
 from tests.support.model_server import Fault, ModelServer, model_server, tokens_of
 from tests.support.remote_models import KINDS, SOON, TEXTS, model_at
 
-ACME = Owner_("acme", replayed=False)
+ACME = Owner("acme", replayed=False)
 
 
 def metered(server: ModelServer, kind: str, terms: RemoteTerms = SOON) -> Meter:
@@ -84,7 +82,7 @@ def test_a_storm_of_faults_loses_no_token(server: ModelServer, monkeypatch: pyte
     server.faults.extend(chance.choices(faults, k=200))
     meter = metered(server, "openai", RemoteTerms(texts=4, patience_s=0.01))
     texts = [f"thread {n} text {m}" for n in range(4) for m in range(30)]
-    meter.owned({text: Owner_(("acme", "beta")[n % 2], replayed=False) for n, text in enumerate(texts)})
+    meter.owned({text: Owner(("acme", "beta")[n % 2], replayed=False) for n, text in enumerate(texts)})
 
     def work(mine: Sequence[str]) -> None:
         for _ in range(60):

@@ -12,8 +12,9 @@ from roggia_auditor.errors import ProofError
 from roggia_auditor.tlog import continuing, hashes, proofs
 from roggia_auditor.tlog.frontier import Frontier
 
+from tests.support.apart import installed
 from tests.support.auditing import root_of
-from tests.support.merkle_oracle import Oracle, installed
+from tests.support.merkle_oracle import REQUIREMENT, Oracle
 
 TREES = 150
 MOST = 600
@@ -23,7 +24,7 @@ MOST = 600
 def oracle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
     """pymerkle in `PYMERKLE_HOME`, or installed into a temporary folder; skips where neither can be had."""
     home = Path(os.environ.get("PYMERKLE_HOME") or tmp_path_factory.mktemp("pymerkle"))
-    if not os.environ.get("PYMERKLE_HOME") and (missing := installed(home)):
+    if not os.environ.get("PYMERKLE_HOME") and (missing := installed(REQUIREMENT, home, timeout_s=90)):
         pytest.skip(f"pymerkle cannot be installed ({missing}); set PYMERKLE_HOME to a folder that holds it")
     with Oracle(home) as made:
         yield made

@@ -13,6 +13,7 @@ from roggia_runtime.clock import now_ms
 from roggia_runtime.ids import uuid7
 
 from roggia_embedder.embedding.fingerprint import name_in, part_of
+from roggia_embedder.embedding.through import Through
 from roggia_embedder.ports import Bill, EmbeddingModel, EncodeMetered, Matrix, TextKind, Took
 
 LOCAL = "roggia"
@@ -53,7 +54,7 @@ def provider_of(fingerprint: str, named: str = "") -> str:
     return named or (backend if backend in _SERVERS else LOCAL)
 
 
-class Meter:
+class Meter(Through):
     """A model that counts what it computes; one for each `VectorSupply`. Asked from one event loop, told by threads.
 
     Answers count when they come, also where the call fails as a whole afterwards: they were computed, and are asked for
@@ -63,27 +64,13 @@ class Meter:
 
     def __init__(self, model: EmbeddingModel, terms: Metering, aside: Callable[[], bool] = lambda: False) -> None:
         """`aside`: whether it is all for a generation that fills, at this moment."""
-        self._model, self._terms, self._aside = model, terms, aside
+        super().__init__(model)
+        self._terms, self._aside = terms, aside
         self._encode_metered: EncodeMetered | None = getattr(model, "encode_metered", None)
         self._owners: dict[str, Owner] = {}
         self._spent: dict[Owner, _Spent] = {}
         self._bills: list[Bill] = []
         self._lock = threading.Lock()
-
-    @property
-    def fingerprint(self) -> str:
-        """See `EmbeddingModel`."""
-        return self._model.fingerprint
-
-    @property
-    def dimension(self) -> int:
-        """See `EmbeddingModel`."""
-        return self._model.dimension
-
-    @property
-    def window(self) -> int:
-        """See `EmbeddingModel`."""
-        return self._model.window
 
     def owned(self, owners: Mapping[str, Owner]) -> None:
         """Whose the texts are that are encoded next. Replaces what was said before."""
@@ -103,14 +90,6 @@ class Meter:
                 told([text], Took(tokens, reported=True))
         self._took({owners[text] for text in texts}, (time.monotonic() - began) * 1000)
         return rows
-
-    def count_tokens(self, texts: Sequence[str], kind: TextKind = "passage") -> list[int]:
-        """See `EmbeddingModel`."""
-        return self._model.count_tokens(texts, kind)
-
-    def warm_up(self) -> None:
-        """See `EmbeddingModel`."""
-        self._model.warm_up()
 
     def bills(self) -> Sequence[Bill]:
         """What was computed and is not kept yet; the same bills again until `kept`."""

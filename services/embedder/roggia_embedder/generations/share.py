@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from roggia_runtime.consumer.waiting import either
 
+from roggia_embedder.embedding.through import Through
 from roggia_embedder.ports import EmbeddingModel, Matrix, TextKind
 
 _LOOK_S = 0.05
@@ -77,37 +78,15 @@ class EncoderShare:
             self._log, self._lane = self._log / halving + log, self._lane / halving + lane
 
 
-class CountedModel:
+class CountedModel(Through):
     """A model that tells how many passages it encoded: one for the log pass, one for the lane, over the same model."""
 
     def __init__(self, model: EmbeddingModel, encoded: Callable[[int], None]) -> None:
-        self._model, self._encoded = model, encoded
-
-    @property
-    def fingerprint(self) -> str:
-        """See `EmbeddingModel`."""
-        return self._model.fingerprint
-
-    @property
-    def dimension(self) -> int:
-        """See `EmbeddingModel`."""
-        return self._model.dimension
-
-    @property
-    def window(self) -> int:
-        """See `EmbeddingModel`."""
-        return self._model.window
+        super().__init__(model)
+        self._encoded = encoded
 
     def encode(self, texts: Sequence[str], kind: TextKind = "passage") -> Matrix:
         """See `EmbeddingModel`."""
-        rows = self._model.encode(texts, kind)
+        rows = super().encode(texts, kind)
         self._encoded(len(texts))
         return rows
-
-    def count_tokens(self, texts: Sequence[str], kind: TextKind = "passage") -> list[int]:
-        """See `EmbeddingModel`."""
-        return self._model.count_tokens(texts, kind)
-
-    def warm_up(self) -> None:
-        """See `EmbeddingModel`."""
-        self._model.warm_up()
