@@ -113,7 +113,7 @@ class Service:
             for hook in self._starts:
                 await self._begin(hook)
             self._started = True
-            _spare_the_collector()
+            spare_the_collector()
             await self._work()
         finally:
             await self.http.stop()
@@ -184,7 +184,7 @@ async def _main(name: str, build: Callable[[], Service]) -> int:
     return OK
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """What is loaded by now lives as long as the process: the garbage collector need not look at it again and again.
 
     The first threshold fits batches, which allocate tens of thousands of objects and free them by counting.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import resource
 import sqlite3
 import statistics
@@ -34,6 +33,7 @@ from roggia_auditor.reports import Selection
 from roggia_auditor.tlog import proofs
 from roggia_runtime.codec import EventCodec
 from roggia_runtime.records import Record
+from roggia_runtime.service import spare_the_collector
 from roggia_runtime.settings import RegistrySettings
 from roggia_schemas.codec import Codec
 from roggia_schemas.events import InferenceCompleted
@@ -75,8 +75,7 @@ async def measure(folder: Path, events: int) -> None:
     await ledger.start()
     bare = Bare(bare_tables(folder / "bare.sqlite3"))
     clock, codec = Clock(), Codec()
-    gc.freeze()
-    gc.set_threshold(50_000, 10, 10)  # as a service does once it has started (`roggia_runtime.service`)
+    spare_the_collector()  # as a service does once it has started
     for start in range(0, events, BATCH):
         batch = [made(n) for n in range(start, min(events, start + BATCH))]
         began = time.perf_counter()
