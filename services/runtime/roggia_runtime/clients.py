@@ -69,6 +69,7 @@ def group_consumer(settings: KafkaSettings, group: str) -> dict[str, Any]:
         "max_poll_interval_ms": settings.max_poll_interval_ms,
         "rebalance_timeout_ms": settings.max_poll_interval_ms,
         "fetch_max_bytes": settings.max_fetch_bytes,
+        "fetch_max_wait_ms": settings.fetch_max_wait_ms,
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
 

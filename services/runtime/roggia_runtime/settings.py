@@ -100,6 +100,12 @@ class KafkaSettings(_Settings):
         default=64 * MIB, ge=MIB, description="largest record to produce, bytes, uncompressed"
     )
     max_fetch_bytes: int = Field(default=16 * MIB, ge=MIB, description="bytes fetched ahead, over all partitions")
+    fetch_max_wait_ms: int = Field(
+        default=100,
+        ge=10,
+        le=10_000,
+        description="ms that a broker holds an empty fetch; records of a partition that it does not name wait so long",
+    )
     session_timeout_ms: int = Field(
         default=20_000, ge=1_000, description="ms without heartbeat until a member counts as dead"
     )

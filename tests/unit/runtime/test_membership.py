@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,6 +62,7 @@ class FakeConsumer:
     async def start(self) -> None:
         """Nothing to connect to."""
         self._coordinator = FakeCoordinator(self.journal)
+        self._fetcher = SimpleNamespace(_prefetch_backoff=0.1)
 
     async def stop(self) -> None:
         """Remember."""

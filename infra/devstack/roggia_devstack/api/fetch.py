@@ -52,13 +52,15 @@ class FetchApi:
         answer = self._read(request, by_id)
         if answer.failed or answer.size >= request["min_bytes"] or request["max_wait"] <= 0:
             return _response(answer)
-        return self._wait(request, by_id)
+        return self._wait(request, by_id, self._signals.count)
 
-    async def _wait(self, request: Message, by_id: bool) -> Message:
+    async def _wait(self, request: Message, by_id: bool, seen: int) -> Message:
+        """Answer once there is enough. `seen` is the count of growths when too little was found."""
         deadline = time.monotonic() + min(request["max_wait"] / 1000, _LONGEST_WAIT_S)
         partitions = self._partitions(request, by_id)
         while True:
-            grown = await self._signals.wait(partitions, max(deadline - time.monotonic(), 0))
+            grown = await self._signals.wait(partitions, max(deadline - time.monotonic(), 0), seen)
+            seen = self._signals.count
             answer = self._read(request, by_id)
             if not grown or answer.failed or answer.size >= request["min_bytes"]:
                 return _response(answer)

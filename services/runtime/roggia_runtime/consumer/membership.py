@@ -16,7 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
-from roggia_runtime.consumer import coordination
+from roggia_runtime.consumer import coordination, fetching
 from roggia_runtime.consumer.waiting import cancelled_from_outside
 from roggia_runtime.records import Partition
 
@@ -62,6 +62,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._wait()
         await self.consumer.start()
         coordination.on_end(self.consumer, self._ended)
+        fetching.ask_sooner(self.consumer)
         self.joined = True
 
     def raise_over(self) -> None:
