@@ -4,16 +4,26 @@ While records of one partition wait to be taken, the fetcher asks a broker for n
 came. During a batch in hand it is what a live document can lose: it has been written, nobody has asked for it, and the
 next batch begins without it. Asking at once would be worse: a request without the partition whose records
 are just about to be taken is then under way, and that partition waits for its answer (`fetch_max_wait_ms`).
+
+Where batches are full, whoever comes waits for a backlog anyway, and many small answers cost 8 % of the CPU per record
+(`bench_loop`): there the fetcher waits as it does by itself.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from aiokafka import AIOKafkaConsumer
 
-AHEAD_S = 0.02
+SOON_S: Final = 0.02
 """Long enough for an idle loop to take what came, and a tenth of what a batch of embeddings takes."""
+BUSY_S: Final = 0.1
+"""The fetcher's own."""
 
 
-def ask_sooner(consumer: AIOKafkaConsumer) -> None:
-    """Ask for other partitions `AHEAD_S` after records have come that nobody took. For a consumer that was started."""
-    consumer._fetcher._prefetch_backoff = AHEAD_S  # noqa: SLF001
+def ask(consumer: AIOKafkaConsumer, *, busy: bool) -> None:
+    """How long after records that nobody took the fetcher asks for others, from the next answer on.
+
+    For a consumer that was started. `busy`: batches are full.
+    """
+    consumer._fetcher._prefetch_backoff = BUSY_S if busy else SOON_S  # noqa: SLF001

@@ -62,8 +62,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self._wait()
         await self.consumer.start()
         coordination.on_end(self.consumer, self._ended)
-        fetching.ask_sooner(self.consumer)
+        self.busy(full=False)
         self.joined = True
+
+    def busy(self, *, full: bool) -> None:
+        """The batch that has been collected is a full one, or is not: see `fetching`."""
+        fetching.ask(self.consumer, busy=full)
 
     def raise_over(self) -> None:
         """Raises `ClientGaveUpError` when no assignment will come any more."""
