@@ -62,10 +62,10 @@ class EmbedderOptions(BaseSettings):
         description="model registry that models:/NAME/VERSION are fetched from: sqlite:///FILE or the address of an "
         "MLflow server; empty: none",
     )
-    metered: bool = Field(
-        False,
+    metered: bool | None = Field(
+        None,
         description="whether the tokens that are embedded are told as inference.completed, which the auditor prices "
-        "(embed role); beside a backfill it costs live documents some of their freshness",
+        "(embed role); unset: those that a model server computes",
     )
     provider: str = Field(
         "",

@@ -168,7 +168,13 @@ def test_who_is_paid(backend: str, named: str, provider: str) -> None:
     assert provider_of(f"m@1;window=8;backend={backend};quant=none", named) == provider
 
 
-@pytest.mark.parametrize("on", [True, False])
-def test_only_who_asks_for_it_is_metered(on: bool) -> None:
-    """Local models and servers alike."""
-    assert (Metering(on).meter(StubModel(8), lambda: False) is not None) == on
+@pytest.mark.parametrize(("backend", "on", "metered"), [("openai", None, True), ("tei", None, True),
+                                                        ("torch", None, False), ("torch", True, True),
+                                                        ("tei", False, False)])  # fmt: skip
+def test_servers_are_metered_unless_told_otherwise(backend: str, on: bool | None, metered: bool) -> None:
+    """A local model costs no tokens; a server may want money for them."""
+
+    class Named(StubModel):
+        fingerprint = f"m@1;backend={backend}"  # type: ignore[assignment]
+
+    assert (Metering(on).meter(Named(8), lambda: False) is not None) == metered

@@ -37,21 +37,28 @@ class _Spent:
 
 @dataclass(frozen=True, slots=True)
 class Metering:
-    """Whether anything is counted. `provider` is its name in price books; empty: see `provider_of`."""
+    """What is counted: everything, nothing, or (None) what a server computes. `provider` is its name in price books;
+    empty: see `provider_of`."""
 
-    on: bool = False
+    on: bool | None = None
     provider: str = ""
     clock_ms: Callable[[], int] = now_ms
 
     def meter(self, model: EmbeddingModel, aside: Callable[[], bool]) -> Meter | None:
         """A meter for a model, where its work is counted."""
-        return Meter(model, self, aside) if self.on else None
+        counted = is_server(model.fingerprint) if self.on is None else self.on
+        return Meter(model, self, aside) if counted else None
 
 
 def provider_of(fingerprint: str, named: str = "") -> str:
     """Who computes, as a price book names it: `named` if that is set, else what the model's server speaks."""
     backend = part_of(fingerprint, "backend")
     return named or (backend if backend in _SERVERS else LOCAL)
+
+
+def is_server(fingerprint: str) -> bool:
+    """Whether a model is behind a server, which may want money for it."""
+    return part_of(fingerprint, "backend") in _SERVERS
 
 
 class Meter(Through):
