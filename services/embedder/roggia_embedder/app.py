@@ -313,8 +313,11 @@ def _add_query(parts: _Parts, stores: Stores, more: Sequence[BaseRoute]) -> None
     settings, service = parts.settings, parts.service
     options = settings.embedder
     publisher = Publisher(Producer(settings.kafka, "roggia-query"), parts.codec)
-    role = QueryRole(stores, (), publisher, settings.query, view=parts.view, shadow=publisher)
+    metering = Metering(options.metered, options.provider)
+    role = QueryRole(stores, (), publisher, settings.query, view=parts.view, shadow=publisher, metering=metering)
     parts.models = role.models
+    bills = Telling(role.models.bills, parts.codec, Producer(settings.kafka, "roggia-query-bills"))
+    service.add(Unhurried(parts.codec.start, bills))
     where = HttpSettings(host=options.query_host, port=options.query_port)
     hosts = hosts_of(options.query_host, settings.query.hosts)
     app = application(service.health, [*more, *role.routes], hosts=hosts, hosts_setting="ROGGIA_QUERY__HOSTS")

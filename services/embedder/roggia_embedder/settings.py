@@ -65,7 +65,7 @@ class EmbedderOptions(BaseSettings):
     metered: bool | None = Field(
         None,
         description="whether the tokens that are embedded are told as inference.completed, which the auditor prices "
-        "(embed role); unset: those that a model server computes",
+        "(embed and query roles); unset: those that a model server computes",
     )
     provider: str = Field(
         "",

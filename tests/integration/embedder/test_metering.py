@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from aiohttp import ClientSession
 from roggia_embedder.embedding import retrying
 from roggia_embedder.embedding.metering import Meter, Metering, Owner
 from roggia_embedder.embedding.telling import Telling
@@ -27,6 +29,7 @@ from tests.support.embedding import MemoryCache, bill, chunk_set
 from tests.support.fleet import Fleet, apply_topics
 from tests.support.kafka import Broker
 from tests.support.model_server import Fault, ModelServer, model_server, tokens_of
+from tests.support.processes import free_port
 from tests.support.remote_models import KINDS, SOON, TEXTS, model_at
 
 ACME = Owner("acme", replayed=False)
@@ -145,6 +148,60 @@ async def _settled(cache: MemoryCache) -> bool:
     return not await cache.bills(1)
 
 
+def fleet_of(broker: Broker, root: Path, server: ModelServer, **more: str) -> Fleet:
+    """Services that embed with the model of a server, which is metered unless told otherwise."""
+    return Fleet(broker, root / "data", environment={
+        "ROGGIA_EMBEDDER_MODEL": f"{server.url}/v1",
+        "ROGGIA_EMBEDDER_MODEL_NAME": "stub",
+        "ROGGIA_EMBEDDER_MODEL_REVISION": "r",
+        "ROGGIA_EMBEDDER_DIMENSION": "8",
+        "ROGGIA_EMBEDDER_PROVIDER": "mill",
+    } | more)  # fmt: skip
+
+
+@pytest.mark.timeout(180)
+async def test_queries_are_told_as_well(devstack_alone: Broker, tmp_path: Path) -> None:
+    """A user's query to the real query role becomes its tenant's cost, one that measures a cost apart; both are told at
+    the latest when the service ends."""
+    with model_server() as server:
+        fleet = fleet_of(devstack_alone, tmp_path, server)
+        await apply_topics(fleet.kafka)
+        made = EventCodec(RegistrySettings(), source="/test")
+        await fleet.produce([made.output(topics.doc_chunked(1), chunk_set("d1", ["the keeper's own key"]))])
+        try:
+            fleet.start("embed")
+            port = str(free_port())
+            fleet.start("index", ROGGIA_EMBEDDER_QUERY_PORT=port)
+            await fleet.reach(topics.DOC_UPSERTED, 1, 60)
+            fleet.stop("embed")
+            before = await _spent(fleet)
+            for exact in (False, True):
+                asked = {"tenant": "acme", "domain": "docs", "query": "keeper", "mode": "dense", "exact": exact}
+                await _searched(port, asked)
+            fleet.stop("index")
+        finally:
+            fleet.kill_all()
+        after = await _spent(fleet)
+    assert set(before) == {InferenceOrigin.LIVE}
+    assert after[InferenceOrigin.LIVE] - before[InferenceOrigin.LIVE] >= tokens_of(["keeper"])
+    assert after[InferenceOrigin.SHADOW] >= tokens_of(["keeper"])
+
+
+async def _searched(port: str, asked: dict[str, object]) -> None:
+    async with ClientSession() as client, client.post(f"http://127.0.0.1:{port}/v1/search", json=asked) as answer:
+        assert answer.status == 200, await answer.text()
+
+
+async def _spent(fleet: Fleet) -> Counter[InferenceOrigin]:
+    """Tokens told of acme, by origin."""
+    spent: Counter[InferenceOrigin] = Counter()
+    for record in await fleet.records(topics.INFERENCE_COMPLETED):
+        one = Codec().decode(InferenceCompleted, record.value or b"")
+        assert (one.tenant_id, one.attempts[0].provider) == ("acme", "mill")
+        spent[one.origin] += one.attempts[0].usage.input
+    return spent
+
+
 DOCUMENTS, BATCH, KILLS = 120, 8, 3
 
 
@@ -154,15 +211,7 @@ async def test_kill_9_costs_what_was_in_hand_at_most(devstack_alone: Broker, tmp
     computed, but for the batch in hand at each kill and what each start asks; whatever is told twice is the same."""
     with model_server() as server:
         server.delay_s = 0.02
-        fleet = Fleet(devstack_alone, tmp_path / "data", environment={
-            "ROGGIA_EMBEDDER_MODEL": f"{server.url}/v1",
-            "ROGGIA_EMBEDDER_MODEL_NAME": "stub",
-            "ROGGIA_EMBEDDER_MODEL_REVISION": "r",
-            "ROGGIA_EMBEDDER_DIMENSION": "8",
-            "ROGGIA_EMBEDDER_METERED": "true",
-            "ROGGIA_EMBEDDER_PROVIDER": "mill",
-            "ROGGIA_EMBEDDER_EMBED_BATCH__MAX_RECORDS": str(BATCH),
-        })  # fmt: skip
+        fleet = fleet_of(devstack_alone, tmp_path, server, ROGGIA_EMBEDDER_EMBED_BATCH__MAX_RECORDS=str(BATCH))
         await apply_topics(fleet.kafka)
         codec = EventCodec(RegistrySettings(), source="/test")
         sets = [chunk_set(f"d{n}", [f"number {n} of the keeper"]) for n in range(DOCUMENTS)]

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from roggia_embedder.embedding.metering import Owner
 from roggia_embedder.query.encoding import BatchingEncoder
 from roggia_embedder.query.errors import OverloadedError
+
+ACME, BETA = Owner("acme"), Owner("beta")
 
 
 class GatedModel:
@@ -19,10 +22,12 @@ class GatedModel:
         self.gate = threading.Event()
         self.batches: list[int] = []
         self.threads: set[str] = set()
+        self.owners: list[Owner] = []
 
-    def encode(self, texts: Sequence[str]) -> np.ndarray:
+    def encode(self, texts: Sequence[str], owners: Sequence[Owner]) -> np.ndarray:
         self.gate.wait(5)
         self.batches.append(len(texts))
+        self.owners += owners
         self.threads.add(threading.current_thread().name)
         if "poison" in texts:
             raise ValueError("poison")
@@ -33,7 +38,7 @@ async def test_every_request_gets_its_own_rows() -> None:
     """Requests that share a batch each get the rows of their own texts, in order."""
     model = GatedModel()
     encoder = BatchingEncoder(model.encode)
-    waiting = [asyncio.create_task(encoder.encode(["x" * n, "x" * (n + 100)])) for n in range(1, 12)]
+    waiting = [asyncio.create_task(encoder.encode(["x" * n, "x" * (n + 100)], ACME)) for n in range(1, 12)]
     await asyncio.sleep(0)
     model.gate.set()
     rows = await asyncio.gather(*waiting)
@@ -45,9 +50,9 @@ async def test_waiting_requests_share_the_next_batch() -> None:
     """While one batch is encoded the others gather: ten requests need two calls of the model, on one thread."""
     model = GatedModel()
     encoder = BatchingEncoder(model.encode, max_texts=16)
-    first = asyncio.create_task(encoder.encode(["a"]))
+    first = asyncio.create_task(encoder.encode(["a"], ACME))
     await asyncio.sleep(0.02)
-    rest = [asyncio.create_task(encoder.encode(["b"])) for _ in range(9)]
+    rest = [asyncio.create_task(encoder.encode(["b"], ACME)) for _ in range(9)]
     await asyncio.sleep(0)
     model.gate.set()
     await asyncio.gather(first, *rest)
@@ -60,7 +65,7 @@ async def test_batch_is_bounded() -> None:
     """No call of the model holds more texts than allowed, unless one request alone has more."""
     model = GatedModel()
     encoder = BatchingEncoder(model.encode, max_texts=4)
-    tasks = [asyncio.create_task(encoder.encode(["a"] * n)) for n in (1, 2, 2, 1, 7)]
+    tasks = [asyncio.create_task(encoder.encode(["a"] * n, ACME)) for n in (1, 2, 2, 1, 7)]
     await asyncio.sleep(0)
     model.gate.set()
     await asyncio.gather(*tasks)
@@ -74,8 +79,8 @@ async def test_failure_reaches_its_batch_and_the_encoder_goes_on() -> None:
     model.gate.set()
     encoder = BatchingEncoder(model.encode)
     with pytest.raises(ValueError, match="poison"):
-        await encoder.encode(["poison"])
-    assert (await encoder.encode(["fine"])).tolist() == [[4.0]]
+        await encoder.encode(["poison"], ACME)
+    assert (await encoder.encode(["fine"], ACME)).tolist() == [[4.0]]
     await encoder.close()
 
 
@@ -83,12 +88,12 @@ async def test_full_queue_refuses_at_once() -> None:
     """Beyond the bound a request is refused immediately, with a reason, instead of waiting."""
     model = GatedModel()
     encoder = BatchingEncoder(model.encode, max_texts=1, max_waiting=2)
-    first = asyncio.create_task(encoder.encode(["a"]))
+    first = asyncio.create_task(encoder.encode(["a"], ACME))
     await asyncio.sleep(0.02)
-    tasks = [first, *(asyncio.create_task(encoder.encode(["a"])) for _ in range(2))]
+    tasks = [first, *(asyncio.create_task(encoder.encode(["a"], ACME)) for _ in range(2))]
     await asyncio.sleep(0.02)
     with pytest.raises(OverloadedError, match="2 queries already wait"):
-        await encoder.encode(["b"])
+        await encoder.encode(["b"], ACME)
     model.gate.set()
     await asyncio.gather(*tasks)
     await encoder.close()
@@ -98,10 +103,21 @@ async def test_a_client_that_left_does_not_disturb_its_batch() -> None:
     """A cancelled request is skipped; the others of its batch get their rows."""
     model = GatedModel()
     encoder = BatchingEncoder(model.encode)
-    gone = asyncio.create_task(encoder.encode(["gone"]))
-    stays = asyncio.create_task(encoder.encode(["stays"]))
+    gone = asyncio.create_task(encoder.encode(["gone"], ACME))
+    stays = asyncio.create_task(encoder.encode(["stays"], ACME))
     await asyncio.sleep(0.02)
     gone.cancel()
     model.gate.set()
     assert (await stays).tolist() == [[5.0]]
+    await encoder.close()
+
+
+async def test_every_text_has_its_requests_owner() -> None:
+    """Requests of several tenants share a call of the model, which is told whose each text is."""
+    model = GatedModel()
+    model.gate.set()
+    encoder = BatchingEncoder(model.encode)
+    await asyncio.gather(encoder.encode(["a", "b"], ACME), encoder.encode(["c"], BETA))
+    assert model.batches == [3]
+    assert model.owners == [ACME, ACME, BETA]
     await encoder.close()

@@ -22,10 +22,12 @@ _SERVERS = ("openai", "tei")
 
 
 class Owner(NamedTuple):
-    """Whose a text is, and whether it is computed for an operator's replay or a generation that fills."""
+    """Whose a text is, and whether it is computed for an operator's replay or a generation that fills, or as a query
+    that no user waits for."""
 
     tenant_id: str
-    replayed: bool
+    replayed: bool = False
+    shadow: bool = False
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Metering:
     provider: str = ""
     clock_ms: Callable[[], int] = now_ms
 
-    def meter(self, model: EmbeddingModel, aside: Callable[[], bool]) -> Meter | None:
+    def meter(self, model: EmbeddingModel, aside: Callable[[], bool] = lambda: False) -> Meter | None:
         """A meter for a model, where its work is counted."""
         counted = is_server(model.fingerprint) if self.on is None else self.on
         return Meter(model, self, aside) if counted else None
@@ -93,7 +95,7 @@ class Meter(Through):
             rows = self._encode_metered(texts, kind, told)
         else:
             rows = self._model.encode(texts, kind)
-            for text, tokens in zip(texts, self.count_tokens(texts), strict=True):
+            for text, tokens in zip(texts, self.count_tokens(texts, kind), strict=True):
                 told([text], Took(tokens, reported=True))
         self._took({owners[text] for text in texts}, (time.monotonic() - began) * 1000)
         return rows
@@ -133,6 +135,7 @@ class Meter(Through):
             model=name_in(fingerprint),
             model_version=fingerprint,
             replayed=owner.replayed,
+            shadow=owner.shadow,
             reported=spent.reported,
             tokens=spent.tokens,
             latency_ms=spent.latency_ms,

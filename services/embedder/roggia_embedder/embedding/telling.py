@@ -116,7 +116,7 @@ def event(bill: Bill) -> InferenceCompleted:
         tenant_id=bill.tenant_id,
         request_id=bill.event_id,
         operation=InferenceOperation.EMBEDDINGS,
-        origin=InferenceOrigin.REPLAY if bill.replayed else InferenceOrigin.LIVE,
+        origin=_origin(bill),
         outcome=InferenceOutcome.OK,
         attempts=(
             InferenceAttempt(
@@ -132,3 +132,9 @@ def event(bill: Bill) -> InferenceCompleted:
         cache=AnswerCache.NONE,
         latency_ms=bill.latency_ms,
     )
+
+
+def _origin(bill: Bill) -> InferenceOrigin:
+    if bill.shadow:
+        return InferenceOrigin.SHADOW
+    return InferenceOrigin.REPLAY if bill.replayed else InferenceOrigin.LIVE

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from roggia_runtime.consumer.waiting import either
 from roggia_runtime.errors import RoggiaError
-from roggia_runtime.service import Worker
+from roggia_runtime.service import Noting, Worker
 
 AGAIN_S = 3.0
 
@@ -45,4 +45,5 @@ class Unhurried:
 
     def notes(self) -> list[str]:
         """What is not ready of it."""
-        return [self._trouble] if self._trouble else self._worker.health()
+        own = self._worker.notes() if isinstance(self._worker, Noting) else []
+        return [self._trouble] if self._trouble else [*self._worker.health(), *own]

@@ -15,13 +15,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from roggia_embedder.embedding.metering import Owner
 from roggia_embedder.query.errors import OverloadedError
 
 Vectors = NDArray[np.float32]
 
 
-Encode: TypeAlias = Callable[[Sequence[str]], Vectors]
-"""Texts to one row each; blocking. Called from one thread only."""
+Encode: TypeAlias = Callable[[Sequence[str], Sequence[Owner]], Vectors]
+"""Texts, and whose each is, to one row each; blocking. Called from one thread only."""
 
 
 class ClosedError(RuntimeError):
@@ -31,6 +32,7 @@ class ClosedError(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class _Job:
     texts: tuple[str, ...]
+    owner: Owner
     answer: asyncio.Future[Vectors]
 
 
@@ -50,13 +52,14 @@ class BatchingEncoder:
         self._closed = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="roggia-query-encode")
 
-    async def encode(self, texts: Sequence[str]) -> Vectors:
-        """One row per text, in order. Raises `OverloadedError`, `ClosedError`, or what the model raises."""
+    async def encode(self, texts: Sequence[str], owner: Owner) -> Vectors:
+        """One row per text, in order. All texts are `owner`'s. Raises `OverloadedError`, `ClosedError`, or what the
+        model raises."""
         if self._closed:
             raise ClosedError("the encoder is closed")
         if len(self._jobs) >= self._max_waiting:
             raise OverloadedError(f"{self._max_waiting} queries already wait for the model; try again in a moment")
-        job = _Job(tuple(texts), asyncio.get_running_loop().create_future())
+        job = _Job(tuple(texts), owner, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work(), name="roggia-query-encode")
@@ -86,7 +89,8 @@ class BatchingEncoder:
 
     async def _run(self, batch: Sequence[_Job]) -> None:
         texts = [text for job in batch for text in job.texts]
-        future = asyncio.get_running_loop().run_in_executor(self._thread, self._encode, texts)
+        owners = [job.owner for job in batch for _ in job.texts]
+        future = asyncio.get_running_loop().run_in_executor(self._thread, self._encode, texts, owners)
         await asyncio.wait([future])
         error = future.exception()
         if error is None:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Sequence
-from functools import partial
+from typing import Final
 
+from roggia_embedder.embedding.metering import Metering, Owner
 from roggia_embedder.errors import ModelChangedError, ModelUnavailableError
-from roggia_embedder.ports import EmbeddingModel, IndexBinding, Matrix
+from roggia_embedder.ports import EmbeddingModel, IndexBinding, Matrix, TextKind
 from roggia_embedder.query.encoding import BatchingEncoder, ClosedError
 from roggia_embedder.query.errors import EncoderUnavailableError, ModelNotLoadedError, QueryTooLongError
+from roggia_embedder.query.metering import Counted, QueryBills
+
+_KINDS: Final[tuple[TextKind, ...]] = ("query", "passage")
+NOT_METERED: Final = Metering(on=False)
 
 
 class QueryModel:
     """One loaded model, shared by concurrent requests. Queries and quoted sentences are encoded as their kind."""
 
-    def __init__(self, model: EmbeddingModel, max_waiting: int) -> None:
+    def __init__(self, model: EmbeddingModel, max_waiting: int, metering: Metering, bills: QueryBills) -> None:
         self._model = model
-        self._queries = BatchingEncoder(partial(model.encode, kind="query"), max_waiting=max_waiting)
-        self._passages = BatchingEncoder(partial(model.encode, kind="passage"), max_waiting=max_waiting)
+        self._counted = [Counted(model, kind, metering, bills) for kind in _KINDS]
+        self._queries, self._passages = [BatchingEncoder(one, max_waiting=max_waiting) for one in self._counted]
 
-    async def encode_query(self, text: str) -> Matrix:
-        """Unit vector of a query. Raises `QueryTooLongError` when it does not fit the window: nothing is cut."""
+    async def encode_query(self, text: str, owner: Owner) -> Matrix:
+        """Unit vector of a query of `owner`'s. Raises `QueryTooLongError` when it does not fit the window: nothing is
+        cut."""
         tokens = (await asyncio.to_thread(self._model.count_tokens, [text], "query"))[0]
         if tokens > self._model.window:
             raise QueryTooLongError(
@@ -29,7 +35,7 @@ class QueryModel:
                 "shorten the query, or use mode lexical",
                 "query",
             )
-        row: Matrix = (await _answer(self._queries.encode([text])))[0]
+        row: Matrix = (await _answer(self._queries.encode([text], owner)))[0]
         return row
 
     async def fitting(self, texts: Sequence[str]) -> list[bool]:
@@ -37,20 +43,27 @@ class QueryModel:
         counts = await asyncio.to_thread(self._model.count_tokens, texts, "passage")
         return [tokens <= self._model.window for tokens in counts]
 
-    async def encode_sentences(self, texts: Sequence[str]) -> Matrix:
+    async def encode_sentences(self, texts: Sequence[str], owner: Owner) -> Matrix:
         """Unit vectors of sentences copied from passages, one row each. All of them must fit."""
-        return await _answer(self._passages.encode(texts))
+        return await _answer(self._passages.encode(texts, owner))
 
     async def close(self) -> None:
         """Finish what is queued and end the threads."""
         await self._queries.close()
         await self._passages.close()
+        for counted in self._counted:
+            counted.close()
 
 
 class Models:
-    """Models by fingerprint, from `start` on. `max_waiting` bounds the requests that wait for each."""
+    """Models by fingerprint, from `start` on. `max_waiting` bounds the requests that wait for each. What metered ones
+    compute is in `bills`."""
 
-    def __init__(self, models: Iterable[EmbeddingModel], *, max_waiting: int = 256) -> None:
+    def __init__(
+        self, models: Iterable[EmbeddingModel], *, max_waiting: int = 256, metering: Metering = NOT_METERED
+    ) -> None:
+        self.bills = QueryBills()
+        self._metering = metering
         self._waiting = tuple(models)
         self._max_waiting = max_waiting
         self._models: dict[str, QueryModel] = {}
@@ -65,7 +78,7 @@ class Models:
     def add(self, model: EmbeddingModel) -> None:
         """Take a loaded model, unless there is one of its fingerprint."""
         if model.fingerprint not in self._models:
-            self._models[model.fingerprint] = QueryModel(model, self._max_waiting)
+            self._models[model.fingerprint] = QueryModel(model, self._max_waiting, self._metering, self.bills)
 
     def has(self, fingerprint: str) -> bool:
         """Whether a model is loaded."""

@@ -10,13 +10,14 @@ from roggia_runtime.clock import now_ms
 from roggia_schemas.events import GenerationModel
 from starlette.routing import BaseRoute
 
+from roggia_embedder.embedding.metering import Metering
 from roggia_embedder.generations.hosted import Hosted, View
 from roggia_embedder.generations.routing import RoutedCatalogue, RoutedStore
 from roggia_embedder.ports import EmbeddingModel
 from roggia_embedder.query import http
 from roggia_embedder.query.collections import collections
 from roggia_embedder.query.events import Publish, PublishShadowed, ServedEvents, ShadowedEvents
-from roggia_embedder.query.models import Models
+from roggia_embedder.query.models import NOT_METERED, Models
 from roggia_embedder.query.search import Searcher
 from roggia_embedder.query.service import QueryLimits, QueryService
 from roggia_embedder.query.settings import QuerySettings
@@ -31,7 +32,7 @@ ALONE = View(tuple, Hosted(1, GenerationModel(uri="")))
 class QueryRole:
     """Search and answer over the stores and the models given; more models may be added (`models`). Both belong to the
     caller. `view` is what the record of generations says; `shadow` tells what one in the shadow answers, and without it
-    nothing is asked there."""
+    nothing is asked there. `metering`: what of the models' work is counted, into `models.bills`."""
 
     def __init__(
         self,
@@ -42,9 +43,10 @@ class QueryRole:
         *,
         view: View = ALONE,
         shadow: PublishShadowed | None = None,
+        metering: Metering = NOT_METERED,
     ) -> None:
         catalogue, store = RoutedCatalogue(stores, view), RoutedStore(stores, view)
-        self.models = Models(models, max_waiting=settings.max_waiting)
+        self.models = Models(models, max_waiting=settings.max_waiting, metering=metering)
         self._events = ServedEvents(publish, most=settings.events_queue)
         searcher = Searcher(
             catalogue, store, self.models, now_ms=now_ms, languages=settings.languages, canary=view.canary

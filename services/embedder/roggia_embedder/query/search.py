@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from roggia_embedder import lexical
+from roggia_embedder.embedding.metering import Owner
 from roggia_embedder.errors import EmbedderError, StoreUnavailableError, UnknownCollectionError
 from roggia_embedder.ports import (
     Aliasing,
@@ -77,7 +78,7 @@ class Searcher:
     async def _in(self, binding: IndexBinding, request: api.SearchRequest) -> Found:
         """Passages of a resolved index. Raises `_ReplacedError` when its collection is no longer what it was."""
         answering.by(binding.generation)
-        dense = None if request.mode is api.Mode.LEXICAL else await self.model(binding).encode_query(request.query)
+        dense = None if request.mode is api.Mode.LEXICAL else await self._vector(binding, request)
         words = None if request.mode is api.Mode.DENSE else self._words(request)
         if dense is None and words is None:
             return Found(binding, ())
@@ -85,6 +86,9 @@ class Searcher:
         if dense is not None:
             _check_models(binding, hits)
         return Found(binding, tuple(passage(hit) for hit in hits), dense)
+
+    async def _vector(self, binding: IndexBinding, request: api.SearchRequest) -> Matrix:
+        return await self.model(binding).encode_query(request.query, payer(request))
 
     def model(self, binding: IndexBinding) -> QueryModel:
         """The model of a resolved index. Raises `ModelNotLoadedError`."""
@@ -115,6 +119,12 @@ class Searcher:
             raise _ReplacedError(f"collection {collection} is being replaced") from error
         except StoreUnavailableError as error:
             raise IndexUnavailableError(f"the vector store does not answer: {error}") from error
+
+
+def payer(request: api.SearchRequest) -> Owner:
+    """Whose cost it is what a model computes for a request. One that measures, also of a generation in the shadow, is
+    on nobody's budget."""
+    return Owner(request.tenant, shadow=request.measures)
 
 
 def _check_models(binding: IndexBinding, hits: Sequence[Hit]) -> None:

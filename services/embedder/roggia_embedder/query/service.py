@@ -16,7 +16,7 @@ from roggia_runtime.records import Headers
 from roggia_embedder.query import answer, api
 from roggia_embedder.query.errors import TimedOutError
 from roggia_embedder.query.events import ServedEvents, served
-from roggia_embedder.query.search import Found, Searcher
+from roggia_embedder.query.search import Found, Searcher, payer
 from roggia_embedder.query.shadow.comparing import Answered, Sampled
 from roggia_embedder.query.shadow.shadowing import Shadowing, elapsed_ms
 
@@ -85,7 +85,7 @@ class QueryService:
         async with self._answering():
             search = await self._search(request)
             found = search.found
-            draft = await self._draft(request.query, found)
+            draft = await self._draft(request, found)
         return api.AskResponse(
             **self._report(search, parent),
             answer=draft.text,
@@ -109,15 +109,15 @@ class QueryService:
         found = await self._searcher.search(request)
         return _Search(request, found, started, elapsed_ms(started))
 
-    async def _draft(self, question: str, found: Found) -> answer.Draft:
-        model = self._searcher.model(found.binding)
+    async def _draft(self, request: api.SearchRequest, found: Found) -> answer.Draft:
+        model, question, owner = self._searcher.model(found.binding), request.query, payer(request)
         pool = answer.candidates(question, found.passages)
         fitting = await model.fitting([sentence.text for sentence in pool])
         pool = tuple(sentence for sentence, fits in zip(pool, fitting, strict=True) if fits)
         if not pool:
             return answer.Draft(answer.NOTHING_FOUND, (), 0.0)
-        vector = found.vector if found.vector is not None else await model.encode_query(question)
-        rows = await model.encode_sentences([sentence.text for sentence in pool])
+        vector = found.vector if found.vector is not None else await model.encode_query(question, owner)
+        rows = await model.encode_sentences([sentence.text for sentence in pool], owner)
         return answer.compose(pool, vector, rows, self._limits.threshold)
 
     def _report(self, search: _Search, parent: Headers) -> _Served:
