@@ -91,7 +91,11 @@ class AuditorOptions(BaseSettings):
     """What only the auditor has."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ROGGIA_AUDITOR_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix="ROGGIA_AUDITOR_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="forbid",
     )
 
     ledger: SecretStr = Field(

@@ -215,8 +215,9 @@ def _add_embed(parts: _Parts) -> None:
         metering=Metering(options.metered, options.provider),
     )
     parts.service.on_start(cache.start)
-    parts.service.on_stop(cache.close)
-    parts.service.add(Telling(cache, parts.codec, Producer(parts.settings.kafka, "roggia-embed-bills")))
+    telling = Telling(cache, parts.codec, Producer(parts.settings.kafka, "roggia-embed-bills"))
+    parts.service.on_stop(cache.close, telling.close)
+    parts.service.add(telling)
     hosting = parts.host(lambda hosted: EmbedWorker(hosted, parts.view, shared), "embed")
     retirement = CacheRetirement(cache, parts.view, shared.fingerprints, hosting.hosts)
     parts.follow(Keeper(retirement.once, "vector cache"))
@@ -316,8 +317,8 @@ def _add_query(parts: _Parts, stores: Stores, more: Sequence[BaseRoute]) -> None
     metering = Metering(options.metered, options.provider)
     role = QueryRole(stores, (), publisher, settings.query, view=parts.view, shadow=publisher, metering=metering)
     parts.models = role.models
-    bills = Telling(role.models.bills, parts.codec, Producer(settings.kafka, "roggia-query-bills"))
-    service.add(Unhurried(parts.codec.start, bills))
+    telling = Telling(role.models.bills, parts.codec, Producer(settings.kafka, "roggia-query-bills"))
+    service.add(Unhurried(parts.codec.start, telling))
     where = HttpSettings(host=options.query_host, port=options.query_port)
     hosts = hosts_of(options.query_host, settings.query.hosts)
     app = application(service.health, [*more, *role.routes], hosts=hosts, hosts_setting="ROGGIA_QUERY__HOSTS")
@@ -331,7 +332,7 @@ def _add_query(parts: _Parts, stores: Stores, more: Sequence[BaseRoute]) -> None
         log.info("query", address=f"{options.query_host}:{http.port}")
 
     service.on_start(listen, role.start)
-    service.on_stop(publisher.stop, role.stop, http.stop)
+    service.on_stop(publisher.stop, telling.close, role.stop, http.stop)  # in reverse: the last request is told, too
     parts.follow(QueryModels(parts.view, role.models, parts.load, missing=partial(_without_store, stores)))
 
 

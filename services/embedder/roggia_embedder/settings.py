@@ -33,7 +33,11 @@ class EmbedderOptions(BaseSettings):
     """What the embedder's roles have. A role reads what concerns it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ROGGIA_EMBEDDER_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix="ROGGIA_EMBEDDER_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="forbid",
     )
 
     model: str = Field(

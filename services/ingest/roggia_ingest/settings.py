@@ -20,7 +20,11 @@ class IngestOptions(BaseSettings):
     """What only ingest has."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ROGGIA_INGEST_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix="ROGGIA_INGEST_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="forbid",
     )
 
     catalogue: SecretStr = Field(

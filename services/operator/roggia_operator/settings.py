@@ -15,7 +15,11 @@ class OperatorOptions(BaseSettings):
     """What the operator's rooms have."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ROGGIA_OPERATOR_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix="ROGGIA_OPERATOR_",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        frozen=True,
+        extra="forbid",
     )
 
     objective_s: float = Field(

@@ -59,6 +59,9 @@ class Producer:
         except KafkaError as error:
             await client.stop()
             raise ProduceError(denials.explain(error, self._settings, "write to any topic")) from error
+        except asyncio.CancelledError:
+            await client.stop()
+            raise
         self._client = client
 
     async def send(self, output: Output) -> tuple[int, int]:

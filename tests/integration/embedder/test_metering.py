@@ -144,6 +144,20 @@ async def test_bills_wait_for_brokers_and_come_again_as_they_were() -> None:
     assert {(one.topic, one.key) for one in brokers.taken} == {(topics.INFERENCE_COMPLETED, b"acme")}
 
 
+async def test_what_is_left_at_the_end_is_told() -> None:
+    """More than one page, and bills that come after the worker was stopped: all told before it disconnects."""
+    cache, brokers = MemoryCache(), Brokers()
+    telling = Telling(cache, EventCodec(RegistrySettings(), source="/test"), brokers)
+    running = asyncio.create_task(telling.run())
+    await asyncio.sleep(0)
+    telling.stop()
+    await running
+    await cache.put("acme", "m", {}, [], [bill(n) for n in range(1201)])
+    await telling.close()
+    assert not await cache.bills(1)
+    assert len({one.value for one in brokers.taken}) == 1201
+
+
 async def _settled(cache: MemoryCache) -> bool:
     return not await cache.bills(1)
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from roggia_embedder.adapters.models.stub import StubModel
 from roggia_embedder.embedding.metering import Meter, Metering, Owner, provider_of, split
@@ -73,6 +73,7 @@ class Leaky(MemoryCache):
             raise CacheUnavailableError("late")
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(REVISION, min_size=1, max_size=4), max_size=12), st.integers(0, 10**6))
 async def test_every_token_is_billed_once(batches: list[list[tuple[str, int, list[str], bool]]], seed: int) -> None:
     """Batches that are tried until they pass, on a model and a cache that fail: what waits to be told adds up to what

@@ -112,6 +112,26 @@ async def test_a_client_that_left_does_not_disturb_its_batch() -> None:
     await encoder.close()
 
 
+@pytest.mark.parametrize("room", [1, 9])
+async def test_who_left_before_the_call_costs_nothing(room: int) -> None:
+    """A cancelled request that still waits is not computed, and takes nobody's place in the queue."""
+    model = GatedModel()
+    encoder = BatchingEncoder(model.encode, max_waiting=room)
+    first = asyncio.create_task(encoder.encode(["a"], ACME))
+    await asyncio.sleep(0.02)
+    gone = asyncio.create_task(encoder.encode(["gone"], ACME))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.sleep(0)
+    stays = asyncio.create_task(encoder.encode(["stays"], ACME))
+    await asyncio.sleep(0)
+    model.gate.set()
+    assert (await stays).tolist() == [[5.0]]
+    await first
+    assert model.batches == [1, 1]
+    await encoder.close()
+
+
 async def test_every_text_has_its_requests_owner() -> None:
     """Requests of several tenants share a call of the model, which is told whose each text is."""
     model = GatedModel()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from roggia_embedder.adapters.memory import MemoryCatalogue, MemoryStore
 from roggia_embedder.embedding.metering import Metering, Owner
@@ -58,6 +58,7 @@ async def _all(bills: QueryBills) -> list[tuple[str, bool, int]]:
     return told
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(ASKED, min_size=1, max_size=6), max_size=6), st.sets(st.integers(1, 12), max_size=4))
 async def test_every_token_is_told_once(rounds: list[list[tuple[str, bool, bool, str]]], failing: set[int]) -> None:
     """Requests of two tenants at once, on a model that fails now and then: what is told adds up to what the model took,
@@ -96,6 +97,22 @@ async def test_bills_do_not_pile_up_while_brokers_are_away() -> None:
     assert [bill.tokens for bill in waiting] == [7]
     await models.bills.settle([waiting[0].event_id])
     assert [bill.tokens for bill in await models.bills.bills(500)] == [28]
+    await models.close()
+
+
+async def test_a_text_that_a_user_needs_is_the_users() -> None:
+    """One text, asked by a measurement and by a user at once: computed once, and on the user's account."""
+    model = Counting()
+    models = Models([model], metering=ALL)
+    await models.start()
+    one = models.of(binding(model))
+    other = one.encode_query("first", Owner("beta"))
+    aside, users = one.encode_query("key", Owner("acme", shadow=True)), one.encode_query("key", Owner("acme"))
+    rows = await asyncio.gather(other, aside, users)
+    assert rows[1].tolist() == rows[2].tolist()
+    told = await _all(models.bills)
+    assert {one[:2] for one in told} == {("acme", False), ("beta", False)}
+    assert sum(tokens for *_, tokens in told) == 14
     await models.close()
 
 

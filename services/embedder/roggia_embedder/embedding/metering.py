@@ -32,6 +32,7 @@ class Owner(NamedTuple):
 
 @dataclass(slots=True)
 class _Spent:
+    at: int
     tokens: int = 0
     reported: bool = True
     latency_ms: float = 0.0
@@ -115,21 +116,26 @@ class Meter(Through):
         shares = split(took.tokens, [len(text.encode()) for text in texts])
         with self._lock:
             for text, share in zip(texts, shares, strict=True):
-                spent = self._spent.setdefault(owners[text], _Spent())
+                spent = self._of(owners[text])
                 spent.tokens += share
                 spent.reported = spent.reported and took.reported
 
     def _took(self, owners: Collection[Owner], latency_ms: float) -> None:
         with self._lock:
             for owner in owners:
-                spent = self._spent.setdefault(owner, _Spent())
+                spent = self._of(owner)
                 spent.latency_ms = max(spent.latency_ms, latency_ms)
+
+    def _of(self, owner: Owner) -> _Spent:
+        if owner not in self._spent:
+            self._spent[owner] = _Spent(self._terms.clock_ms())
+        return self._spent[owner]
 
     def _bill(self, owner: Owner, spent: _Spent) -> Bill:
         fingerprint = self._model.fingerprint
         return Bill(
             event_id=uuid7(),
-            at=self._terms.clock_ms(),
+            at=spent.at,
             tenant_id=owner.tenant_id,
             provider=provider_of(fingerprint, self._terms.provider),
             model=name_in(fingerprint),

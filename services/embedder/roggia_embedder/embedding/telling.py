@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -33,7 +34,7 @@ _AT_ONCE = 500
 _LOOK_S = 10.0
 """Seconds between two looks. Telling takes time from what is embedded meanwhile, and nobody waits for it."""
 _PATIENCE_S = 5.0
-"""Seconds that one try has: brokers that are away must not hold up the end of the service."""
+"""Seconds that one try has, and all that is left at the end: brokers that are away must not hold up the service's."""
 log = structlog.get_logger(__name__)
 
 
@@ -63,15 +64,21 @@ class Telling:
         self._trouble = ""
 
     async def run(self) -> None:
-        """Work until `stop`; once more at its end."""
+        """Work until `stop`."""
         while not self._stopping.is_set():
             if await self._try() < _AT_ONCE:
                 await either(self._stopping, timeout_s=self._look_s)
-        await self._try()
+
+    async def close(self) -> None:
+        """Tell what is left, once nothing comes any more, and disconnect."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while await self._try():
+                    pass
         await self._sender.stop()
 
     def stop(self) -> None:
-        """Return from `run` soon. What was not told waits for the next start."""
+        """Return from `run` soon."""
         self._stopping.set()
 
     def health(self) -> list[str]:

@@ -11,10 +11,10 @@ from typing import Protocol
 class Bill:
     """What a model computed for one tenant since the bill before: one `inference.completed`, whose id it chooses.
 
-    `at`: milliseconds since 1970. `replayed`: for an operator's replay or a generation that fills, not for a change of
-    the tenant's. `shadow`: for a query that measures, or is asked of a generation in the shadow. `reported`: the
-    model's server counted the tokens; else they were counted here. `latency_ms`: the longest call of the model that it
-    holds.
+    `at`: when it began to be spent, milliseconds since 1970. `replayed`: for an operator's replay or a generation that
+    fills, not for a change of the tenant's. `shadow`: for a query that measures, or is asked of a generation in the
+    shadow. `reported`: the model's server counted the tokens; else they were counted here. `latency_ms`: the longest
+    call of the model that it holds.
     """
 
     event_id: str

@@ -58,6 +58,8 @@ class BatchingEncoder:
         if self._closed:
             raise ClosedError("the encoder is closed")
         if len(self._jobs) >= self._max_waiting:
+            self._jobs = deque(job for job in self._jobs if not job.answer.done())
+        if len(self._jobs) >= self._max_waiting:
             raise OverloadedError(f"{self._max_waiting} queries already wait for the model; try again in a moment")
         job = _Job(tuple(texts), owner, asyncio.get_running_loop().create_future())
         self._jobs.append(job)
@@ -75,16 +77,20 @@ class BatchingEncoder:
     async def _work(self) -> None:
         try:
             while self._jobs:
-                await self._run(self._next_batch())
+                if batch := self._next_batch():
+                    await self._run(batch)
         finally:
             self._worker = None
 
     def _next_batch(self) -> list[_Job]:
-        batch = [self._jobs.popleft()]
-        texts = len(batch[0].texts)
-        while self._jobs and texts + len(self._jobs[0].texts) <= self._max_texts:
-            batch.append(self._jobs.popleft())
-            texts += len(batch[-1].texts)
+        """As many as fit. Clients that have left cost nothing."""
+        batch: list[_Job] = []
+        texts = 0
+        while self._jobs and (not batch or texts + len(self._jobs[0].texts) <= self._max_texts):
+            job = self._jobs.popleft()
+            if not job.answer.done():
+                batch.append(job)
+                texts += len(job.texts)
         return batch
 
     async def _run(self, batch: Sequence[_Job]) -> None:

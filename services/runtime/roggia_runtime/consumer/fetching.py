@@ -5,8 +5,8 @@ came. During a batch in hand it is what a live document can lose: it has been wr
 next batch begins without it. Asking at once would be worse: a request without the partition whose records
 are just about to be taken is then under way, and that partition waits for its answer (`fetch_max_wait_ms`).
 
-Where batches are full, whoever comes waits for a backlog anyway, and many small answers cost 8 % of the CPU per record
-(`bench_loop`): there the fetcher waits as it does by itself.
+Where batches of live topics are full, whoever comes waits for a backlog anyway, and many small answers cost 8 % of the
+CPU per record (`bench_loop`): there the fetcher waits as it does by itself. For a lane's backlog nobody waits.
 """
 
 from __future__ import annotations
@@ -24,6 +24,6 @@ BUSY_S: Final = 0.1
 def ask(consumer: AIOKafkaConsumer, *, busy: bool) -> None:
     """How long after records that nobody took the fetcher asks for others, from the next answer on.
 
-    For a consumer that was started. `busy`: batches are full.
+    For a consumer that was started. `busy`: batches of live topics are full.
     """
     consumer._fetcher._prefetch_backoff = BUSY_S if busy else SOON_S  # noqa: SLF001

@@ -160,7 +160,7 @@ class Session:
         try:
             await self._tick()
             haul = await self._collecting.collect()
-            self.member.busy(full=haul.full())
+            self.member.busy(full=haul.full() and not haul.lane)
             if haul.polled:
                 await self._work_on(haul)
             else:

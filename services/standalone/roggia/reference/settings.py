@@ -57,16 +57,23 @@ def rows(cls: type[BaseSettings]) -> Iterator[Row]:
     yield from _rows(cls, str(cls.model_config.get("env_prefix", "")))
 
 
-def _rows(cls: type[BaseModel], prefix: str) -> Iterator[Row]:
+def _rows(cls: type[BaseModel], prefix: str, held: BaseModel | None = None) -> Iterator[Row]:
+    """`held`: the default of the field that these are nested in; its values are theirs."""
     for name, field in cls.model_fields.items():
         variable = prefix + name.upper()
         inner = _model(field)
         if inner is None:
-            yield Row(variable, _default(field), field.description or "")
+            shown = _default(field) if held is None else _shown(getattr(held, name))
+            yield Row(variable, shown, field.description or "")
         elif issubclass(inner, BaseSettings):
             yield from _rows(inner, str(inner.model_config.get("env_prefix", "")))
         else:
-            yield from _rows(inner, variable + "__")
+            yield from _rows(inner, variable + "__", _held(field))
+
+
+def _held(field: FieldInfo) -> BaseModel | None:
+    value = field.get_default(call_default_factory=True, validated_data={})
+    return value if isinstance(value, BaseModel) else None
 
 
 def _model(field: FieldInfo) -> type[BaseModel] | None:
@@ -79,7 +86,10 @@ def _model(field: FieldInfo) -> type[BaseModel] | None:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value: Any = field.get_default(call_default_factory=True, validated_data={})
+    return _shown(field.get_default(call_default_factory=True, validated_data={}))
+
+
+def _shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None or value is PydanticUndefined or value in ("", ()):
