@@ -11,7 +11,7 @@
 #
 # PYTHON=python3.12      the interpreter that .venv is made from
 # CHAOS_SEED=17          of the long tests, only these storms: 17, 1-50, 3,7,20-25
-# WORKERS=4              how many tests run at a time, a file each (default 2: most of their time is waiting)
+# WORKERS=4              how many tests run at a time, a file each (default 3: most of their time is waiting)
 # BENCH=pipeline         of the benchmarks, only those whose name holds one of these words
 # TORCH_INDEX=URL        where torch comes from (default: a CPU build where one can be had; `plain`: what pip takes)
 
@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/roggia-setup
 CODE := schemas services infra tests
 PYTEST_ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 FUZZ_SECONDS ?= 60
 DEMO_ARGS ?=
 
@@ -43,7 +43,8 @@ demo-reembed: setup
 	@$(BIN)/roggia demo --reembed $(DEMO_ARGS)
 
 test: setup
-	$(BIN)/python -m pytest -m "not chaos and not bench" --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not chaos and not bench" --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+		$(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff check $(CODE)

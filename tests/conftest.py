@@ -62,6 +62,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+_LONGEST = (
+    "integration/pipeline/",
+    "integration/auditor/test_anchor_s3",
+    "integration/operator/",
+    "integration/standalone/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: everybody waits for whoever gets one of them last."""
+    items.sort(key=lambda item: not any(name in item.path.as_posix() for name in _LONGEST))
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """A test that starts a program in this process configures logs for it; the next test must not write there."""

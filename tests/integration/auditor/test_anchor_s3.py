@@ -19,6 +19,7 @@ from tests.support.apart import installed
 from tests.support.s3_server import BUCKET, REQUIREMENT, S3Server
 
 REGION = "eu-south-1"
+pytestmark = pytest.mark.timeout(400)  # of which an installation may take 180 s
 
 
 @pytest.fixture(scope="module")
