@@ -31,10 +31,9 @@ class _File:
         await asyncio.to_thread(self._open)
 
     async def stop(self) -> None:
-        """Close the file."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await asyncio.to_thread(connection.close)
+        """Close the file, once a thread that a cancelled caller has left is done with it."""
+        if self._connection is not None:
+            await asyncio.to_thread(self._alone, self._close)
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Raises `LedgerUnavailableError` for a file that is closed, locked or full."""
@@ -48,6 +47,10 @@ class _File:
                 return work(self._connection)
             except sqlite3.OperationalError as error:
                 raise LedgerUnavailableError(f"{self._path.name}: {error}") from error
+
+    def _close(self, connection: sqlite3.Connection) -> None:
+        connection.close()
+        self._connection = None
 
     def _open(self) -> None:
         try:

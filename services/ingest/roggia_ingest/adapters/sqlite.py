@@ -67,10 +67,10 @@ class SqliteCatalogue:
         await asyncio.to_thread(self._open)
 
     async def stop(self) -> None:
-        """Close the file."""
+        """Close the file, once a thread that a cancelled caller has left is done with it."""
         async with self._lock:
             if self._connection is not None:
-                await asyncio.to_thread(self._connection.close)
+                await asyncio.to_thread(self._alone, sqlite3.Connection.close, self._connection)
                 self._connection = None
 
     async def load(self, keys: Sequence[DocKey]) -> Mapping[DocKey, Entry]:

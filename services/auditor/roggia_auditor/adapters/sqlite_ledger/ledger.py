@@ -58,10 +58,10 @@ class SqliteLedger:
         await asyncio.to_thread(self._open)
 
     async def stop(self) -> None:
-        """Close the file."""
+        """Close the file, once a thread that a cancelled caller has left is done with it."""
         async with self._lock:
             if self._connection is not None:
-                await asyncio.to_thread(self._connection.close)
+                await asyncio.to_thread(self._alone, sqlite3.Connection.close, self._connection)
                 self._connection = None
 
     async def heads(self, streams: Sequence[Stream]) -> Mapping[Stream, Head]:
