@@ -36,7 +36,7 @@ async def broker(devstack_alone: Broker, monkeypatch: pytest.MonkeyPatch) -> Asy
     await publish(kafka, [document("d1")])
     await produce(kafka, [_letter("d1", 0)])
     monkeypatch.setenv("ROGGIA_KAFKA_BOOTSTRAP", devstack_alone.bootstrap)
-    monkeypatch.setattr(jobs, "TAKEN_S", 0.5)
+    monkeypatch.setattr(jobs, "TAKEN_S", 3.0)
     yield devstack_alone
 
 
