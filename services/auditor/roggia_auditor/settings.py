@@ -8,8 +8,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from roggia_runtime.settings import BatchLimits, DlqLimits, ServiceSettings, load
+from pydantic_settings import SettingsConfigDict
+from roggia_runtime.settings import BatchLimits, DlqLimits, Options, ServiceSettings, load
 
 from roggia_auditor.alerting import signing
 from roggia_auditor.anchor_settings import AnchorOptions
@@ -87,16 +87,10 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class AuditorOptions(BaseSettings):
+class AuditorOptions(Options):
     """What only the auditor has."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ROGGIA_AUDITOR_",
-        env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
-        frozen=True,
-        extra="forbid",
-    )
+    model_config = SettingsConfigDict(env_prefix="ROGGIA_AUDITOR_")
 
     ledger: SecretStr = Field(
         SecretStr("sqlite:///roggia-data/ledger.sqlite3"),

@@ -132,6 +132,7 @@ class _Parts:
         own = GenerationModel(uri="", window=options.window)
         baseline = Hosted(options.generation, own, options.chunker_generation)
         self.view = View(record.rows.values, baseline, shadow_filling=settings.query.shadow.filling)
+        self.metering = Metering(options.metered, options.provider)
         self.models: Models | None = None
         """Those of the query role, where this process has it."""
 
@@ -212,7 +213,7 @@ def _add_embed(parts: _Parts) -> None:
         part_bytes=options.part_bytes,
         batch_tokens=options.batch_tokens,
         ahead=_ahead(parts),
-        metering=Metering(options.metered, options.provider),
+        metering=parts.metering,
     )
     parts.service.on_start(cache.start)
     telling = Telling(cache, parts.codec, Producer(parts.settings.kafka, "roggia-embed-bills"))
@@ -314,8 +315,7 @@ def _add_query(parts: _Parts, stores: Stores, more: Sequence[BaseRoute]) -> None
     settings, service = parts.settings, parts.service
     options = settings.embedder
     publisher = Publisher(Producer(settings.kafka, "roggia-query"), parts.codec)
-    metering = Metering(options.metered, options.provider)
-    role = QueryRole(stores, (), publisher, settings.query, view=parts.view, shadow=publisher, metering=metering)
+    role = QueryRole(stores, (), publisher, settings.query, view=parts.view, shadow=publisher, metering=parts.metering)
     parts.models = role.models
     telling = Telling(role.models.bills, parts.codec, Producer(settings.kafka, "roggia-query-bills"))
     service.add(Unhurried(parts.codec.start, telling))

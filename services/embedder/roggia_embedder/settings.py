@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal, Self, TypeAlias
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, Port, ServiceSettings, load
+from pydantic_settings import SettingsConfigDict
+from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, Options, Port, ServiceSettings, load
 from roggia_schemas.names import check_slug
 
 from roggia_embedder.popularity.settings import PopularitySettings
@@ -29,16 +29,10 @@ STORE_ENGINES: Mapping[str, StoreEngine] = {
 """Engines by the scheme of the store's URL."""
 
 
-class EmbedderOptions(BaseSettings):
+class EmbedderOptions(Options):
     """What the embedder's roles have. A role reads what concerns it."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ROGGIA_EMBEDDER_",
-        env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
-        frozen=True,
-        extra="forbid",
-    )
+    model_config = SettingsConfigDict(env_prefix="ROGGIA_EMBEDDER_")
 
     model: str = Field(
         DEFAULT_MODEL,

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, ServiceSettings, load
+from pydantic_settings import NoDecode, SettingsConfigDict
+from roggia_runtime.settings import MIB, BatchLimits, DlqLimits, LaneSettings, Options, ServiceSettings, load
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list that is written with commas in the environment."""
@@ -16,16 +16,10 @@ Names = Annotated[tuple[str, ...], NoDecode]
 _CATALOGUES = ("sqlite:///", "postgresql://", "postgres://")
 
 
-class IngestOptions(BaseSettings):
+class IngestOptions(Options):
     """What only ingest has."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ROGGIA_INGEST_",
-        env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
-        frozen=True,
-        extra="forbid",
-    )
+    model_config = SettingsConfigDict(env_prefix="ROGGIA_INGEST_")
 
     catalogue: SecretStr = Field(
         SecretStr("sqlite:///roggia-data/catalogue.sqlite3"),

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from roggia_runtime.settings import ServiceSettings, load
+from pydantic_settings import SettingsConfigDict
+from roggia_runtime.settings import Options, ServiceSettings, load
 
 from roggia_operator.console.settings import ConsoleOptions
 from roggia_operator.generations.settings import GenerationOptions
 from roggia_operator.models.settings import ModelsOptions
 
 
-class OperatorOptions(BaseSettings):
+class OperatorOptions(Options):
     """What the operator's rooms have."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="ROGGIA_OPERATOR_",
-        env_nested_delimiter="__",
-        nested_model_default_partial_update=True,
-        frozen=True,
-        extra="forbid",
-    )
+    model_config = SettingsConfigDict(env_prefix="ROGGIA_OPERATOR_")
 
     objective_s: float = Field(
         30.0, gt=0, description="live freshness objective, seconds: a backfill slows and pauses when it is passed"

@@ -73,6 +73,15 @@ class _Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ROGGIA_", env_nested_delimiter="__", frozen=True, extra="forbid")
 
 
+class Options(BaseSettings):
+    """Base of what only one service has: the service sets `env_prefix`. A variable of a nested field changes that value
+    alone; the others keep the field's default, which may be another than its class's."""
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__", nested_model_default_partial_update=True, frozen=True, extra="forbid"
+    )
+
+
 class KafkaSettings(_Settings):
     """How to reach Kafka, and the few client settings that a deployment may need to change."""
 
